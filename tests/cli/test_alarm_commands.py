@@ -16,7 +16,7 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Limits, Monitor, MonitorState, chunks
 from ectopy.monitor.limit_comparison import compare, raised
 from ectopy.service.access.audit import account
-from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.storage import Store
 from support.command_line import assert_refused
 
@@ -40,12 +40,12 @@ def ward(tmp_path_factory: pytest.TempPathFactory, monitor: Monitor) -> Path:
     path, clock = tmp_path_factory.mktemp("ward") / "ward.db", Clock()
     recording = simulate_recording(RECORDING_S, episodes=[Episode("asystole", 45, 7)])
     with Store.open(f"sqlite:///{path}") as store:
-        hub = Hub(store, monitor, clock=clock)
-        hub.admit("bed-7")
+        engine = MonitoringEngine(store, monitor, clock=clock)
+        engine.admit("bed-7")
         for chunk in chunks(recording, 1):
             clock.now = NOW + chunk.received
-            hub.submit("bed-7", replace(chunk, received=clock.now))
-            hub.run_once()
+            engine.submit("bed-7", replace(chunk, received=clock.now))
+            engine.run_once()
     return path
 
 
@@ -78,9 +78,9 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
     done = ectopy("alarms", "acknowledge", "bed-7", 2, "--who", "Ada", "--why", "seen", "--store", stored)
     assert f"Ada ({account()}) acknowledges" in done.out
     with Store.open(f"sqlite:///{stored}") as store:
-        hub = Hub(store, monitor, clock=lambda: NOW + RECORDING_S + 2)
-        hub.run_once()  # finds the order
-        hub.run_once()
+        engine = MonitoringEngine(store, monitor, clock=lambda: NOW + RECORDING_S + 2)
+        engine.run_once()  # finds the order
+        engine.run_once()
         assert store.inputs.pending_commands() == []
         assert store.alarms.newest("bed-7", active_only=True) == []
         last = store.alarms.log("bed-7")[-1]

@@ -40,8 +40,8 @@ from ectopy.monitor import (
     Tick,
 )
 from ectopy.monitor.conditions import Priority
+from ectopy.monitor.input_sources import from_lines, from_recording, watch
 from ectopy.monitor.replay import paced
-from ectopy.monitor.sources import from_lines, from_recording, watch
 from ectopy.recording import Recording
 from ectopy.report import alarm_strips
 from support.command_line import assert_refused, assert_success

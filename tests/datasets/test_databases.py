@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,14 @@ import pytest
 
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.databases import DATABASES, find_database, read_database
+from ectopy.datasets.labelled_recording import LabelledRecording
 from ectopy.datasets.mitdb import DS1, DS2
+from ectopy.datasets.sources import summarise_sources
 from ectopy.errors import DataError, DatasetUnavailableError, SettingError
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations, Recording
+from ectopy.signal import filter_twice, find_heartbeats
+from ectopy.signal.beat_segments import cut_beats
 from support.wfdb_records import write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -183,6 +189,13 @@ def test_one_record_at_a_time(data: Path):
         next(labelled)
 
 
+@pytest.mark.parametrize(("name", "record"), [("mitdb", DS1[0]), ("qtdb", "sel116")])
+def test_a_record_without_a_single_annotation(data: Path, name: str, record: str):
+    write_annotations(data / name / f"{record}.atr", Annotations(np.array([], int), np.array([], str)), 250.0)
+    with pytest.raises(DataError, match=f"record {record} has no reference annotations"):
+        list(read_database(name))
+
+
 @pytest.mark.parametrize("name", DATABASES)
 def test_a_database_that_is_not_here(name: str, empty_machine: Path, tmp_path: Path):
     assert find_database(name) is None
@@ -219,3 +232,60 @@ def test_files_that_are_damaged(data: Path, name: str, file: str, content: str |
         path.unlink()
     with pytest.raises(DataError, match=says):
         list(read_database(name))
+
+
+# The databases of this machine: whole ones after `ectopy fetch`, or those of a folder
+
+
+def labelled_here(name: str, most: int | None = None) -> list[LabelledRecording]:
+    """The first labelled recordings of a database on this machine, without their signals."""
+    if find_database(name) is None:
+        pytest.skip(f"{name} is in no folder of {DATA_VARIABLE} and not in the cache")
+    return [replace(labelled, recording=None) for labelled in islice(read_database(name), most)]
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "hours", "normal_share"),
+    [("mitdb", None, 0.5, 0.85), ("qtdb", None, 0.25, 0.9), ("ludb", None, 10 / 3600, 0.75), ("ltafdb", 4, 24.0, 0.9)],
+)
+def test_beats_of_a_database(name: str, most: int | None, hours: float, normal_share: float):
+    recordings = labelled_here(name, most)
+    summary = summarise_sources(recordings)[0]
+    assert summary.patients == summary.recordings == len(recordings)
+    assert summary.hours / summary.recordings == pytest.approx(hours, rel=0.1)
+    assert summary.normal_beats is not None
+    assert summary.other_beats is not None
+    assert summary.normal_beats > normal_share * (summary.normal_beats + summary.other_beats)
+    for labelled in recordings:
+        assert labelled.beats is not None
+        intervals_s = np.diff(labelled.beats.times_s)
+        assert np.all(intervals_s >= 0)
+        assert 30 < 60 / np.median(intervals_s) < 160, labelled.name
+        assert labelled.beats.times_s[-1] <= labelled.duration_s
+
+
+def test_classes_of_2017():
+    recordings = labelled_here("cinc2017")
+    assert {labelled.label for labelled in recordings} == {"N", "A", "O", "~"}
+    assert all(9 <= labelled.duration_s <= 61.1 for labelled in recordings)
+
+
+def test_patients_that_two_databases_share():
+    summaries = summarise_sources([*labelled_here("mitdb"), *labelled_here("qtdb")])
+    apart = sum(summary.patients for summary in summaries[:-1])
+    assert apart - summaries[-1].patients >= 4  # of 114, 116, 223 and 230
+
+
+@pytest.mark.parametrize(("name", "record"), [("qtdb", "sel114"), ("qtdb", "sel820"), ("ludb", "1")])
+def test_labels_lie_on_heartbeats(name: str, record: str):
+    """Also where the header has no gain: 200 steps in a millivolt are an ECG of usual height."""
+    if find_database(name) is None:
+        pytest.skip(f"{name} is in no folder of {DATA_VARIABLE} and not in the cache")
+    labelled = next(labelled for labelled in read_database(name) if labelled.name == record)
+    assert labelled.recording is not None
+    assert labelled.beats is not None
+    early, filtered = filter_twice(labelled.recording.signal, labelled.recording.sampling_rate_hz)
+    times_s = cut_beats(filtered, find_heartbeats(early)).times_s
+    distances_s = np.abs(times_s[:, None] - labelled.beats.times_s).min(axis=0)
+    assert np.mean(distances_s <= 0.15) > 0.99
+    assert 0.2 < np.ptp(np.percentile(labelled.recording.signal, [0.5, 99.5])) < 5.0

@@ -27,7 +27,7 @@ from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.conditions import AlarmType
 from ectopy.recording import Recording
-from ectopy.service.monitoring.engine import SYSTEM_PATIENT, Hub
+from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import WebhookTarget, deliver_due, deliveries_of
 from ectopy.service.storage import Store
@@ -49,7 +49,7 @@ EPISODES = {
 
 @dataclass(frozen=True)
 class TimedChunk:
-    """What goes to the hub: samples of somebody, and the time."""
+    """What goes to the engine: samples of somebody, and the time."""
 
     now: float
     patient: str
@@ -75,18 +75,18 @@ class Clock:
 
 
 def serve(url: str, hook: str, now: float, pipe: Connection) -> None:
-    """A hub that is fed through a pipe, and says there what it has acknowledged."""
+    """An engine that is fed through a pipe, and says there what it has acknowledged."""
     os.environ["NO_PROXY"] = "127.0.0.1"
     clock, stop, mouth = Clock(now), threading.Event(), threading.Lock()
     with Store.open(url) as store:
         monitor = Monitor.of(load_ambulatory(), LEARNING_S)
-        hub = Hub(store, monitor, [WebhookTarget("ward", hook, SECRET)], clock=clock)
-        worker = threading.Thread(target=hub.run, args=(stop, 0.02))
+        engine = MonitoringEngine(store, monitor, [WebhookTarget("ward", hook, SECRET)], clock=clock)
+        worker = threading.Thread(target=engine.run, args=(stop, 0.02))
         worker.start()
         while content := pipe.recv_bytes():
             timed = decode(TimedChunk, content)
             clock.now = max(clock.now, timed.now)
-            receipt = hub.submit(timed.patient, timed.chunk)
+            receipt = engine.submit(timed.patient, timed.chunk)
             receipt.add_done_callback(partial(acknowledge, pipe, mouth, timed))
         stop.set()
         worker.join()
@@ -214,7 +214,7 @@ def stream_and_kill(url: str, count: int, duration_s: float, kills: int, receive
 def check(url: str, cases: dict[str, tuple[Recording, str]], receiver: Receiver) -> None:
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     with Store.open(url) as store:
-        hub = Hub(store, monitor)
+        engine = MonitoringEngine(store, monitor)
         owed: dict[str, AlarmChanged] = {}
         for name in (*cases, SYSTEM_PATIENT):
             events = stored_events(store, name)
@@ -222,7 +222,7 @@ def check(url: str, cases: dict[str, tuple[Recording, str]], receiver: Receiver)
             assert [encode(event) for event in events] == unkilled(monitor, store, name)
             log = store.alarms.log(name)
             assert verify(log) is None
-            assert len(log) == hub.state(name).alarms.entries
+            assert len(log) == engine.state(name).alarms.entries
             owed |= messages_owed(name, events)
         for name, (recording, condition) in cases.items():
             events = events_of(monitor, recording)

@@ -15,7 +15,7 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import Monitor, chunks, replay
-from ectopy.monitor.sources import from_recording
+from ectopy.monitor.input_sources import from_recording
 from ectopy.recording import Recording
 from support.command_line import assert_refused
 

@@ -1,8 +1,8 @@
 """Challenge 2017: 8,528 recordings of 9 to 60 s with a hand-held device, one lead at 300 Hz, each with a class.
 
 Clifford GD, Liu C, Moody B, et al. AF classification from a short single lead ECG recording: the PhysioNet/Computing in
-Cardiology Challenge 2017. Computing in Cardiology 44 (2017), doi:10.22489/CinC.2017.065-469. From PhysioNet, under the
-Open Data Commons Attribution License 1.0.
+Cardiology Challenge 2017. Computing in Cardiology 44 (2017), doi:10.22489/CinC.2017.065-469. From PhysioNet,
+https://doi.org/10.13026/d3hm-sf11, under the Open Data Commons Attribution License 1.0.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ import numpy as np
 
 from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRecording
 from ectopy.datasets.patients import patient_of
+from ectopy.datasets.waves import read_waves
 from ectopy.errors import DataError
 from ectopy.formats import read
-from ectopy.formats.wfdb import read_annotations
 from ectopy.formats.wfdb_header import read_comments
 
 NAME = "ludb"
@@ -24,7 +24,6 @@ LEADS = ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v
 """The leads, and the suffixes of the files that hold the waves of each."""
 
 _BEAT_LEAD = "ii"
-_QRS = "N"
 _NORMAL, _UNCLASSIFIABLE = "N", "Q"
 _RHYTHM = "rhythm:"
 _SINUS = "sinus"
@@ -46,8 +45,8 @@ def read_ludb(folder: Path) -> Iterator[LabelledRecording]:
     """
     for name in ludb_records(folder):
         recording = read(folder / name)
-        marks = read_annotations(folder / f"{name}.{_BEAT_LEAD}")
-        positions = marks.positions[marks.symbols == _QRS]
+        waves = read_waves(folder / f"{name}.{_BEAT_LEAD}")
+        positions = waves.peaks[waves.kinds == "QRS"]
         findings = _findings(folder / f"{name}.hea")
         symbol = _NORMAL if has_normal_beats(findings) else _UNCLASSIFIABLE
         beats = LabelledBeats(positions / recording.sampling_rate_hz, np.full(len(positions), symbol))
@@ -57,7 +56,7 @@ def read_ludb(folder: Path) -> Iterator[LabelledRecording]:
 
 
 def has_normal_beats(findings: Sequence[str]) -> bool:
-    """Whether a rhythm and diagnoses leave no room for beats that are not normal."""
+    """Return whether a rhythm and diagnoses leave no room for beats that are not normal."""
     text = " ".join(findings).lower()
     return _SINUS in (_rhythm(findings) or "").lower() and not any(word in text for word in _NOT_NORMAL)
 

@@ -12,7 +12,7 @@ from ectopy.beats import NORMAL_LABEL, UNSPECIFIED_ABNORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import Confusion, RankingCurves, ranking_curves
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Evaluation:
 
 @checked
 def class_name(number: int) -> str:
-    """What a class number is called in results: the number, for the names are not in the official files."""
+    """Return what a class number is called in results: the number, for the names are not in the official files."""
     return "abnormal, class unknown" if number == UNSPECIFIED_ABNORMAL_LABEL else f"class {number}"
 
 

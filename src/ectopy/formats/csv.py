@@ -196,13 +196,7 @@ def check_width(place: str, layout: Layout, cells: Sequence[str]) -> None:
 
 
 def cell_value(place: str, layout: Layout, cells: Sequence[str], column: int) -> float:
-    """The number in a cell.
-
-    Raises
-    ------
-    DataError
-        If it is text.
-    """
+    """Return the number in a cell; a `DataError` if it is text."""
     value = number(cells[column])
     if value is None:
         header = layout.headers[column]

@@ -22,12 +22,8 @@ _HEAD_ROWS = 1000
 def read(path: Path, stated: Stated) -> Recording:
     """Read an array of numbers, never of objects; rate and unit are the caller's to state.
 
-    A column of times or of row numbers is recognised by its values, as in a table without a header.
-
-    Raises
-    ------
-    DataError
-        If the file is not such an array, is cut short or too large, or rate or unit are not stated.
+    A column of times or of row numbers is recognised by its values, as in a table without a header. A `DataError` if
+    the file is not such an array, is cut short or too large, or rate or unit are not stated.
     """
     with raising_data_error(
         f"{path} is not a whole .npy file of numbers; save the signal with numpy.save as an array of shape "

@@ -1,4 +1,4 @@
-"""Where in time the rows of a table lie: the sampling rate of times that were rounded, and the gaps between them."""
+"""Places in time of the rows of a table: the sampling rate of times that were rounded, and the gaps between them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_STATED_STEP = 0.002
 _AGREES = 1e-5
 """A rate that is stated agrees with that of the times if it differs by less than this share."""
 _OPEN_RATE = 0.005
-"""Where equal times leave the rate open by more than this share, it has to be stated."""
+"""The rate has to be stated where equal times leave it open by more than this share."""
 _HALVINGS = 12
 _FEWEST_JITTERED = 20
 """Fewer times are not taken for even if they jitter."""
@@ -105,15 +105,11 @@ def place_rows(
 
     Parameters
     ----------
-    path : Path
-    columns : Columns
     samples : ndarray of float32, shape (rows, leads and pulse waves)
     values : sequence of ndarray or of list of str
         The first values of each column; text in a column of clock times.
     order : ndarray of float64, shape (rows,), or None
         All values of the `order_column`; of clock times, their seconds.
-    rates : StatedRates
-    start : datetime or None
 
     Raises
     ------
@@ -160,7 +156,7 @@ def _times_of(
 
 
 def _unevenness(column: Column) -> float:
-    """How much the steps between times differ, as a share of them; infinite where times are not in order."""
+    """Return how much the steps between times differ, as a share of them; infinite where times are not in order."""
     if isinstance(column, np.ndarray):
         seconds = column
     else:
@@ -215,7 +211,7 @@ def _times_of_clock(path: Path, name: str, seconds: NDArray[np.float64], dated: 
 
 
 def _noise(values: NDArray[np.float64]) -> float:
-    """How far the difference of two values may be off."""
+    """Return how far the difference of two values may be off."""
     return 4 * float(np.finfo(np.float64).eps) * float(np.abs(values[[0, -1]]).max())
 
 
@@ -274,7 +270,7 @@ class _Runs(NamedTuple):
         return cls(np.concatenate([np.zeros(1, np.int64), *gaps]), len(seconds))
 
     def places(self, seconds: NDArray[np.float64], rate_hz: float) -> NDArray[np.int64]:
-        """Where each run lies, in samples; one begins after the one before it ends."""
+        """Return the place of each run, in samples; one begins after the one before it ends."""
         nearest = np.rint(seconds[self.rows] * rate_hz).clip(max=_FARTHEST).astype(np.int64)
         return np.maximum.accumulate(nearest - self.rows) + self.rows
 
@@ -291,7 +287,7 @@ class _Runs(NamedTuple):
         return float(np.sum(products - place * time / lengths) / np.sum(squares - place * place / lengths))
 
     def width_s(self, seconds: NDArray[np.float64], period_s: float) -> float:
-        """How wide a strip around a straight line holds the times of any run."""
+        """Return how wide a strip around a straight line holds the times of any run."""
         lowest, highest = np.full(len(self.rows), np.inf), np.full(len(self.rows), -np.inf)
         for rows, run in self._blocks():
             beside = seconds[rows] - seconds[self.rows[run]] - (rows - self.rows[run]) * period_s

@@ -31,13 +31,7 @@ class Tile:
 
 
 def require_extra() -> None:
-    """Raise before long work starts when a report could not be made at its end.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib or Jinja is not installed.
-    """
+    """Raise a `MissingExtraError` before long work starts when a report could not be made at its end."""
     if find_spec("matplotlib") is None or find_spec("jinja2") is None:
         raise MissingExtraError.of("report", "a report")
 

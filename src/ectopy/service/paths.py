@@ -20,10 +20,7 @@ def home() -> Path:
 def make_home(folder: Path) -> None:
     """Make the folder of the service unless it exists; no other user of the machine may read it.
 
-    Raises
-    ------
-    OutputError
-        If it cannot be made.
+    An `OutputError` if it cannot be made.
     """
     if not folder.exists():
         make_folder(folder)

@@ -329,7 +329,7 @@ class HealthShape(TypedDict):
 
 
 class ReadinessShape(TypedDict):
-    """Whether the service is ready, and its checks."""
+    """Readiness of the service, and its checks."""
 
     ready: bool
     checks: dict[str, bool]

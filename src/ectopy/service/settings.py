@@ -25,7 +25,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Settings(BaseSettings):
-    """How the service runs.
+    """Settings by which the service runs.
 
     Attributes
     ----------
@@ -100,12 +100,12 @@ class Settings(BaseSettings):
 
     @property
     def tls(self) -> bool:
-        """Whether the service speaks TLS."""
+        """Return whether the service speaks TLS."""
         return self.tls_certificate is not None
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine reaches the service."""
+        """Return whether only this machine reaches the service."""
         return self.host in _LOOPBACK
 
     @property

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from ectopy import arguments
 from ectopy.beats import Beats
-from ectopy.cli.output.tables import pairs_table
+from ectopy.cli.output.rich_tables import pairs_table
 from ectopy.detector import Detection, Detector, Explanation, Verdict
 from ectopy.detector.threshold import lowest_rate
 from ectopy.files import GENERATOR, write_text

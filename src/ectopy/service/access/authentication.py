@@ -14,7 +14,7 @@ from ectopy.service.access.keys import Scope, derive, digest, is_key, new_secret
 from ectopy.service.storage import KeyStore, StoredKey
 
 SESSION_S = 12 * 3600.0
-"""How long a session lasts after its last use: a screen on a wall never has to sign in again."""
+"""Time that a session lasts after its last use: a screen on a wall never has to sign in again."""
 
 _CSRF = "csrf"
 _PROLONG_EVERY_S = 600.0
@@ -50,15 +50,10 @@ class _Session:
 
 
 class Authenticator:
-    """Authenticates callers by a key or by the cookie of a session.
+    """Authenticates callers by a key or by the cookie of a session; `clock` gives seconds since 1970.
 
-    Callers are cached, so that devices and screens go on during an outage of the store.
-
-    Parameters
-    ----------
-    stored : KeyStore
-    clock : callable
-        Returns seconds since 1970.
+    Callers are cached, so that devices and screens go on during an outage of the store: a `StorageError` comes only if
+    the store fails, and the key or session was not used before, or the key has been removed.
     """
 
     def __init__(self, stored: KeyStore, clock: Callable[[], float] = time.time) -> None:
@@ -131,13 +126,7 @@ class Authenticator:
         return caller if caller is not None and self.is_still_valid(caller) else None
 
     def caller_for_key(self, secret: str) -> Caller | None:
-        """Authenticate by key; the first time with a query.
-
-        Raises
-        ------
-        StorageError
-            If the store fails, and the key was not used before or has been removed.
-        """
+        """Authenticate by key; the first time with a query."""
         caller = self.cached_caller_for_key(secret)
         if caller is not None:
             return caller
@@ -161,13 +150,7 @@ class Authenticator:
         return session.caller
 
     def caller_for_session(self, cookie: str) -> Caller | None:
-        """Authenticate by the cookie of a session; with a query the first time, and whenever the session is prolonged.
-
-        Raises
-        ------
-        StorageError
-            If the store fails, and the session was not used before.
-        """
+        """Authenticate by the cookie of a session; the first time, and to prolong the session, with a query."""
         cookie_digest, now = digest(cookie), self._clock()
         session = self._sessions.get(cookie_digest)
         if session is None and cookie_digest not in self._ended:
@@ -185,13 +168,7 @@ class Authenticator:
         return session.caller
 
     def sign_in(self, secret: str) -> tuple[Caller, str] | None:
-        """Open a session with a key; return the caller and the cookie.
-
-        Raises
-        ------
-        StorageError
-            If the store fails, and the key was not used before.
-        """
+        """Open a session with a key; return the caller and the cookie."""
         caller = self.caller_for_key(secret)
         if caller is None:
             return None

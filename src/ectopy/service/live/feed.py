@@ -38,7 +38,7 @@ class Viewer:
         self.dropped = 0
 
     def follows(self, patient: str) -> bool:
-        """Whether the viewer follows this patient."""
+        """Return whether the viewer follows this patient."""
         return not self._patients or patient in self._patients
 
     def put(self, frame: Frame) -> None:
@@ -76,7 +76,7 @@ class Feed:
 
     @property
     def viewers(self) -> int:
-        """How many viewers there are."""
+        """Return how many viewers there are."""
         return len(self._viewers)
 
     def join(self, viewer: Viewer) -> None:
@@ -88,7 +88,7 @@ class Feed:
         self._viewers.discard(viewer)
 
     def is_followed(self, patient: str) -> bool:
-        """Whether any viewer follows a patient."""
+        """Return whether any viewer follows a patient."""
         return any(viewer.follows(patient) for viewer in self._viewers)
 
     def publish(self, patient: str, make: Callable[[], Frame]) -> None:
@@ -111,7 +111,7 @@ class Feed:
 
     @property
     def open(self) -> bool:
-        """Whether there will be more."""
+        """Return whether there will be more."""
         return self._open
 
     def close(self) -> None:

@@ -84,12 +84,8 @@ class Replays:
     ) -> Replay:
         """Begin to play a recording, by its name, into a watched patient, so many seconds of signal a second.
 
-        `submit` hands in the samples in the name of the caller; None = that of all replays.
-
-        Raises
-        ------
-        SettingError
-            If the speed is out of range, or too many play already.
+        `submit` hands in the samples in the name of the caller; None = that of all replays. A `SettingError` if the
+        speed is out of range, or too many play already.
         """
         if not SLOWEST <= speed <= FASTEST:
             raise SettingError(f"a recording is played at {SLOWEST:g} to {FASTEST:g} times its speed, not {speed:g}.")
@@ -164,7 +160,7 @@ class Replays:
         return ReplayStatus.FINISHED
 
     def _is_processed(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
-        """Whether a chunk has been processed; an error where it never will be."""
+        """Return whether a chunk has been processed; an error where it never will be."""
         try:
             receipt = submit(patient, replace(chunk, received=self._clock())).result()
         except StorageError:

@@ -19,7 +19,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message for one target.
+    """One message for one target, by its name in the settings.
 
     Attributes
     ----------
@@ -27,26 +27,18 @@ class Delivery:
         The same for every attempt, also after a restart: a receiver that remembers it takes the message once.
     message : str
         The same for all targets of one message.
-    target : str
-        Name of a target in the settings.
-    patient : str
     payload : str
         JSON.
-    created : float
-        When it was made, seconds since 1970.
+    created, due, ended : float
+        When it was made, when the next attempt may be made, and when it was delivered or given up; seconds since 1970.
     attempts : int
         Made so far.
-    due : float
-        When the next attempt may be made.
-    state : DeliveryState
+    high : bool
+        Whether it is of high priority.
     error : str
         Of the last attempt; empty where there was none.
     receipt : str
         Answer of the receiver.
-    high : bool
-        Whether it is of high priority.
-    ended : float or None
-        When it was delivered or given up.
     """
 
     key: str

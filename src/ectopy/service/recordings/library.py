@@ -66,8 +66,6 @@ class StoredRecording:
     ----------
     id : str
         Sixteen hexadecimal digits.
-    name : str
-        For people.
     added : float
         Seconds since 1970.
     main : str
@@ -126,20 +124,13 @@ class Library:
     Parameters
     ----------
     folder : Path
-        Created if it does not exist.
-    largest_bytes : int
-        Limit of one upload.
-    most_bytes : int
-        Limit of all recordings with their results.
+        Created if it does not exist; an `OutputError` if it cannot be created.
+    largest_bytes, most_bytes : int
+        Limits of one upload, and of all recordings with their results.
     time_limit_s : float
         Limit of one analysis.
     clock : callable
         Returns seconds since 1970.
-
-    Raises
-    ------
-    OutputError
-        If the folder cannot be created.
     """
 
     def __init__(
@@ -211,10 +202,7 @@ class Library:
     def check_room(self, key: int | None = None) -> None:
         """Check that there is room for another upload, or for more of one.
 
-        Raises
-        ------
-        StorageError
-            If a disk is full, or there are too many recordings: in all, or of this key.
+        A `StorageError` if a disk is full, or there are too many recordings: in all, or of this key.
         """
         self._check_disk()
         with self._changed:

@@ -62,12 +62,7 @@ _PRAGMAS = (
 
 
 class Database:
-    """Transactions of one database.
-
-    Parameters
-    ----------
-    url : str
-        ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
+    """Transactions of the database of a URL, ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
 
     Raises
     ------
@@ -111,10 +106,7 @@ class Database:
     def reading(self) -> Iterator[sa.Connection]:
         """Open a transaction that reads a snapshot and blocks no other; during an outage it fails at once.
 
-        Raises
-        ------
-        StorageError
-            If the database fails or does not answer.
+        A `StorageError` if the database fails or does not answer.
         """
         with self._as_storage_error(), self._reader_slot(), self._reader.begin() as connection:
             yield connection
@@ -136,16 +128,8 @@ class Database:
     def writing(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
         """Open the only writing transaction; it is committed at the end of the block, or rolled back as a whole.
 
-        Parameters
-        ----------
-        fenced : bool
-            Check the lease; see `fence`.
-
-        Raises
-        ------
-        StorageError
-            If the database fails or does not answer, or another process has the lease. After an error of the commit
-            itself the rows may be stored all the same.
+        A `StorageError` if the database fails or does not answer, or another process has the lease, which `fenced` has
+        checked. After an error of the commit itself the rows may be stored all the same.
         """
         with (
             self._as_storage_error(),

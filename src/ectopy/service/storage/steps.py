@@ -26,22 +26,12 @@ from ectopy.service.storage.stored_waveforms import Origins, StreamIds, waveform
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """Inputs of the monitor of one patient, with the events that they caused.
+    """Inputs of the monitor of one patient, with the events that they caused, in order.
 
-    Attributes
-    ----------
-    first : int
-        Number of the first input; the inputs of a patient count from 1, and continue at `ResumePoint.next_input`.
-    inputs, events : tuple
-        In the order in which they were applied, and in that of their numbers.
-    origin : float
-        Time of stream second 0, seconds since 1970.
-    snapshot : bytes or None
-        The state after these inputs and events.
-    deliveries : tuple of Delivery
-        Messages about these events.
-    commands : tuple of int
-        Ids of the `PendingCommand` s among these inputs, which are removed.
+    `first` is the number of the first input; the inputs of a patient count from 1, and continue at
+    `ResumePoint.next_input`. `origin` is the time of stream second 0, seconds since 1970; `snapshot` is the state after
+    these inputs and events, and `deliveries` are messages about them. `commands` are the ids of the `PendingCommand` s
+    among the inputs, which are removed.
     """
 
     patient: str
@@ -170,7 +160,7 @@ class StepBatch:
             return
         time = float(origin + event.at_s)
         if isinstance(event, AlarmChanged):
-            self._alarms[patient, event.transition.alarm.number] = alarm_row(patient, origin, event)
+            self._alarms[patient, event.alarm.number] = alarm_row(patient, origin, event)
             self._rows[tables.alarm_log].append(log_row(patient, time, event))
             if event.evidence is not None:
                 self._rows[tables.evidence].append(evidence_row(patient, time, event))

@@ -77,12 +77,8 @@ class Store:
 
         Stored steps survive the kill of the process, and a power cut if the disk keeps its promises. Inputs and events
         of a patient and number, and deliveries of a key, that are stored already are left out: the same steps may be
-        written again after an error, and by a monitor that applies its inputs once more.
-
-        Raises
-        ------
-        DataError
-            If inputs are missing, something cannot be encoded, or another process has written for one of the patients.
+        written again after an error, and by a monitor that applies its inputs once more. A `DataError` if inputs are
+        missing, something cannot be encoded, or another process has written for one of the patients.
         """
         with self._writing:
             try:

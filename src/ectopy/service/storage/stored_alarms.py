@@ -28,15 +28,9 @@ _LOGGED = sa.and_(_EVENT.patient_id == _LOG.patient_id, _EVENT.number == _LOG.ev
 class StoredAlarm:
     """An alarm in its present state.
 
-    Attributes
-    ----------
-    origin : float
-        Time of stream second 0 when the alarm changed last, seconds since 1970.
-    origins : tuple of (float, float) or None
-        The same when it was raised, and when its condition was last present: the clock may have been set in between.
-        None if unknown.
-    id : int
-        Greater for alarms that changed later; 0 if the alarm is not stored yet.
+    `origin` is the time of stream second 0, seconds since 1970, when the alarm changed last; `origins` are those when
+    it was raised, and when its condition was last present: the clock may have been set in between. `id` is greater for
+    alarms that changed later, and 0 if the alarm is not stored yet.
     """
 
     patient: str
@@ -66,10 +60,7 @@ class AlarmStore:
     ) -> list[StoredAlarm]:
         """Return the newest alarms, of one patient or of all; the one that changed last is at the end.
 
-        Parameters
-        ----------
-        before : int or None
-            Only alarms before the one with this `StoredAlarm.id`; for one patient, before the one with this number.
+        With `before`, only those before the alarm with this `StoredAlarm.id`; of one patient, with this number.
         """
         # One patient's by number, the key of the table; those of all by the event at which each changed last.
         order = _ALARM.number if patient is not None else _EVENT.id
@@ -140,7 +131,7 @@ class AlarmStore:
 
 def alarm_row(patient: int, origin: float, event: AlarmChanged) -> Row:
     """Return the row of an alarm as an event leaves it; `origin` is the time of stream second 0."""
-    alarm = event.transition.alarm
+    alarm = event.alarm
     return {
         "patient_id": patient,
         "number": alarm.number,
@@ -182,7 +173,7 @@ def _select_alarms() -> sa.Select[tuple[Any, ...]]:
 
 def _alarm(row: ResultRow) -> StoredAlarm:
     changed = codec.decode(AlarmChanged, row.body)
-    return StoredAlarm(row.patient, row.origin, changed.transition.alarm, changed.origins, row.id)
+    return StoredAlarm(row.patient, row.origin, changed.alarm, changed.origins, row.id)
 
 
 def _changes(connection: sa.Connection, patient: str, number: int) -> list[StoredEvent]:

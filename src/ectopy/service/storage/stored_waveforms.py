@@ -31,16 +31,9 @@ _CHUNK, _STREAM, _ORIGIN = tables.waveforms.c, tables.streams.c, tables.origins.
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
-    """A segment of a stream.
+    """A segment of a stream from `position` on, and the pulse waves of the same time.
 
-    Attributes
-    ----------
-    position : int
-        Of its first sample.
-    signal : ndarray of float32, shape (samples, leads)
-        Millivolt; NaN in gaps.
-    pulses : tuple of PulseChunk
-        Pulse waves of the same time.
+    `signal` has the shape (samples, leads), in millivolt, with NaN in gaps.
     """
 
     position: int

@@ -153,10 +153,7 @@ async def _change(
 def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     """An alarm with everything that explains it; while the store is away, with what the memory holds of that.
 
-    Raises
-    ------
-    StorageError
-        If the store fails, and the memory holds nothing of the alarm.
+    A `StorageError` if the store fails, and the memory holds nothing of the alarm.
     """
     patient, store, number = stored.patient, ward.store, stored.alarm.number
     unstored = [(origin + event.at_s, event) for origin, event in ward.unstored_changes(patient, number)]

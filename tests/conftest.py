@@ -136,9 +136,15 @@ def simulated() -> Beats:
 
 
 @pytest.fixture(scope="session")
-def monitor() -> Monitor:
-    """A monitor with the detector that ships, which learns a patient's normal for 30 s, the shortest time there is."""
-    return Monitor.of(load_ambulatory(), learning_s=30.0)
+def ambulatory() -> Detector:
+    """The detector that ships."""
+    return load_ambulatory()
+
+
+@pytest.fixture(scope="session")
+def monitor(ambulatory: Detector) -> Monitor:
+    """A monitor with that detector, which learns a patient's normal for 30 s, the shortest time there is."""
+    return Monitor.of(ambulatory, learning_s=30.0)
 
 
 # A server on this machine, to download from

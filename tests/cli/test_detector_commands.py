@@ -237,7 +237,6 @@ def interrupted_until_it_ends(running: subprocess.Popen[str]) -> None:
 def test_an_interrupt_leaves_no_file(tmp_path: Path):
     command = [sys.executable, "-m", "ectopy", "train", "simulated", "-o", "x.ectopy", "--max-steps", "100000"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
         assert "Learning from" in running.stdout.readline()
         time.sleep(1)
         interrupted_until_it_ends(running)

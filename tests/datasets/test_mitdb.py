@@ -14,6 +14,7 @@ from ectopy.errors import DataError, DatasetUnavailableError, SettingError
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations
 from support.command_line import assert_success
+from support.data_sets import folder_of
 from support.downloads import Server, archive, refused_fetch
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -29,9 +30,7 @@ def test_the_two_sets() -> None:
 
 @pytest.mark.parametrize("record", ["101", "208"])
 def test_record(record: str) -> None:
-    if find_mitdb([record]) is None:
-        pytest.skip(f"record {record} is in no folder of {DATA_VARIABLE} and not in the cache")
-    recording = load_mitdb(record)
+    recording = load_mitdb(record, folder_of("mitdb", [record]))
     assert recording.signal.shape == (650_000, 2)
     assert recording.signal.dtype == np.float32
     assert recording.sampling_rate_hz == 360

@@ -401,7 +401,6 @@ def test_bdf_of_a_package_with_its_status_channel(tmp_path: Path):
     recording = ectopy.read(tmp_path / "rec.bdf")
     assert recording.leads == ("EXG1",)
     np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=1e-4)
-    assert recording.annotations is not None
     assert recording.annotations.positions.tolist() == [500]
 
 

@@ -157,6 +157,14 @@ def test_samples_of_the_next_beat_do_not_count() -> None:
     assert np.min(counted.whole - error.whole) > 1.0
 
 
+def test_no_p_wave_is_judged_where_the_beat_before_hides_it() -> None:
+    beats, normal = patient(10)
+    rr_s = np.linspace(0.2, 0.9, 40)
+    error = reconstruction_error(replace(beats, rr_s=rr_s, delay=np.zeros(40)), normal, SPREAD_MV, network())
+    assert np.array_equal(np.isnan(error.p_wave), rr_s < 0.25 + 0.089 + 8 / 180)
+    assert np.isfinite([error.whole, error.qrs]).all()
+
+
 def test_a_lead_that_is_not_readable_says_nothing() -> None:
     beats, normal = patient(6)
     readable = np.array([True, False])

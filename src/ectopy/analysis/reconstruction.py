@@ -40,7 +40,8 @@ _FEWEST_BEATS = 4
 _LEAST_CLEARNESS = 1e-3
 _LEAST_NOISE, _LEAST_ERROR = 1e-3, 1e-6
 _RAREST = 1e-300
-_NEXT_BEAT_S, _CORE_S = 0.12, 0.08
+_NEXT_BEAT_S, _PREVIOUS_BEAT_S, _CORE_S = 0.12, 0.25, 0.08
+_FEWEST_SAMPLES = 9  # 50 ms
 _POSITIONS_S = (np.arange(BEAT_SAMPLES) - BEFORE) / ANALYSIS_RATE_HZ
 _AT_ONCE = 256  # beats
 
@@ -187,7 +188,7 @@ class ReconstructionError:
         Of its QRS complex, 0.12 s before to 0.16 s after the fiducial point.
     p_wave : ndarray of float64
         Of what comes before the QRS complex, 0.29 to 0.09 s before the fiducial point: a P wave that is missing, early
-        or of another form.
+        or of another form. NaN also where the beat before is so near that no P wave can be seen.
     """
 
     __repr__ = short_repr
@@ -231,8 +232,7 @@ def reconstruction_error(
 ) -> ReconstructionError:
     """Measure what a patient's usual changes do not explain of beats; the same bits however beats are divided.
 
-    Only samples that belong to the beat count: not those of the next one, from 0.12 s before its fiducial point. A lead
-    counts by its clearness.
+    Only samples that belong to the beat count, from `own_samples`. A lead counts by its clearness.
 
     Parameters
     ----------
@@ -317,12 +317,17 @@ def differences(beats: BeatSegments, normal: PatientTemplate, rows: slice | NDAr
 
 
 def own_samples(beats: BeatSegments) -> NDArray[np.bool_]:
-    """Return which samples of beats come before the next one, shape (n, 140); all where the next is not known."""
+    """Return which samples belong to beats and not to their neighbours, shape (n, 140).
+
+    They begin 0.25 s after the fiducial point of the beat before and end 0.12 s before that of the next one, where
+    these are known; the 0.16 s around their own always belong to them.
+    """
+    since_s = np.where(np.isfinite(beats.rr_s), _PREVIOUS_BEAT_S - beats.rr_s, -np.inf)
     # The interval after a beat, from its logs relative to the usual one.
     next_s = beats.rr_s * np.exp(beats.prematurity + beats.delay)
     until_s = np.where(np.isfinite(next_s) & (beats.delay != 0), next_s - _NEXT_BEAT_S, np.inf)
-    own: NDArray[np.bool_] = np.maximum(until_s, _CORE_S)[:, None] >= _POSITIONS_S
-    return own
+    own: NDArray[np.bool_] = np.minimum(since_s, -_CORE_S)[:, None] <= _POSITIONS_S
+    return own & (np.maximum(until_s, _CORE_S)[:, None] >= _POSITIONS_S)
 
 
 def part_errors(
@@ -343,7 +348,7 @@ def part_errors(
     Returns
     -------
     ndarray of float64, shape (3, n)
-        Of the whole beat, the QRS complex and the P wave.
+        Of the whole beat, the QRS complex and the P wave; NaN where too few of its samples belong to a beat.
     """
     variance = change.variance + np.square(noise_share * noise(difference, own))[..., None]
     precision = own[:, None] / variance
@@ -364,8 +369,9 @@ def _error(difference: Array, precision: Array, forms: Array, own: NDArray[np.bo
     code = np.linalg.solve(system, target)
     # Energy of what is left, plus that of the code.
     squares = (precision * np.square(difference)).sum(axis=-1) - (target * code).sum(axis=(-2, -1))
-    count = np.maximum(own.sum(axis=-1), 1)[:, None]
-    error: Array = np.sqrt(np.maximum(squares / count, _LEAST_ERROR**2))
+    count = own.sum(axis=-1)[:, None]
+    mean = np.maximum(squares / np.maximum(count, 1), _LEAST_ERROR**2)
+    error: Array = np.where(count >= _FEWEST_SAMPLES, np.sqrt(mean), np.nan)
     return error
 
 

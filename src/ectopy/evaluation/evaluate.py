@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -58,12 +58,7 @@ class Evaluation:
             "fpr": confusion.fpr,
             "tpr_at_fpr_0.01": self.curves.tpr_at(0.01),
             "threshold": self.detection.threshold,
-            "confusion": {
-                "true_positive": confusion.true_positive,
-                "false_positive": confusion.false_positive,
-                "true_negative": confusion.true_negative,
-                "false_negative": confusion.false_negative,
-            },
+            "confusion": asdict(confusion),
             "recall_by_class": {
                 class_name(number): {"flagged": flagged, "beats": beats}
                 for number, (flagged, beats) in self.recall_by_class.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, check_size, sampling_rate
 from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, readable_pulse
-from ectopy.formats.sample_table import Column, Columns, seconds_of_unit, without_levels
+from ectopy.formats.sample_table import Column, Columns, seconds_of_unit, to_samples, without_levels
 from ectopy.recording import PulseWave, Recording
 
 MOST_GAPS = 10
@@ -92,12 +92,18 @@ def first_start(columns: Columns, values: Sequence[Column]) -> datetime | None:
     return None
 
 
+def columns_to_read(columns: Columns, values: Sequence[Column]) -> tuple[int, ...]:
+    """Return the columns that are read: those of samples, and last the `order_column`, if there is one."""
+    by = order_column(columns, values)
+    return columns.read if by is None else (*columns.read, by)
+
+
 def place_rows(
     path: Path,
     columns: Columns,
-    samples: NDArray[np.float32],
+    blocks: Iterable[NDArray[np.float64]],
+    most_rows: int,
     values: Sequence[Column],
-    order: NDArray[np.float64] | None,
     rates: StatedRates,
     start: datetime | None,
 ) -> Recording:
@@ -105,18 +111,31 @@ def place_rows(
 
     Parameters
     ----------
-    samples : ndarray of float32, shape (rows, leads and pulse waves)
+    blocks : iterable of ndarray of float64, shape (rows, columns)
+        Blocks of rows, one after the other, of the `columns_to_read`; of clock times, their seconds.
+    most_rows : int
+        At least as many as there are rows in all blocks.
     values : sequence of ndarray or of list of str
         The first values of each column; text in a column of clock times.
-    order : ndarray of float64, shape (rows,), or None
-        All values of the `order_column`; of clock times, their seconds.
 
     Raises
     ------
     DataError
-        If there is no rate, times are missing, fall or do not fit one, or gaps are longer than `MOST_GAPS` times the
-        rows.
+        If there are no rows, there is no rate, times are missing, fall or do not fit one, or gaps are longer than
+        `MOST_GAPS` times the rows.
     """
+    width = len(columns.read)
+    samples = np.empty((most_rows, width), np.float32)
+    order = None if order_column(columns, values) is None else np.empty(most_rows)
+    rows = 0
+    for block in blocks:
+        end = rows + len(block)
+        samples[rows:end] = to_samples(block[:, :width], columns)
+        if order is not None:
+            order[rows:end] = block[:, -1]
+        rows = end
+    check_size(path, rows, width)
+    samples, order = samples[:rows], None if order is None else order[:rows]
     columns, leads = without_levels(columns, samples[:, : len(columns.leads)])
     samples = np.hstack([leads, samples[:, -len(columns.pulses) :]]) if columns.pulses else leads
     with np.errstate(all="ignore"):

@@ -115,7 +115,7 @@ def train_reconstruction(
     Raises
     ------
     NotEnoughNormalsError
-        If there are fewer than five patients with beats.
+        If there are fewer than five patients with beats, or none of the held-out beats shows a P wave's place.
     MissingExtraError
         If TensorFlow is not installed.
     """
@@ -147,14 +147,18 @@ def calibrated(
         ],
         axis=1,
     )
-    start = np.quantile(errors, TAIL_FROM, axis=1, keepdims=True)
-    # The rank beyond the start of the tail falls with the log of the error, by the mean excess of the largest errors.
-    beyond = np.log(errors / start)
-    tails = np.where(beyond > 0, beyond, 0.0).sum(axis=1) / np.maximum((beyond > 0).sum(axis=1), 1)
-    quantiles = np.quantile(errors, LEVELS, axis=1).T
-    return ReconstructionNetwork(
-        layers, shares, quantiles.astype(np.float32), np.maximum(tails, _LEAST_TAIL).astype(np.float32)
-    )
+    quantiles, tails = blank.copy(), blank[:, 0].copy()
+    for part, of_part in enumerate(errors):
+        finite = of_part[np.isfinite(of_part)]
+        if not len(finite):
+            raise NotEnoughNormalsError(
+                "no normal beat has the samples that the network needs to calibrate its errors."
+            )
+        quantiles[part] = np.quantile(finite, LEVELS)
+        # Beyond the start of the tail the rank falls with the log of the error, by the mean excess of the largest.
+        start = np.quantile(finite, TAIL_FROM)
+        tails[part] = max(np.log(finite[finite >= start] / start).mean(), _LEAST_TAIL)
+    return ReconstructionNetwork(layers, shares, quantiles, tails)
 
 
 def _rows(patients: Sequence[ReconstructionExamples]) -> tuple[NDArray[np.float32], ...]:

@@ -16,17 +16,9 @@ _ROOM_BYTES = 2 * 2**20
 
 
 class Viewer:
-    """A live subscriber.
+    """A live subscriber that follows these patients, or all where none is named.
 
-    Parameters
-    ----------
-    patients : iterable of str
-        Ids to follow; empty = all.
-
-    Attributes
-    ----------
-    dropped : int
-        Frames lost since the last `take`.
+    `dropped` is how many frames were lost since the last `take`.
     """
 
     def __init__(self, patients: Iterable[str] = ()) -> None:

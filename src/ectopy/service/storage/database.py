@@ -149,9 +149,7 @@ class Database:
     def check_writable(self, now: float) -> None:
         """Write a few bytes; a `StorageError` if the database is full or read-only."""
         with self.writing() as connection:
-            statement = upsert(connection, sizes).values(name=_TRIAL, bytes=round(now))
-            changed = {"bytes": statement.excluded.bytes}
-            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
+            replace_rows(connection, sizes, [{"name": _TRIAL, "bytes": round(now)}])
 
     def _upgrade(self) -> None:
         config = Config()
@@ -221,6 +219,15 @@ def upsert(connection: sa.Connection, table: sa.Table) -> postgresql_dialect.Ins
     """Return an INSERT that can update an existing row instead."""
     postgres = connection.dialect.name == POSTGRESQL
     return postgresql_dialect.insert(table) if postgres else sqlite_dialect.insert(table)
+
+
+def replace_rows(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> None:
+    """Insert rows of the same columns; where the primary key exists already, replace their values."""
+    if rows:
+        statement = upsert(connection, table)
+        keys = [column.name for column in table.primary_key]
+        values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
 
 
 def _parsed(text: str) -> URL:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from sqlalchemy.exc import IntegrityError
@@ -67,9 +66,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def write(self, steps: Sequence[StepRecord]) -> None:
@@ -88,7 +85,7 @@ class Store:
                         batch.add(step)
                     batch.insert()
             except BaseException as error:
-                self._stored.clear()
+                self._stored = StoredSoFar()
                 if isinstance(error.__cause__, IntegrityError):
                     raise two_writers() from error
                 raise

@@ -16,11 +16,11 @@ from ectopy.benchmarks import heartbeat_benchmark, heartbeat_peers
 from ectopy.benchmarks.heartbeat_benchmark import benchmark_heartbeats
 from ectopy.benchmarks.heartbeat_peers import METHODS, Method, Samples
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.data_folders import DATA_VARIABLE
-from ectopy.datasets.mitdb import DS1, DS2, find_mitdb
+from ectopy.datasets.mitdb import DS1, DS2
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.recording import Annotations, Recording
 from support.command_line import assert_refused
+from support.data_sets import folder_of
 from support.wfdb_records import copy_records, write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -49,10 +49,7 @@ def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def ds1_folder() -> Path:
-    folder = find_mitdb(DS1)
-    if folder is None:
-        pytest.skip(f"the records DS1 are in no folder of {DATA_VARIABLE} and not in the cache")
-    return folder
+    return folder_of("mitdb", DS1)
 
 
 def test_simulated_recording_with_every_method_that_is_installed(run, simulated_folder: Path, tmp_path: Path):

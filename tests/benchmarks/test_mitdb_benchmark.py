@@ -19,12 +19,12 @@ from ectopy.benchmarks.holter_benchmark import benchmark_holter, long_recording
 from ectopy.benchmarks.mitdb_benchmark import EC57_RATES, auc, benchmark_mitdb
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.data_folders import DATA_VARIABLE
-from ectopy.datasets.mitdb import DS1, find_mitdb
+from ectopy.datasets.mitdb import DS1
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import compare, matched_classes
 from ectopy.recording import Annotations, Recording
 from support.command_line import assert_refused
+from support.data_sets import folder_of
 from support.wfdb_records import copy_records, write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -141,10 +141,7 @@ def test_without_tensorflow_the_population_is_left_out(folder: Path, monkeypatch
 
 
 def test_two_real_records(tmp_path: Path):
-    source = find_mitdb(("119", "208"))
-    if source is None:
-        pytest.skip(f"the records DS1 are in no folder of {DATA_VARIABLE} and not in the cache")
-    copy_records(source, tmp_path, "119", "208")
+    copy_records(folder_of("mitdb", ("119", "208")), tmp_path, "119", "208")
     figures = benchmark_mitdb(tmp_path, "ds1", ("knn", "pca")).summary()
     assert figures["records"]["119"]["auc"] > 0.999
     assert figures["records"]["208"]["auc"] > 0.99

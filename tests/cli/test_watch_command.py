@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from ectopy import __version__
 from ectopy.analysis.patient_template import PatientTemplate
-from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
+from ectopy.analysis.shipped_detector import ambulatory_digest
 from ectopy.cli.watch_options import WatchOptions
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.disclaimers import STATEMENTS
@@ -44,11 +44,10 @@ from ectopy.monitor.input_sources import from_lines, from_recording, watch
 from ectopy.monitor.replay import paced
 from ectopy.recording import Recording
 from ectopy.report import alarm_strips
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
 from support.html_page import Page
 from support.pulses import with_pulses
 
-LEARNING_S = 30.0
 RATE_HZ = 128.0
 USUAL = ("--rate", 128, "--unit", "mV", "--learning", 30)
 
@@ -65,11 +64,6 @@ def file(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path
     path = tmp_path_factory.mktemp("watch") / "a bed.npy"
     np.save(path, recording.signal)
     return path
-
-
-@pytest.fixture(scope="module")
-def monitor() -> Monitor:
-    return Monitor.of(load_ambulatory(), LEARNING_S)
 
 
 def lines_of(*arguments: object) -> list[str]:
@@ -116,8 +110,7 @@ def test_the_command_of_an_alarm_shows_it_again(ectopy, told: list[str]):
         program, verb, *arguments = shlex.split(alarm["replay"])
         assert (program, verb) == ("ectopy", "watch")
         from_s, to_s = (float(arguments[arguments.index(name) + 1]) for name in ("--from", "--to"))
-        again = ectopy("watch", *arguments, "--json")
-        assert again.status == 0, again.err
+        again = assert_success(ectopy("watch", *arguments, "--json"))
         assert again.out.splitlines() == [line for line in told if from_s <= json.loads(line)["at_s"] <= to_s]
         assert json.loads(told[alarm["number"] - 1]) in map(json.loads, again.out.splitlines())
 
@@ -153,8 +146,7 @@ def alarm_at(at_s: float, strip_s: tuple[float, float]) -> AlarmChanged:
 
 
 def test_people_get_a_line_for_each_event_and_a_summary(ectopy, file: Path, told: list[str]):
-    done = ectopy("watch", file, *USUAL, "--fast")
-    assert done.status == 0, done.err
+    done = assert_success(ectopy("watch", file, *USUAL, "--fast"))
     lines = done.out.splitlines()
     assert re.search(
         r"^ 0:00:3\d\.\d  HIGH     Ventricular tachycardia raised: \d+ ventricular-like beats", done.out, re.M
@@ -490,7 +482,6 @@ def test_lines_are_watched_as_they_come_until_their_end(recording: Recording):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as running:
-        assert None not in (running.stdin, running.stdout, running.stderr)
         running.stdin.write(b"MLII,V1\n" + text_of(recording.signal[:512]) + b"1;2\n")
         running.stdin.flush()
         assert json.loads(running.stdout.readline())["kind"] == "quality"
@@ -512,7 +503,6 @@ def test_ctrl_c_ends_with_a_summary(file: Path, recording: Recording, source: st
     with subprocess.Popen(
         command(*arguments, "--json"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
-        assert None not in (running.stdin, running.stdout)
         if source == "-":
             running.stdin.write(text_of(recording.signal[:512]))
             running.stdin.flush()

@@ -324,7 +324,6 @@ def test_a_device_that_floods_is_told_and_closed(client: httpx.Client, service: 
         answer(device)
         with pytest.raises(ConnectionClosed) as closed:
             push(device, contents)
-    assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
     assert client.get("/health").status_code == 200
 
@@ -336,7 +335,6 @@ def test_a_message_that_is_too_large_closes_the_stream(tmp_path: Path):
             answer(device)
             with pytest.raises(ConnectionClosed) as closed:
                 push(device, [json.dumps(small(samples=10_000))])
-    assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
 
 

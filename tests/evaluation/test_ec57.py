@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.datasets.data_folders import DATA_VARIABLE, find_dataset
 from ectopy.errors import DataError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, RATES, Comparison, average, compare, gross
 from ectopy.evaluation.ec57_files import FilesComparison, compare_files
 from ectopy.recording import Annotations
 from support.command_line import assert_refused
+from support.data_sets import folder_of
 
 HZ = 100
 START = 30_000
@@ -339,10 +339,7 @@ class Line(NamedTuple):
 @pytest.fixture(scope="module")
 def mitdb() -> Path:
     pytest.importorskip("wfdb")
-    folder = find_dataset("mitdb", lambda folder: (folder / "101.atr").is_file())
-    if folder is None:
-        pytest.skip(f"the MIT-BIH Arrhythmia Database is in no folder of {DATA_VARIABLE} and not in the cache")
-    return folder
+    return folder_of("mitdb", ["101"])
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 import ectopy
 from ectopy import Annotations, Recording, formats
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.mitdb import DS1, find_mitdb
+from ectopy.datasets.mitdb import DS1
 from ectopy.errors import DataError, OutputError, SettingError
 from ectopy.formats import leads
 from ectopy.formats.annotation_codes import CODES, NOTE
 from ectopy.formats.annotation_files import Mark, collect, each_mark
 from ectopy.formats.wfdb import read_annotations
+from support.data_sets import folder_of
 from support.edf_files import edf
 from support.memory import takes_at_most
 from support.refusals import refusal
@@ -293,9 +294,7 @@ def test_hours_need_little_more_memory_than_their_result(tmp_path: Path) -> None
 
 
 def test_mitdb_record() -> None:
-    folder = find_mitdb(DS1[:1])
-    if folder is None:
-        pytest.skip("the MIT-BIH Arrhythmia Database is in no folder of ECTOPY_DATA and not in the cache")
+    folder = folder_of("mitdb", DS1[:1])
     recording = ectopy.read(folder / DS1[0])
     reference = wfdb.rdrecord(str(folder / DS1[0]))
     np.testing.assert_allclose(recording.signal, reference.p_signal, atol=1e-6)
@@ -676,7 +675,6 @@ def test_annotations_into_no_folder(tmp_path: Path) -> None:
 
 def test_simulated_recording_through_every_format(tmp_path: Path) -> None:
     original = simulate_recording(20, random_state=0)
-    assert original.annotations is not None
     rate = original.sampling_rate_hz
     names = list(original.leads)
     signal = original.signal.astype(float)

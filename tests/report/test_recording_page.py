@@ -13,11 +13,9 @@ import pytest
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.patient_template import align, compare
 from ectopy.analysis.rhythm_events import Event, find_events
-from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import Hint
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.detector import Detector
-from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import OutputError
 from ectopy.recording import Recording
 from ectopy.report import ecg_paper, recording_report
@@ -26,7 +24,7 @@ from ectopy.report.ecg_paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
 from ectopy.report.recording_strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings, filter_signal
-from support.html_page import Page
+from support.html_page import assert_former_page_stays, assert_sound
 from support.pulses import with_pulses
 
 CUT = (200.0, 204.0)
@@ -37,11 +35,6 @@ class Case:
     recording: Recording
     analysis: Analysis
     events: list[Event]
-
-
-@pytest.fixture(scope="module")
-def ambulatory() -> Detector:
-    return load_ambulatory()
 
 
 @pytest.fixture(scope="module")
@@ -80,19 +73,6 @@ def traces(svg: str) -> list[list[np.ndarray]]:
         [np.array([point.split() for point in line.split("L")], float) for line in draw_beats.split("M")[1:]]
         for draw_beats in re.findall(r'<path class="trace" d="([^"]*)"', svg)
     ]
-
-
-def assert_sound(page: str) -> Page:
-    """Well-formed, no id twice, nothing outside the page, no figure gone wrong, and what Ectopy is not."""
-    parsed = Page(page)
-    assert parsed.open == []
-    assert len(parsed.ids) == len(set(parsed.ids))
-    assert not re.search(r"https?://|//[a-z]|@import|url\((?!#)", page)
-    assert {tag for tag, _ in parsed.tags}.isdisjoint({"link", "script", "img", "iframe", "object"})
-    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(parsed.ids)
-    assert not re.search(r'[" >]-?(nan|inf)\b', page)
-    assert all(statement in parsed.text for statement in STATEMENTS)
-    return parsed
 
 
 # The scale
@@ -488,18 +468,13 @@ def test_many_leads_are_shown_up_to_a_dozen(tmp_path: Path, ambulatory: Detector
 
 
 def test_an_unwritable_path_is_said_first_and_leaves_nothing(tmp_path: Path, case: Case) -> None:
-    with pytest.raises(OutputError, match="does not exist"):
-        recording_report(tmp_path / "no" / "page.html", case.recording, case.analysis, case.events)
-    with pytest.raises(OutputError, match="is a folder"):
-        recording_report(tmp_path, case.recording, case.analysis, case.events)
+    for path, says in ((tmp_path / "no" / "page.html", "does not exist"), (tmp_path, "is a folder")):
+        with pytest.raises(OutputError, match=says):
+            recording_report(path, case.recording, case.analysis, case.events)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_leaves_the_page_that_was_there(tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "page.html"
-    path.write_text("before")
-    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
-    with pytest.raises(OutputError, match="No space left"):
-        recording_report(path, case.recording, case.analysis, case.events)
-    assert path.read_text() == "before"
-    assert list(tmp_path.iterdir()) == [path]
+    assert_former_page_stays(
+        monkeypatch, tmp_path, lambda path: recording_report(path, case.recording, case.analysis, case.events)
+    )

@@ -26,6 +26,12 @@ class CommandResult(NamedTuple):
     err: str
 
 
+def assert_success(result: CommandResult) -> CommandResult:
+    """Give the result of a command, which has to have done what was asked."""
+    assert result.status == 0, result
+    return result
+
+
 def assert_refused(result: CommandResult, *words: str, out: str | None = "") -> None:
     """A mistake of the user: exit status 2 and one sentence with these words on standard error.
 

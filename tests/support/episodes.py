@@ -350,7 +350,6 @@ def _branch(patient: Patient, kind: str, number: int, heart: Recording, noise: S
 def _between_beats(recording: Recording, after_s: float) -> int:
     """Sample about half way between the first two normal beats in a row after a time."""
     marks = recording.annotations
-    assert marks is not None
     normal = marks.symbols == "N"
     here = (marks.positions[:-1] >= after_s * RATE_HZ) & normal[:-1] & normal[1:]
     beat = int(np.flatnonzero(here)[0])
@@ -361,7 +360,6 @@ def _between_beats(recording: Recording, after_s: float) -> int:
 def _defined_s(recording: Recording, episode: Episode, arrest: Kind, limits: Limits, besides: str) -> float:
     """When the definition is met in the recording."""
     marks = recording.annotations
-    assert marks is not None
     beats = np.isin(marks.symbols, list("NVSE"))
     beats_s = marks.positions[beats] / RATE_HZ
     if arrest.beats:

@@ -66,7 +66,7 @@ def network() -> ReconstructionNetwork:
 
 
 def test_numpy_computes_what_keras_does() -> None:
-    network = build(hidden=16)
+    network = build()
     layers = tuple(network.get_weights())
     inputs = np.random.default_rng(0).normal(size=(30, FEATURES)).astype(np.float32)
     output = np.asarray(network(inputs)).reshape(30, 1 + CODE, BEAT_SAMPLES)

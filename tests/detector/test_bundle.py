@@ -215,8 +215,8 @@ def bombs(bundle: Path, folder: Path) -> dict[str, Path]:
         paths[name] = folder / f"{name}.ectopy"
         with zipfile.ZipFile(bundle) as archive:
             content = {member: archive.read(member) for member in archive.namelist()} | changed
-        manifest = json.loads(content["manifest.json"])
-        if "layout" in manifest:
+        if name != "manifest":
+            manifest = json.loads(content["manifest.json"])
             manifest["members"] = {
                 member: sha256(data).hexdigest() for member, data in content.items() if "manifest" not in member
             }
@@ -225,8 +225,8 @@ def bombs(bundle: Path, folder: Path) -> dict[str, Path]:
         paths[name].write_bytes(zip_of(content))
     paths["directory"] = folder / "directory.ectopy"
     with zipfile.ZipFile(paths["directory"], "w") as archive:
-        for number in range(300_000):
-            archive.writestr(zipfile.ZipInfo(f"{number}"), b"")
+        archive.writestr("member", b"")
+        archive.filelist *= 300_000
     return paths
 
 

@@ -23,7 +23,7 @@ from ectopy.datasets.mitdb import DS1
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import compare, matched_classes
 from ectopy.recording import Annotations, Recording
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
 from support.data_sets import folder_of
 from support.wfdb_records import copy_records, write_record
 
@@ -72,8 +72,7 @@ def analysis() -> Analysis:
 
 
 def test_simulated_records_from_the_command_line(run, folder: Path, tmp_path: Path):
-    outcome = run("mitdb", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(run("mitdb", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json"))
     result = json.loads((tmp_path / "out.json").read_text())
     assert result.keys() == FIGURES | {"generator"}
     assert result["split"] == "ds1"
@@ -233,8 +232,7 @@ def test_a_record_that_is_too_short_is_named(tmp_path: Path):
 
 def test_holter_from_the_command_line(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(holter_benchmark, "NEUROKIT_MINUTES", 1)
-    outcome = run("holter", "--hours", "0.2", "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(run("holter", "--hours", "0.2", "--json", tmp_path / "out.json"))
     figures = json.loads((tmp_path / "out.json").read_text())
     assert figures.keys() == {
         "generator",

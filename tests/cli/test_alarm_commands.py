@@ -8,6 +8,7 @@ import pwd
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,24 +24,16 @@ from support.command_line import assert_refused
 NOW = 1_700_000_000.0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
 RECORDING_S = 70
 
 
 @pytest.fixture(scope="module")
 def ward(tmp_path_factory: pytest.TempPathFactory, monitor: Monitor) -> Path:
     """A store in which one patient's heart stood still for some seconds, and nobody has looked."""
-    path, clock = tmp_path_factory.mktemp("ward") / "ward.db", Clock()
+    path, clock = tmp_path_factory.mktemp("ward") / "ward.db", SimpleNamespace(now=NOW)
     recording = simulate_recording(RECORDING_S, episodes=[Episode("asystole", 45, 7)])
     with Store.open(f"sqlite:///{path}") as store:
-        engine = MonitoringEngine(store, monitor, clock=clock)
+        engine = MonitoringEngine(store, monitor, clock=lambda: clock.now)
         engine.admit("bed-7")
         for chunk in chunks(recording, 1):
             clock.now = NOW + chunk.received

@@ -236,29 +236,21 @@ def test_reading_and_analysing_take_three_lines_of_python(file: Path):
     assert analysis.abnormal.sum() > 5
 
 
-def write_record(folder: Path, name: str, signal: np.ndarray, lead: str = "II") -> Path:
-    """A WFDB record of one lead at 250 Hz."""
-    counts = np.rint(signal * 1000).astype("<i2")
-    (folder / f"{name}.hea").write_text(f"{name} 1 250 {len(counts)}\n{name}.dat 16 1000 16 0 0 0 0 {lead}\n")
-    (folder / f"{name}.dat").write_bytes(counts.tobytes())
-    return folder / f"{name}.hea"
-
-
 @pytest.fixture(scope="module")
-def lead() -> np.ndarray:
-    return simulate_recording(20, sampling_rate_hz=250.0, random_state=1).signal[:, 0]
+def short() -> Recording:
+    return replace(simulate_recording(20, sampling_rate_hz=250.0, leads=1, random_state=1), annotations=None)
 
 
 @pytest.mark.parametrize(
     ("layout", "suffix", "listed"), [("", ".hea", "one"), ("layout 0\n", ".hea", "one"), ("", ".HEA", "ONE")]
 )
 def test_segments_in_a_folder_belong_to_their_record(
-    tmp_path: Path, lead: np.ndarray, layout: str, suffix: str, listed: str
+    tmp_path: Path, short: Recording, layout: str, suffix: str, listed: str
 ):
     for name in ("one", "two", "alone"):
-        write_record(tmp_path, name, lead)
-    (tmp_path / "layout.hea").write_text("layout 1 250 0\n~ 0 1000 16 0 0 0 0 II\n")
-    whole = f"whole/{3 if layout else 2} 1 250 {2 * len(lead)}\n{layout}{listed} {len(lead)}\ntwo {len(lead)}\n"
+        wfdb_records.write_record(tmp_path, name, short)
+    (tmp_path / "layout.hea").write_text("layout 1 250 0\n~ 0 1000 16 0 0 0 0 MLII\n")
+    whole = f"whole/{3 if layout else 2} 1 250 10000\n{layout}{listed} 5000\ntwo 5000\n"
     (tmp_path / f"whole{suffix}").write_text(whole)
     (tmp_path / "broken.hea").write_text("no header at all\n")
     names = [path.name for path in find_recordings([tmp_path])]
@@ -272,12 +264,12 @@ def test_a_record_that_lists_itself_stays(tmp_path: Path):
     assert find_recordings([tmp_path]) == [tmp_path / "rec.hea"]
 
 
-def test_recordings_of_one_name_have_results_of_their_own(ectopy, tmp_path: Path, lead: np.ndarray):
+def test_recordings_of_one_name_have_results_of_their_own(ectopy, tmp_path: Path, short: Recording):
     folders = [tmp_path / "a", tmp_path / "b"]
     for number, folder in enumerate(folders, start=1):
         folder.mkdir()
-        write_record(folder, "100", lead[: number * 2000])
-    write_record(folders[1], "100-2", lead)
+        wfdb_records.write_record(folder, "100", replace(short, signal=short.signal[: number * 2000]))
+    wfdb_records.write_record(folders[1], "100-2", short)
     output, report = tmp_path / "results", tmp_path / "pages"
     assert_success(
         ectopy("detect", "ambulatory", *folders, "-o", output, "--report", report, "--json", tmp_path / "all.json")

@@ -24,7 +24,14 @@ from ectopy.errors import OutputError
 from ectopy.files import GENERATOR, written_by_ectopy
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations
-from support.command_line import CommandResult, assert_refused, assert_success, commands
+from support.command_line import (
+    BENCHMARKS_OF_RECORDS,
+    DATA_SETS,
+    CommandResult,
+    assert_refused,
+    assert_success,
+    commands,
+)
 
 pytest.importorskip("fastapi")
 
@@ -44,14 +51,7 @@ ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge"}
 # What each command needs beside its outputs; "@" = a file that it reads.
 COMMANDS = {
     "demo": (),
-    "fetch ecg5000": (),
-    "fetch mitdb": (),
-    "fetch cinc2015": (),
-    "fetch vfdb": (),
-    "fetch qtdb": (),
-    "fetch ludb": (),
-    "fetch cinc2017": (),
-    "fetch ltafdb": (),
+    **{f"fetch {name}": () for name in DATA_SETS},
     "train": ("@", "-o", "new"),
     "evaluate": ("@", "@"),
     "detect": ("ambulatory", "@"),
@@ -60,12 +60,7 @@ COMMANDS = {
     "ec57": ("@", "@"),
     "watch": ("@",),
     "benchmark ecg5000": (),
-    "benchmark heartbeats": ("--data", "@folder"),
-    "benchmark mitdb": ("--data", "@folder"),
-    "benchmark alarms": ("--data", "@folder"),
-    "benchmark icu": ("--data", "@folder"),
-    "benchmark ventricular": ("--data", "@folder"),
-    "benchmark fibrillation": ("--data", "@folder"),
+    **{f"benchmark {name}": ("--data", "@folder") for name in BENCHMARKS_OF_RECORDS},
     "benchmark holter": ("--hours", "0.1"),
     "benchmark monitor": ("--store", "@"),
     "benchmark service": (),

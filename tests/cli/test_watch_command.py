@@ -24,7 +24,6 @@ from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.shipped_detector import ambulatory_digest
 from ectopy.cli.watch_options import WatchOptions
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import Stated
 from ectopy.formats.sample_stream import SampleLines
@@ -45,7 +44,7 @@ from ectopy.monitor.replay import paced
 from ectopy.recording import Recording
 from ectopy.report import alarm_strips
 from support.command_line import assert_refused, assert_success
-from support.html_page import Page
+from support.html_page import assert_sound
 from support.pulses import with_pulses
 
 RATE_HZ = 128.0
@@ -562,16 +561,14 @@ def test_the_page_shows_each_alarm_with_its_strip_rule_evidence_and_command(
     done = ectopy("watch", file, *USUAL, "--fast", "--report", path)
     assert f"Wrote {path}." in done.out
     text = path.read_text(encoding="utf-8")
-    page = Page(text)
+    page = assert_sound(text)
     raised = [event for event in map(json.loads, told) if event.get("change") == "raised"]
     assert page.code == [event["replay"] for event in raised]
-    assert len(page.ids) == len(set(page.ids))
-    assert set(page.attributes("href", "src")) <= {f"#{name}" for name in page.ids}
     for label in ("Ventricular tachycardia: ECG", "Asystole: ECG", "Lead off: ECG", "The beat at"):
         assert any(
             drawing["aria-label"].startswith(label) for drawing in page.all("svg") if drawing.get("class") == "ecg"
         )
-    for words in ("no QRS complex for 4 s", "10.1109/CIC.2015.7408639", ambulatory_digest(), __version__, *STATEMENTS):
+    for words in ("no QRS complex for 4 s", "10.1109/CIC.2015.7408639", ambulatory_digest(), __version__):
         assert words in text
     assert text.count(">lead off</text>") >= 2
     assert len(text) < 2_000_000
@@ -583,18 +580,18 @@ def test_a_page_without_alarms(ectopy, file: Path, tmp_path: Path):
     assert "No alarm was raised." in path.read_text(encoding="utf-8")
 
 
+def strips_of(monitor: Monitor, recording: Recording, chunk_s: float = 0.5) -> alarm_strips.AlarmStrips:
+    book = alarm_strips.AlarmStrips()
+    for step in watch(monitor, MonitorState(), from_recording(recording, chunk_s)):
+        book.take(step)
+    book.close()
+    return book
+
+
 def test_pictures_are_the_signal_around_the_alarm_however_it_came(recording: Recording, monitor: Monitor):
     recording = with_pulses(recording)
-
-    def strips(chunk_s: float) -> list[alarm_strips.AlarmStrip]:
-        book = alarm_strips.AlarmStrips()
-        for step in watch(monitor, MonitorState(), from_recording(recording, chunk_s)):
-            book.take(step)
-        book.close()
-        return book.strips
-
-    found = strips(60.0)
-    assert [repr(strip) for strip in strips(0.3)] == [repr(strip) for strip in found]
+    found = strips_of(monitor, recording, 60.0).strips
+    assert list(map(repr, strips_of(monitor, recording, 0.3).strips)) == list(map(repr, found))
     assert len(found) >= 3
     for strip in found:
         first = round(strip.begins_s * RATE_HZ)
@@ -612,9 +609,6 @@ def test_of_many_alarms_the_most_urgent_are_pictured(
     recording: Recording, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(alarm_strips, "MOST_STRIPS", 2)
-    book = alarm_strips.AlarmStrips()
-    for step in watch(monitor, MonitorState(), from_recording(recording)):
-        book.take(step)
-    book.close()
+    book = strips_of(monitor, recording)
     assert [strip.event.transition.alarm.priority for strip in book.strips] == [Priority.HIGH] * 2
     assert len(book.alarms) > 2

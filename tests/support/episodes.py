@@ -223,16 +223,7 @@ def watch_episodes(
             _finish(monitor, ready[:_TOGETHER])
             del ready[:_TOGETHER]
         going_on = [patient for patient in patients if last[patient] > second]
-        batch = [
-            Chunk(
-                second * RATE_HZ,
-                signals[p][second * RATE_HZ : (second + 1) * RATE_HZ],
-                float(RATE_HZ),
-                LEADS,
-                second + 1.0,
-            )
-            for p in going_on
-        ]
+        batch = [_chunk(signals[patient], second) for patient in going_on]
         outcomes = monitor.step_together([(states[p], chunk) for p, chunk in zip(going_on, batch, strict=True)])
         for patient, outcome in zip(going_on, outcomes, strict=True):
             assert not isinstance(outcome, Exception)

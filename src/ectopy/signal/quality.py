@@ -25,8 +25,9 @@ reason in this order with an index below one half, or ``good``:
     flutter, which are steep all the time, would be noisy. A fast rhythm leaves less than 0.1 s between its beats:
     where its amplitude between 20 and 40 Hz repeats itself after 0.18 to 0.62 s with a correlation of at least 0.8, as
     noise never does, the quietest fifth of the time counts instead, as the level of the Gaussian noise that would have
-    it. The amplitude repeats itself even where the rate varies, or the waves change. Or the signal steps: in 22 ms it moves by more than 2 mV, and more than the median height, between two levels that each last for
-    a quarter of a second.
+    it. The amplitude repeats itself even where the rate varies, or the waves change. Or the signal steps: in 22 ms it
+    moves by more than 2 mV, and more than the median height, between two levels that each last for a quarter of a
+    second.
 
 The limits do not rest on labels; they were set by looking at the records DS1 of the MIT-BIH Arrhythmia Database, in the
 manner of the indices in Clifford, Behar, Li, Rezek (2012), doi:10.1088/0967-3334/33/9/1419. Slow movement that spans

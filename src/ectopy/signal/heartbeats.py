@@ -18,9 +18,9 @@ itself: if the last three seconds of a lead correlate with themselves 0.17 to 0.
 not noise (at most 0.45 in 16,000 s of white noise), and below a period of 0.35 s the refractory period follows. A
 period counts only if no longer one fits better by a tenth, if every interval of that length has a peak half as high
 as the highest, and if that is as high as QRS complexes are. A polymorphic tachycardia does not repeat itself, as its
-complexes and intervals change from beat to beat; but four peaks in a row that are at most 0.32 s apart, evenly within a
-factor of 1.5, and alike in height and sharpness within a factor of two have a period as well. T waves are lower and
-smoother than the QRS complexes between them.
+complexes and intervals change from beat to beat; but four wide peaks in a row that are at most 0.32 s apart, evenly
+within a factor of 1.5, and alike in height and sharpness within a factor of two have a period as well. T waves are lower
+and smoother than the QRS complexes between them, and muscle noise is sharper than wide complexes: above 0.4.
 
 A T wave differs from a beat by its curvature, less than 0.17 of that of the beat before it: of 2,500 beats that follow
 another within 0.42 s on DS1 and in the QT Database, six are so smooth. A second is assumed to hold only a P wave, and
@@ -101,7 +101,7 @@ _REFRACTORY_SHARE = 0.7  # of the period of a fast rhythm
 _IN_TIME_SHARE = 0.8
 _ROW = 4  # peaks in step
 _LONGEST_STEP = 0.32 * STRENGTH_RATE_HZ
-_EVEN_STEP, _ALIKE_PEAKS = 1.5, 2.0
+_EVEN_STEP, _ALIKE_PEAKS, _WIDE_SHARPNESS = 1.5, 2.0, 0.4
 _T_WAVE_SHARE = 0.6
 _T_WAVE_UNTIL, _T_WAVE_OVER = 0.30 * STRENGTH_RATE_HZ, 0.45 * STRENGTH_RATE_HZ
 _SMOOTH_SHARE = 0.17
@@ -912,7 +912,7 @@ def _accept_peaks(
 
 
 def _step_of(row: tuple[Peak, ...]) -> float:
-    """Return the mean interval of four peaks that are alike and come in step; 0 where they do not."""
+    """Return the mean interval of four wide peaks that are alike and come in step; 0 where they do not."""
     if len(row) < _ROW:
         return 0.0
     positions, heights, sharpness = zip(*row, strict=True)
@@ -920,7 +920,7 @@ def _step_of(row: tuple[Peak, ...]) -> float:
     if max(intervals) > min(_LONGEST_STEP, _EVEN_STEP * min(intervals)):
         return 0.0
     alike = all(max(values) <= _ALIKE_PEAKS * min(values) for values in (heights, sharpness))
-    return (positions[-1] - positions[0]) / (_ROW - 1) if alike else 0.0
+    return (positions[-1] - positions[0]) / (_ROW - 1) if alike and max(sharpness) <= _WIDE_SHARPNESS else 0.0
 
 
 def _middle(values: list[float]) -> float:

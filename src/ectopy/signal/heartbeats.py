@@ -19,8 +19,8 @@ not noise (at most 0.45 in 16,000 s of white noise), and below a period of 0.35 
 period counts only if no longer one fits better by a tenth, if every interval of that length has a peak half as high
 as the highest, and if that is as high as QRS complexes are. A polymorphic tachycardia does not repeat itself, as its
 complexes and intervals change from beat to beat; but four wide peaks in a row that are at most 0.32 s apart, evenly
-within a factor of 1.5, and alike in height and sharpness within a factor of two have a period as well. T waves are lower
-and smoother than the QRS complexes between them, and muscle noise is sharper than wide complexes: above 0.4.
+within a factor of 1.5, and alike in height and sharpness within a factor of two have a period as well. T waves are
+lower and smoother than the QRS complexes between them, and muscle noise is sharper than wide complexes: above 0.4.
 
 A T wave differs from a beat by its curvature, less than 0.17 of that of the beat before it: of 2,500 beats that follow
 another within 0.42 s on DS1 and in the QT Database, six are so smooth. A second is assumed to hold only a P wave, and

@@ -826,12 +826,12 @@ def _peaks(strength: QrsStrength, start: int) -> Iterable[tuple[Peak, float]]:
     # Position by a parabola through three samples.
     peaks = high[highest]
     around = (height[peaks - 1], height[peaks], height[peaks + 1], strength.sharpness[0, peaks])
-    found = []
+    peak_values = []
     for peak, left, top, right, sharpness in zip(peaks.tolist(), *(each.tolist() for each in around), strict=True):
         bend = 2 * top - left - right
         between = (right - left) / (2 * bend) if bend > 0 else 0.0
-        found.append((start + peak + min(max(between, -0.5), 0.5), top, sharpness))
-    return zip(found, period[highest].tolist(), strict=True)
+        peak_values.append((start + peak + min(max(between, -0.5), 0.5), top, sharpness))
+    return zip(peak_values, period[highest].tolist(), strict=True)
 
 
 def _accept_peaks(

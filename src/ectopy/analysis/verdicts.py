@@ -277,8 +277,7 @@ def _assign_hints(
     # Early: beyond twice the irregularity, and suddenly, by 8 % from one interval to the next.
     irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
     early = beats.prematurity > _EARLY * irregularity
-    rr_before_s = np.empty_like(beats.rr_s)
-    rr_before_s[:1], rr_before_s[1:] = before.rr_s, beats.rr_s[:-1]
+    rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
     early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN
     ventricular = usual_shape = np.zeros(len(beats), np.bool_)
     if difference is None:
@@ -293,9 +292,8 @@ def _assign_hints(
     # Runs of early beats, and rows of ventricular-like beats that are noise. Kinds are indices into `_HINTS`.
     limit_s, supraventricular = _extend_early_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
     row, noise = _unlike_in_a_row(beats, ventricular & ~unreadable, unreadable, before.row)
-    kind = 3 * abnormal
-    kind[supraventricular], kind[ventricular], kind[noise], kind[unreadable] = 2, 1, 3, 0
-    return (PreviousBeat(float(beats.rr_s[-1]), limit_s, row) if len(beats) else before), _HINTS[kind]
+    kind = np.where(noise, 3, np.where(ventricular, 1, np.where(supraventricular, 2, np.where(abnormal, 3, 0))))
+    return (PreviousBeat(float(beats.rr_s[-1]), limit_s, row) if len(beats) else before), _HINTS[kind * ~unreadable]
 
 
 def _unlike_in_a_row(

@@ -121,7 +121,7 @@ def _hints(owner: Any) -> Mapping[str, Any]:
 
 
 def _is_checked(hint: Any) -> bool:
-    """Whether a hint says something that can be checked here: of arrays the functions know more."""
+    """Return whether a hint says something that can be checked here: of arrays the functions know more."""
     return not any(part is Any or get_origin(part) is np.ndarray or "numpy" in repr(part) for part in _options(hint))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.analysis.beat_noise import beat_noise
+from ectopy.analysis.beat_noise import beat_noise, noise_energy
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.signal.beat_segments import BEFORE
 
@@ -41,3 +41,9 @@ def test_noise_follows_the_gain_and_not_the_baseline(gain: float, level: float, 
 def test_one_beat_at_a_time_gives_the_same_bits() -> None:
     noise = white(0.02, 10)
     assert beat_noise(noise).tolist() == [beat_noise(beat).tolist() for beat in noise]
+
+
+def test_the_energy_of_noise_covers_its_slow_part() -> None:
+    slow = np.cumsum(white(0.02), axis=2) * 0.1
+    energy = np.square(white(0.02) + slow - slow.mean(axis=2, keepdims=True)).sum(axis=2)
+    assert 1.0 < np.median(noise_energy(beat_noise(white(0.02) + slow), BEAT_SAMPLES) / energy) < 6.0

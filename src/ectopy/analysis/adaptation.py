@@ -31,7 +31,7 @@ from ectopy.analysis.patient_template import (
 from ectopy.analysis.population import ventricular_shape
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, no_beats
 
 _BLOCK_S = 120.0

@@ -1,4 +1,4 @@
-"""Estimate the noise of each beat and lead from the beat's own samples, between its waves."""
+"""Estimate the noise of each beat and lead from the beat's own samples, between its waves, and what it explains."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 _SMOOTH = 9  # samples
 _PIECE = 10  # samples
+_ALL_FREQUENCIES = 6.0  # power of all noise over that above 10 Hz
 
 
 def beat_noise(samples: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -33,6 +34,29 @@ def beat_noise(samples: NDArray[np.floating]) -> NDArray[np.float64]:
     squares = np.square(samples[..., _SMOOTH // 2 : -(_SMOOTH // 2)] - smooth)
     # The median RMS of pieces of equal length; samples that do not fill a piece are left out.
     pieces = squares.shape[-1] // _PIECE
-    power = squares[..., : pieces * _PIECE].reshape(*squares.shape[:-1], pieces, _PIECE).mean(axis=-1)
-    noise: NDArray[np.float64] = np.sqrt(np.median(power, axis=-1))
+    power = squares[..., : pieces * _PIECE].reshape(*squares.shape[:-1], pieces, _PIECE).sum(axis=-1) / _PIECE
+    power.partition(pieces // 2, axis=-1)
+    noise: NDArray[np.float64] = np.sqrt(power[..., pieces // 2])
     return noise
+
+
+def noise_energy(noise_mv: NDArray[np.float64], count: int | NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the energy that noise adds to so many samples of a beat, slow noise included.
+
+    Added to the energy of a template, it makes the difference of a beat relative to both: a noisy beat has to differ
+    more. The factor 6 was chosen on QTDB and the records DS1 of the MIT-BIH Arrhythmia Database; 3 to 20 give nearly
+    the same.
+
+    Parameters
+    ----------
+    noise_mv : ndarray of float64, shape (...)
+        From `beat_noise`.
+    count : int or ndarray of int, shape (...)
+        Number of samples.
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        Square millivolt times samples.
+    """
+    return np.asarray(_ALL_FREQUENCIES * count * np.square(noise_mv), np.float64)

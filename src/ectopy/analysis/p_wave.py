@@ -10,16 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ectopy.analysis.beat_noise import beat_noise
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BEFORE
 
 _LENGTH = 25  # samples: 0.14 s
 _END = BEFORE - 11  # at the latest, 0.06 s before the fiducial point
-_STARTS = _END - _LENGTH + 1
+_STARTS, _LEAST_START = _END - _LENGTH + 1, 3
 _UPSTROKE = slice(BEFORE - 12, BEFORE + 1)
 _LEAST_SLOPE, _BEFORE_ONSET = 0.01, 2
 _LEAST_AMPLITUDE_MV = 0.1
@@ -27,10 +26,7 @@ _NOISE_MV, _LEAST_SNR = 0.03, 2.5
 _USUAL_CHANGE = 0.2
 _HALF = 0.5
 
-# The middle half of a window against its outer quarters; a linear trend gives 0.
 _QUARTER = _LENGTH // 4
-_WAVE = np.full(_LENGTH, 1.0 / (_LENGTH - 2 * _QUARTER))
-_WAVE[:_QUARTER] = _WAVE[-_QUARTER:] = -0.5 / _QUARTER
 _TIMES = np.linspace(-1.0, 1.0, _LENGTH)
 
 
@@ -110,7 +106,8 @@ def find_p_wave(template: NDArray[np.float64], clear: NDArray[np.bool_]) -> NDAr
     Returns
     -------
     ndarray of int, shape (m,)
-        First sample of a window of 0.14 s; -1 where the QRS complex begins too early for one.
+        First sample of a window of 0.14 s; -1 where it is not known: the QRS complex begins too early for one, or the P
+        wave before the segment does, where the PR interval is long.
     """
     # The QRS complex begins after the last sample before its steepest one that is not steep: 1 % of its energy.
     relative = template / np.maximum(np.ptp(template, axis=2, keepdims=True), _LEAST_AMPLITUDE_MV)
@@ -121,8 +118,12 @@ def find_p_wave(template: NDArray[np.float64], clear: NDArray[np.bool_]) -> NDAr
     before_top = level & (np.arange(level.shape[1]) <= upstroke.argmax(axis=1)[:, None] + _UPSTROKE.start)
     onset = level.shape[1] - 1 - before_top[:, ::-1].argmax(axis=1)
     end = np.where(before_top.any(axis=1), np.minimum(onset - _BEFORE_ONSET, _END), 0)
-    # The window whose middle stands out most from its ends, upwards or downwards.
-    height = (sliding_window_view(template[..., :_END], _LENGTH, axis=2) * _WAVE).sum(axis=-1)
+    # The window whose middle half stands out most from its outer quarters, upwards or downwards, by running sums.
+    total = np.pad(np.cumsum(template[..., :_END], axis=2), ((0, 0), (0, 0), (1, 0)))
+    whole = total[..., _LENGTH:] - total[..., :-_LENGTH]
+    middle = total[..., _LENGTH - _QUARTER : -_QUARTER] - total[..., _QUARTER : _QUARTER - _LENGTH]
+    height = middle / (_LENGTH - 2 * _QUARTER) - (whole - middle) / (2 * _QUARTER)
     size = (np.square(height) * clear[..., None]).sum(axis=1)
     size[np.arange(_STARTS) + _LENGTH > end[:, None]] = -1.0
-    return np.where(size.max(axis=1) < 0, -1, size.argmax(axis=1))
+    start = size.argmax(axis=1)
+    return np.where((size.max(axis=1) < 0) | (start < _LEAST_START), -1, start)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred
 from ectopy.signal.state_replace import builder
 

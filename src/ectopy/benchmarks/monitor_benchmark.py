@@ -1,4 +1,4 @@
-"""How many patients this machine watches in real time, and at what cost; storage is on.
+"""Number of patients that this machine watches in real time, and their cost; storage is on.
 
 Simulated patients at 250 Hz with two leads, every other one with a plethysmogram, send half a second of signal every
 half second by the real clock, their phases spread evenly. They are divided among as many worker processes as there are

@@ -1,4 +1,4 @@
-"""What the service bears: devices that stream and viewers that look, at a server of its own.
+"""Load that the service bears: devices that stream and viewers that look, at a server of its own.
 
 The server is `ectopy serve`, its data in a folder that is deleted afterwards. Devices and viewers are another process
 (`load_sender`) of the same machine, and take processor time away from it. The run ends by itself.
@@ -45,7 +45,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the service bore.
+    """Load that the service bore.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ _SUMS_ERROR = f"its {SUMS_FILE} has no lines of a SHA-256 and a path."
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Which files of all that the owner publishes make up a database.
+    """The files that make up a database, of all that the owner publishes.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Contents:
     optional: tuple[str, ...] = ()
 
     def holds(self, name: str) -> bool:
-        """Whether a file of this name is one of them."""
+        """Return whether a file of this name is one of them."""
         return name in self.other or PurePosixPath(name).suffix in (*self.suffixes, *self.optional)
 
     def digests(self, sums: Path) -> dict[str, str]:
@@ -74,7 +74,7 @@ class Contents:
         return digests
 
     def is_complete(self, folder: Path) -> bool:
-        """Whether a folder has the sums and all files that they name."""
+        """Return whether a folder has the sums and all files that they name."""
         try:
             return all((folder / name).is_file() for name in self.digests(folder / SUMS_FILE))
         except DataError:

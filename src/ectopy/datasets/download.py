@@ -160,7 +160,7 @@ def _progress_bar(show: bool, *, counts_files: bool = False) -> Progress:
 
 
 def _failure(answers: Sequence[Any]) -> str:
-    """What went wrong, by the responses of requests that came before the network failed."""
+    """Return what went wrong, by the responses of requests that came before the network failed."""
     if not answers:
         return "the server cannot be reached"
     if not answers[-1].ok:

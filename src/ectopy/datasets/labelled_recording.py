@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.datasets.patients import patient_of
+from ectopy.errors import DataError
 from ectopy.formats.annotation_codes import LABEL_MAPS
+from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
-from ectopy.reprs import short_repr
 
 CLASS_OF = {symbol: name for name, symbols in LABEL_MAPS["de_chazal"].items() for symbol in symbols}
 """Class of the AAMI, one of N S V F Q, of each symbol of a beat: de Chazal's map for all databases."""
@@ -51,7 +53,7 @@ class LabelledBeats:
 
     @property
     def is_normal(self) -> NDArray[np.bool_]:
-        """Whether each beat is of class N, shape (n,)."""
+        """Return whether each beat is of class N, shape (n,)."""
         return np.asarray(self.classes == "N")
 
 
@@ -127,3 +129,25 @@ class LabelledRecording:
     beats: LabelledBeats | None = None
     rhythms: LabelledRhythms | None = None
     label: str | None = None
+
+    @classmethod
+    def of(cls, database: str, name: str, recording: Recording) -> LabelledRecording:
+        """Take beats and rhythms from the annotations of a recording.
+
+        Raises
+        ------
+        DataError
+            If it has none.
+        """
+        annotations, rate_hz = recording.annotations, recording.sampling_rate_hz
+        if not annotations:
+            raise DataError(f"record {name} has no reference annotations; take it out of the folder.")
+        return cls(
+            database,
+            name,
+            patient_of(database, name),
+            recording.duration_s,
+            recording,
+            LabelledBeats.of(annotations, rate_hz),
+            LabelledRhythms.of(annotations, rate_hz),
+        )

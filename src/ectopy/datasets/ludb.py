@@ -56,7 +56,7 @@ def read_ludb(folder: Path) -> Iterator[LabelledRecording]:
 
 
 def has_normal_beats(findings: Sequence[str]) -> bool:
-    """Whether a rhythm and diagnoses leave no room for beats that are not normal."""
+    """Return whether a rhythm and diagnoses leave no room for beats that are not normal."""
     text = " ".join(findings).lower()
     return _SINUS in (_rhythm(findings) or "").lower() and not any(word in text for word in _NOT_NORMAL)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRecording, LabelledRhythms
+from ectopy.datasets.labelled_recording import LabelledRecording
 from ectopy.datasets.mitdb import DS1, SPLITS
-from ectopy.datasets.patients import patient_of
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import read
 from ectopy.recording import Recording
@@ -50,17 +49,7 @@ def ds1_records(folder: Path) -> tuple[str, ...]:
 def read_ds1(folder: Path) -> Iterator[LabelledRecording]:
     """Read the records of DS1 that are in a folder, one at a time."""
     for name in ds1_records(folder):
-        recording = read_annotated(folder / name)
-        assert recording.annotations is not None
-        yield LabelledRecording(
-            NAME,
-            name,
-            patient_of(NAME, name),
-            recording.duration_s,
-            recording,
-            LabelledBeats.of(recording.annotations, recording.sampling_rate_hz),
-            LabelledRhythms.of(recording.annotations, recording.sampling_rate_hz),
-        )
+        yield LabelledRecording.of(NAME, name, read(folder / name))
 
 
 def read_annotated(path: Path) -> Recording:

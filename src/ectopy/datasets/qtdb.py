@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRecording, LabelledRhythms
-from ectopy.datasets.patients import patient_of
+from ectopy.datasets.labelled_recording import LabelledRecording
 from ectopy.formats import read
 
 NAME = "qtdb"
@@ -30,15 +29,4 @@ def read_qtdb(folder: Path) -> Iterator[LabelledRecording]:
     other headers of the database state.
     """
     for name in qtdb_records(folder):
-        recording = read(folder / name, unit="mV")
-        annotations = recording.annotations
-        assert annotations is not None
-        yield LabelledRecording(
-            NAME,
-            name,
-            patient_of(NAME, name),
-            recording.duration_s,
-            recording,
-            LabelledBeats.of(annotations, recording.sampling_rate_hz),
-            LabelledRhythms.of(annotations, recording.sampling_rate_hz),
-        )
+        yield LabelledRecording.of(NAME, name, read(folder / name, unit="mV"))

@@ -1,4 +1,4 @@
-"""What recordings add up to: patients, beats and hours of each database."""
+"""Sums over recordings: patients, beats and hours of each database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class SourceSummary:
-    """What one database contributes, or all of them together.
+    """Contribution of one database, or all of them together.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def summarise_sources(recordings: Iterable[LabelledRecording]) -> tuple[SourceSu
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """What is counted of one recording."""
+    """Counts of one recording."""
 
     patient: str
     duration_s: float

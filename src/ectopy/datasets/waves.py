@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import checked
 from ectopy.formats.wfdb import read_annotations
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 KINDS = {"p": "P", "N": "QRS", "t": "T", "u": "U"}
 """Name of the wave whose peak a symbol marks."""

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.annotation_codes import LABEL_MAPS
+from ectopy.presentation import short_repr
 from ectopy.recording import Annotations
-from ectopy.reprs import short_repr
 
 CLASSES = "NSVFQOX"
 """Rows (reference) and columns (test) of the counts: normal, supraventricular ectopic, ventricular ectopic, fusion and
@@ -359,7 +359,7 @@ def _pairs(ours: NDArray[np.int64], theirs: NDArray[np.int64], start: int, end: 
 
 
 def _within(times: NDArray[np.int64], periods: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each time lies in one of the periods."""
+    """Return whether each time lies in one of the periods."""
     order = np.argsort(periods[:, 0])
     latest_end = np.maximum.accumulate(np.append(-1, periods[order, 1]))
     return times <= latest_end[np.searchsorted(periods[order, 0], times, side="right")]

@@ -59,5 +59,5 @@ LABEL_MAPS: Mapping[str, Mapping[str, str]] = {
     # De Chazal's records have no B n r ?; elsewhere they are beats nonetheless.
     "de_chazal": {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQBnr?"},
 }
-"""Which symbols of beats make up a class of the AAMI: normal, supraventricular ectopic, ventricular ectopic, fusion,
+"""Symbols of beats by class of the AAMI: normal, supraventricular ectopic, ventricular ectopic, fusion,
 unclassifiable; `aami` is that of ``bxb``."""

@@ -71,17 +71,14 @@ class Line(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What the header of a record says; None where it says nothing.
+    """Statements of the header of a record; None where it says nothing.
 
     Attributes
     ----------
-    path : Path
     lines : tuple of Line
         The signals of a record without segments.
-    frame_rate_hz : float or None
     frames : int or None
         A length of 0 says nothing.
-    start : datetime or None
     segments : tuple of (str, int)
         Name and length in frames of each, in a record with segments.
     variable : bool or None
@@ -120,17 +117,9 @@ def find_header(record: Path) -> Path | None:
 
 
 def read_header(record: Path) -> Header:
-    """Read the header of a record.
+    """Read the header of a record, which is named as for `find_header`.
 
-    Parameters
-    ----------
-    record : Path
-        As for `find_header`.
-
-    Raises
-    ------
-    DataError
-        If it is missing, too large, or says anything that cannot be read.
+    A `DataError` if it is missing, too large, or says anything that cannot be read.
     """
     path = record if record.suffix.lower() == ".hea" and record.is_file() else find_header(record)
     if path is None:
@@ -158,10 +147,7 @@ def read_header(record: Path) -> Header:
 def read_comments(header: Path) -> tuple[str, ...]:
     """Read the comments of a header, one for each line, without the mark and the blanks around them.
 
-    Raises
-    ------
-    DataError
-        If it is missing, too large, or is not text.
+    A `DataError` if it is missing, too large, or is not text.
     """
     try:
         lines = _text_lines(header)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.monitor.inputs import Chunk
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.filters import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from ectopy.signal.state_replace import replace
 
@@ -92,7 +92,7 @@ class Segment:
         return self.origin + math.ceil(max(piece * PIECE_S - FIRST_PIECE_S, 0.0) * self.rate_hz)
 
     def continued_by(self, chunk: Chunk) -> bool:
-        """Whether a chunk belongs to this segment."""
+        """Return whether a chunk belongs to this segment."""
         return (chunk.stream, chunk.sampling_rate_hz, chunk.leads) == (self.stream, self.rate_hz, self.leads)
 
 

@@ -39,9 +39,9 @@ class Basis(StrEnum):
     """Data that a condition is judged from."""
 
     BEATS = "beats"
-    """When beats come, see `ectopy.monitor.rhythm`."""
+    """The times of beats; see `ectopy.monitor.rhythm`."""
     SHAPES = "shapes"
-    """What beats are called, from their shape and timing; see `ectopy.monitor.rhythm`."""
+    """The names of beats, from their shape and timing; see `ectopy.monitor.rhythm`."""
     OTHER = "other"
     """The waveform, the pulse, the equipment, the service."""
 

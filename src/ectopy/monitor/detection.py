@@ -28,7 +28,7 @@ from ectopy.analysis.population import heights_mv, median_height_mv, usual_heigh
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BeatSegments, CutState, cut_end, cut_step, no_beats
 from ectopy.signal.fibrillation_waveform import Waveform
 from ectopy.signal.filters import Filter
@@ -400,7 +400,7 @@ def judge_step(
 
 
 def _has_learned(before: DetectionState, after: DetectionState) -> bool:
-    """Whether learning has ended, with or without success, or the electrodes were changed."""
+    """Return whether learning has ended, with or without success, or the electrodes were changed."""
     if before.learning is None:
         return after.adaptation.earlier is not before.adaptation.earlier
     return after.baseline is not before.baseline and not after.baseline.provisional

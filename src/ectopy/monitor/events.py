@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.monitor.alarm import Alarm, Transition
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,7 @@ from ectopy.monitor.repeated_complexes import unless_unlike
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
-from ectopy.presentation import finite_or_none
-from ectopy.reprs import short_repr
+from ectopy.presentation import finite_or_none, short_repr
 from ectopy.signal.beat_segments import BeatSegments, no_beats
 from ectopy.signal.front_end import FrontEndResult, SignalBlock, run_front_ends
 from ectopy.signal.state_replace import replace

@@ -21,15 +21,15 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADERS_S = 10.0
-"""How long a TLS handshake and the headers of a request may take, and a connection be idle."""
+"""Time that a TLS handshake and the headers of a request may take, and a connection be idle."""
 
 BODY_S = 30.0
-"""How long a body may take, and the time that each further `BODY_BYTES` of it add."""
+"""Time that a body may take, and the time that each further `BODY_BYTES` of it add."""
 
 BODY_BYTES = 2**17
 
 WRITE_S = 60.0
-"""How long a client may take nothing of an answer."""
+"""Time in which a client may take nothing of an answer."""
 
 _SPARE_DESCRIPTORS = 96
 _MOST_DESCRIPTORS = 2**16

@@ -17,7 +17,7 @@ from ectopy.monitor.limits import LIMITS
 from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
 from ectopy.presentation import finite_or_none
 from ectopy.service import schemas
-from ectopy.service.storage import StoredAlarm, StoredAudit, StoredEvent, TrendStep, Waveform
+from ectopy.service.storage import StoredAlarm, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.waveform_history import BeatComparison
 
 _PULSE_PLACES = 5
@@ -200,14 +200,6 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
             return {"reason": event.reason}
         case BeatJudged():
             return dict(beat(stored.time, event))
-
-
-def audit(stored: StoredAudit) -> schemas.AuditShape:
-    """Answer with an entry of the audit log."""
-    entry = stored.entry
-    return schemas.AuditShape(
-        id=stored.id, time=entry.time, who=entry.actor, what=entry.action, patient=entry.patient, detail=entry.detail
-    )
 
 
 def lists(array: NDArray[np.floating]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.beats import BEAT_SAMPLES
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.filters import Filtered
 from ectopy.signal.heartbeats import lower_median
 from ectopy.signal.state_replace import builder, replace

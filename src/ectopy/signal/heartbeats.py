@@ -121,7 +121,7 @@ Peak = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class QrsStrength:
-    """How strongly the leads of each patient show a QRS complex, at `STRENGTH_RATE_HZ`.
+    """Return how strongly the leads of each patient show a QRS complex, at `STRENGTH_RATE_HZ`.
 
     Attributes
     ----------

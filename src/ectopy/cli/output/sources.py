@@ -1,4 +1,4 @@
-"""How the sources of training look in the terminal."""
+"""Tables of the sources of training for the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import decimals, numbers_table
+from ectopy.cli.output.rich_tables import decimals, numbers_table
 from ectopy.datasets.sources import SourceSummary
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ectopy import __version__
-from ectopy.cli.output.tables import pairs_table
+from ectopy.cli.output.rich_tables import pairs_table
 from ectopy.detector import Verdict
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
 from ectopy.monitor.alarm import Alarm

@@ -14,7 +14,7 @@ from ectopy.service.access.keys import Scope, derive, digest, is_key, new_secret
 from ectopy.service.storage import KeyStore, StoredKey
 
 SESSION_S = 12 * 3600.0
-"""How long a session lasts after its last use: a screen on a wall never has to sign in again."""
+"""Time that a session lasts after its last use: a screen on a wall never has to sign in again."""
 
 _CSRF = "csrf"
 _PROLONG_EVERY_S = 600.0
@@ -90,10 +90,6 @@ class Authenticator:
             return None
         _, secret = self.new_key("first key", frozenset({Scope.ADMINISTER}))
         return secret
-
-    def all_keys(self) -> list[StoredKey]:
-        """Return all keys."""
-        return self._stored.all()
 
     def remove_key(self, number: int) -> StoredKey:
         """Remove a key, as `KeyStore.remove` does, and end its sessions."""

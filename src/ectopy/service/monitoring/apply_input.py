@@ -43,7 +43,7 @@ class StepResult:
 
     @property
     def late(self) -> int:
-        """How many samples were left out as duplicates, or because their time was over."""
+        """Return how many samples were left out as duplicates, or because their time was over."""
         return sum(event.samples for event in self.events if isinstance(event, Notice))
 
     @property

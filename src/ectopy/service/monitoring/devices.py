@@ -1,4 +1,4 @@
-"""Which device is attached to which patient: in memory, and stored when it changes."""
+"""Devices and the patients to whom they are attached: in memory, and stored when it changes."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ _SHARE = 2**15
 """Bytes of one patient from which on the next inputs have to wait; 16 s of two leads at 250 Hz."""
 _LARGEST_INPUT = 8 * 2**20
 _RESENT_WITHIN_S = 3.0
-"""How long after a start a sender is asked for samples in front of those that it sends, before they are a gap."""
+"""Time after a start in which a sender is asked for samples in front of those that it sends, before they are a gap."""
 _STORAGE, _DETECTOR, _UNREACHED = "storage failed", "detector failed", "nobody reached"
 
 _log = logging.getLogger(__name__)
@@ -236,7 +236,7 @@ class MonitoringEngine:
         return tuple(w.patient for w in watched if w.patient != self._system_patient and not w.state.discharged)
 
     def is_name_stored(self, patient: str) -> bool:
-        """Whether the store has the patient's latest name."""
+        """Return whether the store has the patient's latest name."""
         return patient not in self._renamed
 
     def missing(self, patient: str, stream: str) -> list[tuple[int, int]]:

@@ -160,7 +160,7 @@ class Replays:
         return ReplayStatus.FINISHED
 
     def _is_processed(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
-        """Whether a chunk has been processed; an error where it never will be."""
+        """Return whether a chunk has been processed; an error where it never will be."""
         try:
             receipt = submit(patient, replace(chunk, received=self._clock())).result()
         except StorageError:

@@ -61,7 +61,7 @@ class Senders:
         )
 
     def owns(self, patient: str, sender: str, stream: str) -> bool:
-        """Whether the newest samples of this stream came from this sender."""
+        """Return whether the newest samples of this stream came from this sender."""
         with self._lock:
             line = self._lines.get(patient)
             return line is not None and (line.sender, line.stream) == (sender, stream)

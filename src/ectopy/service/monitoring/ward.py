@@ -43,7 +43,7 @@ from ectopy.service.storage import StepRecord, Store, StoredAlarm
 _SUMMARIES_S = 1.0
 _DEVICES_S = 1.0
 ANSWER_S = 30.0
-"""How long to wait for an answer of the engine."""
+"""Longest wait for an answer of the engine."""
 
 ITSELF = "the service itself"
 """The sender of samples that do not come from a device."""
@@ -111,7 +111,7 @@ class Ward:
 
     @property
     def watching(self) -> bool:
-        """Whether patients are watched."""
+        """Return whether patients are watched."""
         return self._thread.is_alive() and not self._stop.is_set()
 
     # Patients
@@ -136,7 +136,7 @@ class Ward:
         return self._engine.patients()
 
     def knows(self, patient: str) -> bool:
-        """Whether the patient is watched, or was."""
+        """Return whether the patient is watched, or was."""
         return patient in self._names and patient != SYSTEM_PATIENT
 
     def state(self, patient: str) -> MonitorState:

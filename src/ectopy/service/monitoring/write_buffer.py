@@ -24,7 +24,7 @@ from ectopy.service.notify.outbox import Delivery
 from ectopy.service.storage import StepRecord, Store
 
 ACKNOWLEDGED_AFTER_S = 1.0
-"""How long a sender, and a message about an alarm, wait for the store at most."""
+"""Longest time that a sender, and a message about an alarm, wait for the store."""
 
 _RETRY_S = 1.0
 _PATIENCE_S = 5.0
@@ -98,7 +98,7 @@ class Receipt:
 
     @property
     def stored(self) -> bool:
-        """Whether the input outlives the process."""
+        """Return whether the input outlives the process."""
         return self.unstored is None
 
 
@@ -266,7 +266,7 @@ class WriteBuffer:
     # By the thread that stores
 
     def backing_off(self, now: float) -> bool:
-        """Whether the store is to be left alone for the moment."""
+        """Return whether the store is to be left alone for the moment."""
         return bool(self._error) and abs(now - self._tried_at) < _RETRY_S
 
     def write(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Which uploaded files make a recording, and the names under which they are stored, never those of a path."""
+"""Uploaded files that make a recording, and the names under which they are stored, never those of a path."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class UploadLayout:
-    """How the files of a recording are stored: `main` is the one that is read, `names` are those of all, in order."""
+    """Names of the files of a recording: `main` is the one that is read, `names` are those of all, in order."""
 
     title: str
     main: str

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL
 
 from ectopy.errors import DatabaseError, MissingExtraError, SettingError
-from ectopy.service.storage.tables import leases, metadata, sizes
+from ectopy.service.storage.tables import leases, metadata
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -34,7 +34,6 @@ ResultRow = sa.Row[*tuple[Any, ...]]
 _ADVICE = "give sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BEGIN = "sqlite_begin"
-_TRIAL = "tried to write"
 _TimeLimit = Callable[[sa.Connection, float | None], AbstractContextManager[None]]
 
 # Number of the PostgreSQL advisory lock of the only writer; any constant.
@@ -146,13 +145,6 @@ class Database:
                     raise DatabaseError(f"another service has taken {self.name} over; nothing more is stored here.")
             yield connection
 
-    def check_writable(self, now: float) -> None:
-        """Write a few bytes; a `StorageError` if the database is full or read-only."""
-        with self.writing() as connection:
-            statement = upsert(connection, sizes).values(name=_TRIAL, bytes=round(now))
-            changed = {"bytes": statement.excluded.bytes}
-            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
-
     def _upgrade(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -221,6 +213,15 @@ def upsert(connection: sa.Connection, table: sa.Table) -> postgresql_dialect.Ins
     """Return an INSERT that can update an existing row instead."""
     postgres = connection.dialect.name == POSTGRESQL
     return postgresql_dialect.insert(table) if postgres else sqlite_dialect.insert(table)
+
+
+def replace_rows(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> None:
+    """Insert rows of the same columns; where the primary key exists already, replace their values."""
+    if rows:
+        statement = upsert(connection, table)
+        keys = [column.name for column in table.primary_key]
+        values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
 
 
 def _parsed(text: str) -> URL:

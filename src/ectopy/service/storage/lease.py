@@ -26,7 +26,7 @@ from ectopy.service.storage.database import Database
 from ectopy.service.storage.tables import leases
 
 LEASE_S = 10.0
-"""How long a lease lasts without renewal."""
+"""Time that a lease lasts without renewal."""
 
 _RENEWALS = 4  # in the time of a lease
 _LOOKS = 20

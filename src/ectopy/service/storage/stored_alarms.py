@@ -14,7 +14,7 @@ from ectopy.monitor.alarm import Alarm, Phase, Transition
 from ectopy.monitor.alarm_log import GENESIS, digest_of, verify
 from ectopy.monitor.events import AlarmChanged, Evidence
 from ectopy.service.storage import tables
-from ectopy.service.storage.database import MOST_ROWS, Database, ResultRow, Row, upsert
+from ectopy.service.storage.database import MOST_ROWS, Database, ResultRow, Row, replace_rows
 from ectopy.service.storage.stored_events import StoredEvent
 from ectopy.service.storage.stored_patients import patient_id
 
@@ -123,10 +123,9 @@ class AlarmStore:
         return intact
 
     def _save_checkpoint(self, patient: int, number: int, digest: str) -> None:
+        row = {"patient_id": patient, "number": number, "digest": digest}
         with self._database.writing() as connection:
-            changed = {"number": number, "digest": digest}
-            statement = upsert(connection, tables.checkpoints).values(patient_id=patient, **changed)
-            connection.execute(statement.on_conflict_do_update(index_elements=["patient_id"], set_=changed))
+            replace_rows(connection, tables.checkpoints, [row])
 
 
 def alarm_row(patient: int, origin: float, event: AlarmChanged) -> Row:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from ectopy.errors import DataError, SettingError
 from ectopy.service.openapi_examples import with_example
 from ectopy.service.storage import tables
-from ectopy.service.storage.database import Database, upsert
+from ectopy.service.storage.database import Database, replace_rows, upsert
 
 _LONGEST_NAME = 200
 
@@ -59,9 +59,8 @@ class PatientStore:
         """Attach a device to a patient, or with None detach it."""
         check_name(device)
         with self._database.writing() as connection:
-            changed = {"patient_id": None if patient is None else patient_id(connection, patient), "since": now}
-            statement = upsert(connection, tables.devices).values(device=device, **changed)
-            connection.execute(statement.on_conflict_do_update(index_elements=["device"], set_=changed))
+            owner = None if patient is None else patient_id(connection, patient)
+            replace_rows(connection, tables.devices, [{"device": device, "patient_id": owner, "since": now}])
 
     def devices(self) -> list[Device]:
         """Return all devices, by name."""

@@ -40,7 +40,7 @@ _LARGE = ThreadPoolExecutor(1, "large-chunks")
 """Reads what is large, one at a time: neither the memory nor the threads for everything else are used up."""
 
 MOST_DEVICES_OF_PATIENT = 16
-"""Which a key that is bound to patients can attach to one of them by naming them."""
+"""Limit of devices that a key bound to patients can attach to one of them by naming them."""
 
 MOST_UNANSWERED = 64
 """Messages of one device to which there is no answer yet."""

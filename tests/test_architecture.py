@@ -1,8 +1,9 @@
-"""A newcomer finds what the documents name: every file and folder that they point to exists."""
+"""A newcomer finds what the documents name: every file and folder exists, and a name means one module."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,9 @@ def test_every_path_that_a_document_names_exists(document: str, paths: set[str])
     named = [path for path in named if not re.search("NAME|ROOM|MODULE", path)]
     assert len(named) > 40
     assert [path for path in named if path.rstrip("/") not in paths] == []
+
+
+def test_no_two_modules_share_a_name_but_a_presenter_and_what_it_presents():
+    root = ROOT / "src" / "ectopy"
+    modules = [path for path in root.rglob("*.py") if path.name != "__init__.py" and path.parent != root / "cli/output"]
+    assert [name for name, count in Counter(path.name for path in modules).items() if count > 1] == []

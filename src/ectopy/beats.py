@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import as_samples, check_fields
 from ectopy.errors import DataError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 BEAT_SAMPLES = 140
 NORMAL_LABEL = 1
@@ -20,7 +20,7 @@ UNSPECIFIED_ABNORMAL_LABEL = 0
 
 @dataclass(frozen=True, slots=True)
 class BeatLayout:
-    """What one row of a beat array means.
+    """Layout of a row of a beat array.
 
     Two beats may be compared only when their layouts agree: a row of ECG5000 (one cardiac cycle stretched to
     140 samples) and a fixed window cut from a recording have the same length and nothing else in common.
@@ -51,7 +51,7 @@ class BeatLayout:
         return cls("undeclared", samples, None, "undeclared")
 
     def accepts(self, other: BeatLayout) -> bool:
-        """Whether beats laid out as `other` may be used where this layout is expected.
+        """Return whether beats laid out as `other` may be used where this layout is expected.
 
         An undeclared layout, on either side, can only be checked by its length.
         """
@@ -102,7 +102,7 @@ class Beats:
 
     @property
     def abnormal(self) -> NDArray[np.bool_]:
-        """Which beats are labelled abnormal, shape (n,).
+        """Return which beats are labelled abnormal, shape (n,).
 
         Raises
         ------
@@ -131,7 +131,7 @@ def _labels(labels: Any) -> NDArray[np.int_]:
 
 
 def readable(samples: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Which beats can be judged at all: every sample finite, and not a flat line.
+    """Return which beats can be judged at all: every sample finite, and not a flat line.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What Ectopy is not, and what its data cannot show: one wording for every place that says it."""
+"""Statements on what Ectopy is not, and what its data cannot show: one wording for every place that says it."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ DATA_STATEMENTS: Mapping[str, str] = MappingProxyType(
         "simulated": ("Simulated beats are a drawing of an ECG. No figure on them says anything about a patient."),
     }
 )
-"""What figures on beats of a layout, by the layout's name, cannot show."""
+"""Limits of figures on beats of a layout, by the layout's name."""

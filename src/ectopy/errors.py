@@ -70,6 +70,10 @@ class SettingError(EctopyError, ValueError):
     """A setting is outside what it may be."""
 
 
+class NotFoundError(DataError):
+    """There is no such patient, alarm or other thing."""
+
+
 class BundleError(EctopyError):
     """A bundle is truncated, foreign, tampered with, or does not reproduce its golden scores."""
 

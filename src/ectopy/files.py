@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError, OutputError
 
 GENERATOR = f"Ectopy {version('ectopy')}"
-"""What a file of results says of who wrote it."""
+"""The name by which a file of results says who wrote it."""
 
 _WRITTEN_BY = re.compile(rb"Ectopy[ _]\d+\.\d+")
 _SEARCHED_BYTES = 4096
@@ -31,10 +31,7 @@ _DIRECTORY_ENTRY = b"PK\x01\x02"
 def check_writable(path: Path) -> None:
     """Raise before long work starts when `path` could not be written at its end.
 
-    Raises
-    ------
-    OutputError
-        If the folder does not exist or cannot be written, or `path` is a folder, a device or the like.
+    An `OutputError` if the folder does not exist or cannot be written, or `path` is a folder, a device or the like.
     """
     folder = path.parent
     try:
@@ -53,7 +50,7 @@ def check_writable(path: Path) -> None:
 
 
 def written_by_ectopy(path: Path) -> bool:
-    """Whether a file says that Ectopy wrote it: "Ectopy", a blank or ``_`` and a version in its first or last 4 KiB.
+    """Check that a file says that Ectopy wrote it: "Ectopy", a blank or ``_`` and a version in its first or last 4 KiB.
 
     Pages, JSON, CSV, EDF, plots, bundles and saved baselines do; a WFDB annotation file has no place for it.
     """
@@ -67,13 +64,7 @@ def written_by_ectopy(path: Path) -> bool:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, unless it is there.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made.
-    """
+    """Make a folder, and those above it, unless it is there; an `OutputError` if it cannot be made."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -84,12 +75,8 @@ def make_folder(path: Path) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when the block ends well.
 
-    On any exception, an interrupt included, the temporary file is removed and `path` is left as it was.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
+    On any exception, an interrupt included, the temporary file is removed and `path` is left as it was. An
+    `OutputError` if the file cannot be written.
     """
     check_writable(path)
     try:
@@ -125,18 +112,9 @@ def packed(members: Mapping[str, bytes]) -> bytes:
 
 
 def unpacked(content: bytes, most_bytes: int) -> dict[str, bytes]:
-    """Unpack a zip archive of a few members, whose sizes are added up before the first is unpacked.
+    """Unpack a zip archive of a few members, whose sizes are added up, to at most `most_bytes`, before the first one.
 
-    Parameters
-    ----------
-    content : bytes
-    most_bytes : int
-        For all members together, unpacked.
-
-    Raises
-    ------
-    DataError
-        If the archive is damaged, packed in another way, or holds more.
+    A `DataError` if the archive is damaged, packed in another way, or holds more.
     """
     # An entry of the directory takes a dozen times its size in memory, so entries are counted before they are read.
     if content.count(_DIRECTORY_ENTRY) > _MOST_MEMBERS:
@@ -170,13 +148,7 @@ def array_bytes(array: NDArray[Any]) -> bytes:
 
 
 def read_array(content: bytes) -> NDArray[Any]:
-    """Read an ``.npy`` file of numbers or text, never of objects, whose header must fit its size.
-
-    Raises
-    ------
-    DataError
-        If it is not such a file.
-    """
+    """Read an ``.npy`` file of numbers or text, never of objects; a `DataError` unless its header fits its size."""
     stream = io.BytesIO(content)
     try:
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import as_samples, check_fields
 from ectopy.errors import DataError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)

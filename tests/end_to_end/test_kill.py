@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,10 +28,11 @@ from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.conditions import AlarmType
 from ectopy.recording import Recording
-from ectopy.service.monitoring.engine import SYSTEM_PATIENT, Hub
+from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import WebhookTarget, deliver_due, deliveries_of
 from ectopy.service.storage import Store
+from support.monitor_steps import feed
 from support.pulses import has_pulses
 from support.webhooks import NOW, SECRET, Receiver, answer, running
 
@@ -49,7 +51,7 @@ EPISODES = {
 
 @dataclass(frozen=True)
 class TimedChunk:
-    """What goes to the hub: samples of somebody, and the time."""
+    """What goes to the engine: samples of somebody, and the time."""
 
     now: float
     patient: str
@@ -66,27 +68,19 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["ectopy.analysis.shipped_detector", "ectopy.service.monitoring.engine"])
 
 
-@dataclass
-class Clock:
-    now: float
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def serve(url: str, hook: str, now: float, pipe: Connection) -> None:
-    """A hub that is fed through a pipe, and says there what it has acknowledged."""
+    """An engine that is fed through a pipe, and says there what it has acknowledged."""
     os.environ["NO_PROXY"] = "127.0.0.1"
-    clock, stop, mouth = Clock(now), threading.Event(), threading.Lock()
+    clock, stop, mouth = SimpleNamespace(now=now), threading.Event(), threading.Lock()
     with Store.open(url) as store:
         monitor = Monitor.of(load_ambulatory(), LEARNING_S)
-        hub = Hub(store, monitor, [WebhookTarget("ward", hook, SECRET)], clock=clock)
-        worker = threading.Thread(target=hub.run, args=(stop, 0.02))
+        engine = MonitoringEngine(store, monitor, [WebhookTarget("ward", hook, SECRET)], clock=lambda: clock.now)
+        worker = threading.Thread(target=engine.run, args=(stop, 0.02))
         worker.start()
         while content := pipe.recv_bytes():
             timed = decode(TimedChunk, content)
             clock.now = max(clock.now, timed.now)
-            receipt = hub.submit(timed.patient, timed.chunk)
+            receipt = engine.submit(timed.patient, timed.chunk)
             receipt.add_done_callback(partial(acknowledge, pipe, mouth, timed))
         stop.set()
         worker.join()
@@ -214,7 +208,7 @@ def stream_and_kill(url: str, count: int, duration_s: float, kills: int, receive
 def check(url: str, cases: dict[str, tuple[Recording, str]], receiver: Receiver) -> None:
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     with Store.open(url) as store:
-        hub = Hub(store, monitor)
+        engine = MonitoringEngine(store, monitor)
         owed: dict[str, AlarmChanged] = {}
         for name in (*cases, SYSTEM_PATIENT):
             events = stored_events(store, name)
@@ -222,10 +216,10 @@ def check(url: str, cases: dict[str, tuple[Recording, str]], receiver: Receiver)
             assert [encode(event) for event in events] == unkilled(monitor, store, name)
             log = store.alarms.log(name)
             assert verify(log) is None
-            assert len(log) == hub.state(name).alarms.entries
+            assert len(log) == engine.state(name).alarms.entries
             owed |= messages_owed(name, events)
         for name, (recording, condition) in cases.items():
-            events = events_of(monitor, recording)
+            _, events = feed(monitor, MonitorState(), *chunks(recording, 1.0))  # as a device sends it, without its end
             assert_samples_and_beats(store, name, recording, events)
             raised = [(t.alarm.condition, t.at_s) for t in store.alarms.log(name) if is_new(t)]
             assert condition in [raised_condition for raised_condition, _ in raised]
@@ -275,15 +269,6 @@ def assert_samples_and_beats(store: Store, patient: str, recording: Recording, e
     has_pulses(waveform, recording)
     stored = [event for event in stored_events(store, patient) if isinstance(event, BeatJudged)]
     assert [facts(beat) for beat in stored] == [facts(event) for event in events if isinstance(event, BeatJudged)]
-
-
-def events_of(monitor: Monitor, recording: Recording) -> list[Event]:
-    """Step a monitor with a recording as a device sends it, without its end."""
-    state, events = MonitorState(), list[Event]()
-    for chunk in chunks(recording, chunk_s=1.0):
-        state, new_events = monitor.step(state, chunk)
-        events += new_events
-    return events
 
 
 def facts(beat: BeatJudged) -> tuple[object, ...]:

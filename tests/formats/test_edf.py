@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -14,30 +15,73 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ectopy
+from ectopy import Recording
 from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
+from ectopy.formats.annotation_codes import NOTE
+from ectopy.formats.annotation_files import Mark, each_mark
+from support.command_line import assert_refused, assert_success
 from support.edf_files import MILLIVOLT, RATE, edf
+from support.refusals import refusal
+
+edfio = pytest.importorskip("edfio", reason="the extra 'formats' is not installed")
 
 _MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
 
-def refusal(path: Path, **stated: object) -> str:
-    """The one sentence with which a file is refused."""
-    with pytest.raises(DataError) as caught:
-        ectopy.read(path, **stated)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert str(path) in message
-    return message
-
-
 def test_the_files_of_these_tests_are_those_of_a_package(tmp_path: Path):
-    edfio = pytest.importorskip("edfio", reason="the extra 'formats' is not installed")
     (signal,) = edfio.read_edf(edf(tmp_path / "rec.edf")).signals
     np.testing.assert_allclose(signal.data, MILLIVOLT, atol=2e-4)
     limits = {"limits": (b"-262144", b"262143"), "digital": (-(2**23), 2**23 - 1)}
     (signal,) = edfio.read_bdf(edf(tmp_path / "rec.bdf", [MILLIVOLT * 1000], bdf=True, **limits)).signals
     np.testing.assert_allclose(signal.data, MILLIVOLT * 1000, atol=0.02)
+
+
+def edf_signal(values: np.ndarray, rate: float = RATE, label: str = "ECG II", unit: str = "mV") -> edfio.EdfSignal:
+    return edfio.EdfSignal(values, rate, label=label, physical_dimension=unit, physical_range=(-10, 10))
+
+
+def test_a_file_of_a_package_with_its_start_and_annotations(tmp_path: Path):
+    edfio.Edf(
+        [edf_signal(MILLIVOLT), edf_signal(-MILLIVOLT, label="ECG V1", unit="uV")],
+        recording=edfio.Recording(startdate=date(2004, 3, 2)),
+        starttime=time(11, 5, 7, 500_000),
+        annotations=[
+            edfio.EdfAnnotation(1.0, None, "V"),
+            edfio.EdfAnnotation(2.0, 3.0, "A patient moved"),
+            edfio.EdfAnnotation(99.0, None, "N"),
+        ],
+    ).write(tmp_path / "rec.edf")
+    recording = ectopy.read(tmp_path / "rec.edf")
+    assert recording.leads == ("ECG II", "ECG V1")
+    assert recording.sampling_rate_hz == RATE
+    assert recording.start == datetime(2004, 3, 2, 11, 5, 7, 500_000)
+    np.testing.assert_allclose(recording.signal, np.outer(MILLIVOLT, [1, -1e-3]), atol=4e-4)
+    assert list(each_mark(recording.annotations)) == [Mark(250, "V"), Mark(500, NOTE, 0, "A patient moved")]
+
+
+def test_of_a_sleep_study_only_the_ecg_is_read_and_no_slower_lead(tmp_path: Path):
+    edfio.Edf(
+        [
+            edf_signal(MILLIVOLT[:2500], 250, "ECG II"),
+            edf_signal(MILLIVOLT, 500, "EEG C3-A2", "uV"),
+            edf_signal(MILLIVOLT[:1000], 100, "ECG slow"),
+            edf_signal(MILLIVOLT[:100], 10, "SaO2", "%"),
+            edf_signal(MILLIVOLT[:100], 10, "Position", ""),
+        ]
+    ).write(tmp_path / "rec.edf")
+    recording = ectopy.read(tmp_path / "rec.edf")
+    assert recording.leads == ("ECG II",)
+    assert recording.sampling_rate_hz == 250
+    assert "states a sampling rate of 250 Hz" in refusal(tmp_path / "rec.edf", sampling_rate_hz=500)
+
+
+def test_annotations_of_digits_only_are_none(tmp_path: Path):
+    path = tmp_path / "rec.edf"
+    mark = edfio.EdfAnnotation(0.5, None, "1" * 100_000)
+    edfio.Edf([edf_signal(MILLIVOLT)], annotations=[mark]).write(path)
+    path.write_bytes(path.read_bytes().replace(b"+0.5\x14", b"+0.51"))
+    assert ectopy.read(path).annotations is None
 
 
 # Gaps
@@ -49,7 +93,11 @@ def seconds(*onsets: float) -> list[bytes]:
 
 @pytest.mark.parametrize("kind", [b"EDF+C", b"EDF+D"])
 @pytest.mark.parametrize("gap_s", [30, 3600, 0.5])
-def test_gaps_are_kept_whatever_the_file_says_of_itself(tmp_path: Path, kind: bytes, gap_s: float):
+@pytest.mark.parametrize("block_s", [0.3, 3, 3600])
+def test_gaps_are_kept_whatever_the_file_says_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: bytes, gap_s: float, block_s: float
+):
+    monkeypatch.setattr("ectopy.formats.edf.BLOCK_S", block_s)
     onsets = seconds(*range(8), *(gap_s + np.arange(8, 20)))
     recording = ectopy.read(edf(tmp_path / "rec.edf", reserved=kind, onsets=onsets))
     gap = round(gap_s * RATE)
@@ -60,12 +108,14 @@ def test_gaps_are_kept_whatever_the_file_says_of_itself(tmp_path: Path, kind: by
     assert [f"{gap_s:g} s apart" in note for note in recording.notes] == [True] * (kind == b"EDF+C")
 
 
-def test_several_gaps_and_a_start_that_is_not_0(tmp_path: Path):
+def test_several_gaps_and_a_start_that_is_not_0_move_samples_and_annotations(tmp_path: Path):
     onsets = seconds(*(5.5 + np.arange(5)), *(9.5 + np.arange(5, 10)), *(15.5 + np.arange(10, 20)))
+    onsets[-1] += b"\x14\x14\0+35\x14V"
     recording = ectopy.read(edf(tmp_path / "rec.edf", reserved=b"EDF+C", onsets=onsets))
     assert recording.start == datetime(2024, 2, 1, 10, 20, 35, 500_000)
     valid = np.isfinite(recording.signal[:, 0])
     assert np.flatnonzero(np.diff(valid.astype(int))).tolist() == [1249, 2249, 3499, 4999]
+    assert list(each_mark(recording.annotations)) == [Mark(round(29.5 * RATE), "V")]
     np.testing.assert_allclose(recording.signal[valid, 0], MILLIVOLT, atol=4e-4)
 
 
@@ -83,19 +133,32 @@ def test_a_clock_that_drifts_stays_within_a_tenth_of_a_second(tmp_path: Path):
     assert len(recording.signal) / RATE == pytest.approx(19 * 1.02 + 1, abs=0.1)
 
 
-@pytest.mark.parametrize("onsets", [["+0"] * 20, ["+0", *[""] * 19], ["+0", *["x"] * 19]])
-def test_onsets_that_say_nothing_are_noted(tmp_path: Path, onsets: list[str]):
+@pytest.mark.parametrize(
+    ("onsets", "expected"),
+    [
+        (["+0"] * 20, "data records that overlap"),
+        (["+0", *[""] * 19], "does not say when its data record 2 begins"),
+        (["+0", *["x"] * 19], "does not say when its data record 2 begins"),
+    ],
+)
+def test_onsets_that_say_nothing_are_noted_or_refused_where_the_file_has_gaps(
+    tmp_path: Path, onsets: list[str], expected: str
+):
     path = edf(tmp_path / "rec.edf", reserved=b"EDF+C", onsets=[onset.encode() for onset in onsets])
     recording = ectopy.read(path)
     np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=4e-4)
     (note,) = recording.notes
     assert "19 of its data records" in note
     path.write_bytes(path.read_bytes().replace(b"EDF+C", b"EDF+D"))
-    refusal(path)
+    assert expected in refusal(path)
 
 
-def test_gaps_longer_than_all_the_rest_are_refused(tmp_path: Path):
+def test_gaps_longer_than_all_the_rest_or_than_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = edf(tmp_path / "rec.edf", reserved=b"EDF+C", onsets=seconds(*range(19), 1_000_000))
+    assert "too far apart" in refusal(path)
+    edf(path, reserved=b"EDF+D", onsets=seconds(*range(19), 27))
+    assert len(ectopy.read(path).signal) == 28 * RATE
+    monkeypatch.setattr("ectopy.formats.edf.MAX_VALUES", 20 * RATE)
     assert "too far apart" in refusal(path)
 
 
@@ -147,23 +210,14 @@ def test_a_file_that_was_not_closed(tmp_path: Path, records: bytes, rest: int):
     assert ["ends within a data record" in note for note in recording.notes] == [False, True][: 1 + (rest > 0)]
 
 
-def test_a_file_without_a_whole_data_record(tmp_path: Path):
-    path = edf(tmp_path / "rec.edf")
-    path.write_bytes(path.read_bytes()[:600])
-    assert "holds no samples" in refusal(path, partial=True)
-
-
 def test_commands_read_the_intact_part(ectopy, tmp_path: Path):
     signal = simulate_recording(90, sampling_rate_hz=RATE, random_state=2).signal[:, 0].astype(float)
     path = edf(tmp_path / "rec.edf", [signal])
     path.write_bytes(path.read_bytes()[: -30 * 500 - 20])
     other = ["what-if", "--profile", "ambulatory"]
     for command in (["inspect"], ["detect", "ambulatory"], ["watch", "--fast"], other):
-        refused = ectopy(*command, path)
-        assert refused.status == 2, refused
-        assert "--partial" in refused.err
-        result = ectopy(*command, path, "--partial")
-        assert result.status == 0, result
+        assert_refused(ectopy(*command, path), "--partial")
+        result = assert_success(ectopy(*command, path, "--partial"))
         assert "31 s at the end are missing" in re.sub(r"[│\s]+", " ", result.out + result.err)
     assert ectopy("inspect", path, "--partial", "--json", tmp_path / "figures.json").status == 0
     figures = json.loads((tmp_path / "figures.json").read_text())
@@ -224,9 +278,10 @@ def test_a_unit_that_cannot_be_read_is_named_and_can_be_stated(tmp_path: Path, u
 
 @pytest.mark.parametrize("unit", [b"", b"-", b"n/a", b"NONE"])
 def test_a_unit_that_is_not_stated_is_asked_for(tmp_path: Path, unit: bytes):
-    path = edf(tmp_path / "rec.edf", units=[unit])
-    assert "no unit for the lead 'ECG'" in refusal(path)
-    np.testing.assert_allclose(ectopy.read(path, unit="mV").signal[:, 0], MILLIVOLT, atol=4e-4)
+    path = edf(tmp_path / "rec.edf", [MILLIVOLT, MILLIVOLT], ["ECG", "V5"], [b"mV", unit])
+    assert "no unit for the lead 'V5'" in refusal(path)
+    signal = ectopy.read(path, unit="V").signal
+    np.testing.assert_allclose(signal, np.outer(MILLIVOLT, [1, 1e3]), rtol=1e-3, atol=0.4)
 
 
 @pytest.mark.parametrize("unit", [b"mmHg", b"%", b"bpm", b"Ohm"])
@@ -334,7 +389,6 @@ def test_bdf_with_gaps_and_cut_short(tmp_path: Path, kind: bytes):
 
 
 def test_bdf_of_a_package_with_its_status_channel(tmp_path: Path):
-    edfio = pytest.importorskip("edfio", reason="the extra 'formats' is not installed")
     signals = [
         edfio.BdfSignal(
             MILLIVOLT * 1000, RATE, label="EXG1", physical_dimension="uV", physical_range=(-262144, 262143)
@@ -347,7 +401,6 @@ def test_bdf_of_a_package_with_its_status_channel(tmp_path: Path):
     recording = ectopy.read(tmp_path / "rec.bdf")
     assert recording.leads == ("EXG1",)
     np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=1e-4)
-    assert recording.annotations is not None
     assert recording.annotations.positions.tolist() == [500]
 
 
@@ -358,6 +411,17 @@ def test_bdf_of_a_package_with_its_status_channel(tmp_path: Path):
         (lambda content: content[:252] + b"9999" + content[256:], "ends within its header of 9999 signals"),
         (lambda content: content[:252] + b"1e9 " + content[256:], "the number of signals as '1e9'"),
         (lambda content: content[:184] + b"768     " + content[192:], "states a header of 768 bytes"),
+        (lambda content: content[:100], "states the number of signals as ''"),
+        (lambda content: content[:400], "ends within its header"),
+        (lambda content: content[:600], "holds no samples"),
+        (lambda content: b"text where an EDF belongs\n" * 40, "does not begin as an EDF or BDF file does"),
+        (lambda content: content[:236] + b"many    " + content[244:], "the number of data records as 'many'"),
+        (lambda content: content[:244] + b"0       " + content[252:], "data records of 0 s"),
+        (lambda content: content[:244] + b"1e9     " + content[252:], "sampling rate of 2.5e-07 Hz"),
+        (lambda content: content.replace(b"-10     ", b"10      ", 1), "says no range"),
+        (lambda content: content.replace(b"-10     ", b"nan     ", 1), "the physical limits of 'ECG' as 'nan'"),
+        (lambda content: content.replace(b"mV", b"%%", 1), "holds no lead"),
+        (lambda content: b"", "is empty"),
         (
             lambda content: content.replace(b"250     ", b"x50     ", 1),
             "the samples of 'ECG' in a data record as 'x50'",
@@ -370,3 +434,16 @@ def test_damage_is_named(tmp_path: Path, damage: Callable[[bytes], bytes], expec
     path = edf(tmp_path / "rec.edf")
     path.write_bytes(damage(path.read_bytes()))
     assert expected in refusal(path)
+    assert expected in refusal(path, partial=True)
+
+
+@_MANY
+@given(st.integers(0, 600), st.binary(min_size=1, max_size=8))
+def test_a_file_with_any_damage_is_read_or_refused(tmp_path: Path, place: int, damage: bytes):
+    onsets = [b"+0\x14\x14\0+0.5\x14N", *seconds(*range(1, 20))]
+    path = edf(tmp_path / "rec.edf", reserved=b"EDF+C", onsets=onsets)
+    content = bytearray(path.read_bytes())
+    content[place : place + len(damage)] = damage
+    path.write_bytes(content)
+    with suppress(DataError):
+        assert isinstance(ectopy.read(path), Recording)

@@ -11,6 +11,7 @@ import ectopy
 from ectopy.formats.pulse_channels import pulse_unit
 from ectopy.monitor.replay import chunks
 from ectopy.recording import Recording
+from support.parquet_files import write_parquet
 
 FRAMES = 1000
 ECG = np.sin(np.arange(FRAMES) / 20) * 1000
@@ -113,20 +114,15 @@ def test_a_recording_that_is_cut_short_cuts_its_pulses_too(tmp_path: Path):
     assert len(recording.pulses[0].samples) == FRAMES // 2
 
 
-def edf(path: Path, marks: bool = False) -> Path:
-    import edfio
-
+def test_edf_files_have_pulse_waves_at_their_own_rate(tmp_path: Path):
+    edfio = pytest.importorskip("edfio", reason="the extra 'formats' is not installed")
     signals = [
         edfio.EdfSignal(ECG / 1000, 125, label="ECG II", physical_dimension="mV", physical_range=(-2, 2)),
         edfio.EdfSignal(PULSE[::2], 62.5, label="Pleth", physical_dimension="", physical_range=(0, 200)),
         edfio.EdfSignal(PULSE[::100], 1.25, label="ABP", physical_dimension="mmHg", physical_range=(0, 200)),
     ]
-    edfio.Edf(signals, data_record_duration=4.0).write(path)
-    return path
-
-
-def test_edf_files_have_pulse_waves_at_their_own_rate(tmp_path: Path):
-    recording = ectopy.read(edf(tmp_path / "rec.edf"))
+    edfio.Edf(signals, data_record_duration=4.0).write(tmp_path / "rec.edf")
+    recording = ectopy.read(tmp_path / "rec.edf")
     (wave,) = recording.pulses
     assert (wave.name, wave.unit, wave.sampling_rate_hz) == ("Pleth", "NU", 62.5)
     np.testing.assert_allclose(wave.samples, PULSE[::2], atol=0.01)
@@ -156,10 +152,7 @@ def test_tables_have_pulse_waves_where_columns_say_so(tmp_path: Path, kind: str)
     if kind == "csv":
         np.savetxt(path, np.column_stack(columns), delimiter=",", header=",".join(names), comments="")
     else:
-        pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not installed")
-        from pyarrow import parquet
-
-        parquet.write_table(pyarrow.table(dict(zip(names, columns, strict=True))), path)
+        write_parquet(path, dict(zip(names, columns, strict=True)))
     recording = ectopy.read(path)
     assert recording.leads == ("II",)
     assert recording.signal.shape == (FRAMES, 1)

@@ -12,12 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ectopy
-from ectopy import formats
+from ectopy import Annotations, formats
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.data_folders import find_dataset
 from ectopy.errors import DataError
 from ectopy.formats.leads import unique_names
 from ectopy.formats.spelling import parse_number, spell_unit
+from support.command_line import assert_success
+from support.data_sets import folder_of
+from support.refusals import refusal
+from support.wfdb_records import write_counts
+
+pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
 MILLIVOLT = np.sin(np.arange(1000) / 20)
 """One lead of four seconds at 250 Hz."""
@@ -30,16 +35,6 @@ def write(folder: Path, header: bytes | str, counts: np.ndarray, data: str = "re
     path.write_bytes(header.encode() if isinstance(header, str) else header)
     (folder / data).write_bytes(np.rint(counts).astype("<i2").tobytes())
     return path
-
-
-def refusal(path: Path, **stated: object) -> str:
-    """The one sentence with which a record is refused."""
-    with pytest.raises(DataError) as caught:
-        ectopy.read(path, **stated)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert str(path) in message
-    return message
 
 
 # Units and gains
@@ -70,10 +65,12 @@ def refusal(path: Path, **stated: object) -> str:
 )
 def test_gains_and_units_that_are_certain(tmp_path: Path, gain: bytes, counts_per_mv: float):
     header = b"rec 1 250 1000\nrec.dat 16 " + gain + b" 16 0 0 0 0 II\n"
-    recording = ectopy.read(write(tmp_path, header, MILLIVOLT * counts_per_mv))
-    np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=0.6 / abs(counts_per_mv))
-    assert recording.leads == ("II",)
-    assert recording.notes == ()
+    path = write(tmp_path, header, MILLIVOLT * counts_per_mv)
+    for stated in (None, "nV"):
+        recording = ectopy.read(path, unit=stated)
+        np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=0.6 / abs(counts_per_mv))
+        assert recording.leads == ("II",)
+        assert recording.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -96,6 +93,8 @@ def test_gains_and_units_that_are_certain(tmp_path: Path, gain: bytes, counts_pe
         ("0.0001/mV", "10000 mV"),
         ("1e30/uV", "1e-33 mV"),
         ("1(30000000)/mV", "e+07 mV"),
+        ("1 /uV", "a gain with a blank"),
+        ("200 (0)/mV", "a gain with a blank"),
     ],
 )
 def test_gains_and_units_that_are_not_are_named(tmp_path: Path, gain: str, named: str):
@@ -111,13 +110,6 @@ def test_a_unit_that_cannot_be_read_does_not_drop_its_lead(tmp_path: Path):
     recording = ectopy.read(path, unit="uV")
     assert recording.leads == ("II", "V5")
     np.testing.assert_allclose(recording.signal[:, 1], MILLIVOLT[1::2] / 1000, atol=1e-6)
-
-
-@pytest.mark.parametrize("gain", ["1 /uV", "200 (0)/mV"])
-def test_a_gain_with_a_blank_before_its_unit_is_refused(tmp_path: Path, gain: str):
-    path = write(tmp_path, f"rec 1 250 1000\nrec.dat 16 {gain} 16 0 0 0 0 II\n", MILLIVOLT * 1000)
-    with pytest.raises(DataError, match="a gain with a blank"):
-        ectopy.read(path)
 
 
 @_MANY
@@ -166,16 +158,18 @@ def test_other_units_stay_as_they_are(text: str):
 @pytest.mark.parametrize(
     ("stated", "start"),
     [
-        ("", None),
-        (" 12:30:15", None),
-        (" 12:30:15.25 01/02/2003", datetime(2003, 2, 1, 12, 30, 15, 250_000)),
-        (" 30:15 1/2/2003", datetime(2003, 2, 1, 0, 30, 15)),
-        (" 12:30:15 01.02.2003", datetime(2003, 2, 1, 12, 30, 15)),
+        ("250 1000", None),
+        ("128,5/128,5(0) 1000", None),
+        ("250 1000 12:30:15", None),
+        ("250 1000 12:30:15.25 01/02/2003", datetime(2003, 2, 1, 12, 30, 15, 250_000)),
+        ("250 1000 30:15 1/2/2003", datetime(2003, 2, 1, 0, 30, 15)),
+        ("250 1000 12:30:15 01.02.2003", datetime(2003, 2, 1, 12, 30, 15)),
     ],
 )
-def test_starts(tmp_path: Path, stated: str, start: datetime | None):
-    path = write(tmp_path, f"rec 1 250 1000{stated}\nrec.dat 16 1000 16 0 0 0 0 II\n", MILLIVOLT * 1000)
+def test_rates_and_starts(tmp_path: Path, stated: str, start: datetime | None):
+    path = write(tmp_path, f"rec 1 {stated}\nrec.dat 16 1000 16 0 0 0 0 II\n", MILLIVOLT * 1000)
     recording = ectopy.read(path)
+    assert recording.sampling_rate_hz == (250 if stated.startswith("250") else 128.5)
     assert recording.start == start
     assert recording.notes == ()
 
@@ -205,11 +199,6 @@ def test_a_start_that_cannot_be_read_is_noted(tmp_path: Path, stated: str):
 )
 def test_a_first_line_that_cannot_be_read_is_named(tmp_path: Path, first: str, expected: str):
     assert expected in refusal(write(tmp_path, f"{first}\nrec.dat 16 1000 16 0 0 0 0 II\n", MILLIVOLT * 1000))
-
-
-def test_a_sampling_rate_with_a_comma(tmp_path: Path):
-    path = write(tmp_path, "rec 1 128,5/128,5(0) 1000\nrec.dat 16 1000 16 0 0 0 0 II\n", MILLIVOLT * 1000)
-    assert ectopy.read(path).sampling_rate_hz == 128.5
 
 
 def test_a_length_of_0_is_that_of_the_data_file(tmp_path: Path):
@@ -265,15 +254,10 @@ def test_a_renamed_record_and_names_that_differ_in_case_only(tmp_path: Path):
 
 
 def test_annotations_beside_in_another_case(tmp_path: Path):
-    from ectopy.formats import write_annotations
-    from ectopy.recording import Annotations
-
     path = write(tmp_path, "REC 1 250 1000\nREC.DAT 16 1000 16 0 0 0 0 II\n", MILLIVOLT * 1000, "REC.DAT", "REC.HEA")
-    write_annotations(tmp_path / "rec.atr", Annotations(np.array([5]), np.array(["V"])), 250)
+    formats.write_annotations(tmp_path / "rec.atr", Annotations(np.array([5]), np.array(["V"])), 250)
     (tmp_path / "rec.atr").rename(tmp_path / "REC.ATR")
-    annotations = ectopy.read(path).annotations
-    assert annotations is not None
-    assert annotations.symbols.tolist() == ["V"]
+    assert ectopy.read(path).annotations.symbols.tolist() == ["V"]
 
 
 # Names of leads
@@ -303,12 +287,14 @@ def test_leads_of_one_name_in_segments(tmp_path: Path):
 
 
 @given(st.lists(st.sampled_from(["ECG", "ecg", "ECG 2", "ECG 2 2", "V5", ""]), max_size=8))
-def test_unique_names(names: list[str]):
+def test_names_become_unique_and_then_stay(names: list[str]):
     unique = unique_names(names)
+    assert len(unique) == len(names)
+    assert unique_names(unique) == unique
     assert len({name.casefold() for name in unique}) == len(names)
     first = {name.casefold(): name for name in reversed(names)}
     assert set(first.values()) <= set(unique)
-    assert all(new.startswith(name) for name, new in zip(names, unique, strict=True))
+    assert all(new == name or new.startswith(f"{name} ") for name, new in zip(names, unique, strict=True))
 
 
 def test_a_record_with_leads_of_one_name_can_be_watched(ectopy, tmp_path: Path):
@@ -316,8 +302,7 @@ def test_a_record_with_leads_of_one_name_can_be_watched(ectopy, tmp_path: Path):
     lines = "rec.dat 16 1000 16 0 0 0 0 ECG\n" * signal.shape[1]
     path = write(tmp_path, f"rec {signal.shape[1]} 250 {len(signal)}\n{lines}", signal)
     for command in (["inspect"], ["watch", "--fast"], ["detect", "ambulatory"]):
-        result = ectopy(*command, path)
-        assert result.status == 0, result
+        assert_success(ectopy(*command, path))
 
 
 # Checksums
@@ -329,20 +314,8 @@ def checksum(counts: np.ndarray) -> int:
 
 def write_two(folder: Path, storage: str = "16") -> Path:
     """Two leads with their checksums, by the package wfdb."""
-    wfdb = pytest.importorskip("wfdb", reason="the package is not installed")
-    signal = np.stack([MILLIVOLT, -MILLIVOLT], axis=1) * 100
-    wfdb.wrsamp(
-        "rec",
-        fs=250,
-        units=["mV"] * 2,
-        sig_name=["II", "V5"],
-        d_signal=np.rint(signal).astype(np.int64),
-        fmt=[storage] * 2,
-        adc_gain=[100.0] * 2,
-        baseline=[0] * 2,
-        write_dir=str(folder),
-    )
-    return folder / "rec.hea"
+    counts = np.rint(np.outer(MILLIVOLT, [100, -100])).astype(np.int64)
+    return write_counts(folder, counts, storage, gain=100.0)
 
 
 @pytest.mark.parametrize("storage", ["16", "24", "32", "80", "212"])
@@ -387,8 +360,7 @@ def test_damage_to_a_segment_is_noted_with_its_name(tmp_path: Path):
 def test_commands_tell_of_damage(ectopy, tmp_path: Path, command: list[str]):
     counts = np.rint(simulate_recording(30, sampling_rate_hz=250.0).signal[:, 0] * 1000)
     header = f"rec 1 250 {len(counts)}\nrec.dat 16 1000 16 0 0 {checksum(counts) + 1} 0 II\n"
-    result = ectopy(*command, write(tmp_path, header, counts))
-    assert result.status == 0, result
+    result = assert_success(ectopy(*command, write(tmp_path, header, counts)))
     assert "checksum" in " ".join((result.out + result.err).split())
     assert "'II'" in result.out + result.err
 
@@ -486,10 +458,7 @@ def test_a_file_that_unfolds_to_far_more_than_it_holds_is_refused(tmp_path: Path
 
 
 def test_every_record_of_a_database_whose_leads_share_a_name(ectopy, tmp_path: Path):
-    folder = find_dataset("vfdb", lambda path: any(path.glob("*.hea")))
-    if folder is None:
-        pytest.skip("the database vfdb is in no folder of ECTOPY_DATA")
-    headers = sorted(folder.glob("*.hea"))
+    headers = sorted(folder_of("vfdb", ["418"]).glob("*.hea"))
     for header in headers:
         recording = formats.read(header)
         assert recording.notes == ()

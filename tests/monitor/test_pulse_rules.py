@@ -52,7 +52,6 @@ def patient(rate_bpm: float = 75.0, duration_s: float = 70.0, seed: int = 3) -> 
 
 
 def beats_s(recording: Recording) -> np.ndarray:
-    assert recording.annotations is not None
     return recording.annotations.positions / recording.sampling_rate_hz
 
 
@@ -286,10 +285,7 @@ def test_what_has_been_raised_is_not_withdrawn():
     recording = patient()
     memory = remembered(recording, simulate_pulse(recording, "ABP"))
     readings = (claim("ventricular tachycardia", 63.0, 67.0), ConditionReading("ventricular run", True))
-    new, raised = (
-        apply_pulse(memory, readings, 67.5, ()),
-        apply_pulse(memory, readings, 67.5, {"ventricular tachycardia"}),
-    )
+    new, raised = (apply_pulse(memory, readings, 67.5, said) for said in ((), {"ventricular tachycardia"}))
     assert [each.present for each in new] == [False, False, True]
     assert raised[0] == readings[0]
     assert raised[2].present is False
@@ -305,6 +301,13 @@ def heart_stops_pumping(wave: PulseWave, at_s: float, level: float) -> PulseWave
     seconds = np.arange(len(samples) - first) / wave.sampling_rate_hz
     samples[first:] = level + (samples[first] - level) * np.exp(-seconds / 3.0)
     return replace(wave, samples=samples)
+
+
+@cache
+def pressure_falls() -> PulseMemory:
+    """From 62 s on the arterial pressure falls without a pulse, and nobody can tell what the beats are."""
+    falling = heart_stops_pumping(clean_wave("ABP"), 62.0, 20.0)
+    return remembered(patient(), falling, uncertain_from_s=62.0)
 
 
 def conditions(memory: PulseMemory, at_s: float) -> set[str]:
@@ -360,36 +363,33 @@ def test_a_pressure_that_another_wave_contradicts_makes_no_asystole():
     assert asystole_of(memory).present is False
 
 
-def test_a_run_without_a_pulse_is_a_run_and_not_an_asystole():
-    recording = patient()
-    wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
-    memory = remembered(recording, wave, uncertain_from_s=62.0)
-    readings = (ConditionReading("asystole", False), ConditionReading("ventricular run", True))
-    assert with_asystole(memory, readings, (), 69.0, 4.0) == readings
+@pytest.mark.parametrize(
+    "readings",
+    [
+        pytest.param(
+            (ConditionReading("asystole", False), ConditionReading("ventricular run", True)),
+            id="a run without a pulse is a run",
+        ),
+        pytest.param(
+            (ConditionReading("asystole", None), ConditionReading("pause", False)),
+            id="what cannot be told stays open",
+        ),
+    ],
+)
+def test_no_asystole_is_made_of_other_readings(readings: tuple[ConditionReading, ...]):
+    assert with_asystole(pressure_falls(), readings, (), 69.0, 4.0) == readings
 
 
 @pytest.mark.parametrize(("from_s", "expected"), [(0.0, False), (62.0, True)])
 def test_ventricular_beats_are_certain_in_somebody_who_has_no_others(from_s: float, expected: bool):
-    recording = patient()
-    wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
-    memory = remembered(recording, wave, uncertain_from_s=62.0)
-    assert asystole_of(memory).present is True
-    taught = replace(memory, certain_s=(), beats_s=np.array([from_s]))
+    assert asystole_of(pressure_falls()).present is True
+    taught = replace(pressure_falls(), certain_s=(), beats_s=np.array([from_s]))
     kinds = np.array([Hint.VENTRICULAR.value])
     for at_s in np.arange(62.5, 68.8, 0.8):
         one = np.array([at_s])
         beats = JudgedBeats(one, one, np.array(["ABNORMAL"]), kinds, one, np.ones(1, bool))
         taught = remember(replace(taught, beats_s=np.array([from_s])), [], beats)
-    certain_s = taught.certain_s
-    assert (len(certain_s) == 0) is expected
-
-
-def test_what_cannot_be_told_stays_open():
-    recording = patient()
-    wave = heart_stops_pumping(simulate_pulse(recording, "ABP"), 62.0, 20.0)
-    memory = remembered(recording, wave, uncertain_from_s=62.0)
-    readings = (ConditionReading("asystole", None), ConditionReading("pause", False))
-    assert with_asystole(memory, readings, (), 69.0, 4.0) == readings
+    assert (len(taught.certain_s) == 0) is expected
 
 
 @given(

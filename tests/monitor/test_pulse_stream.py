@@ -29,6 +29,8 @@ from ectopy.monitor.pulse_stream import (
 )
 from ectopy.monitor.replay import chunks, whole
 from ectopy.recording import PulseWave, Recording
+from support.monitor_steps import feed
+from support.pulses import pulse_wave
 
 RATE_HZ = 100.0
 LENGTH_S = 12
@@ -93,19 +95,11 @@ def test_any_cut_and_order_hands_out_the_same(rates: tuple[float, float], length
     cut, start = [], 0
     while start < len(recording.signal):
         stop = min(start + lengths[len(cut) % len(lengths)], len(recording.signal))
-        pulses = tuple(
-            PulseChunk(
-                each.name,
-                each.unit,
-                each.sampling_rate_hz,
-                ceil(start / RATE_HZ * each.sampling_rate_hz),
-                each.samples[
-                    ceil(start / RATE_HZ * each.sampling_rate_hz) : ceil(stop / RATE_HZ * each.sampling_rate_hz)
-                ],
-            )
-            for each in recording.pulses
-        )
-        cut.append(Chunk(start, recording.signal[start:stop], RATE_HZ, ("II",), 0.0, pulses=pulses))
+        pulses = []
+        for each in recording.pulses:
+            first, end = (ceil(place / RATE_HZ * each.sampling_rate_hz) for place in (start, stop))
+            pulses.append(PulseChunk(each.name, each.unit, each.sampling_rate_hz, first, each.samples[first:end]))
+        cut.append(Chunk(start, recording.signal[start:stop], RATE_HZ, ("II",), 0.0, pulses=tuple(pulses)))
         start = stop
     swaps = Random(seed)
     order = list(range(len(cut)))
@@ -223,17 +217,11 @@ def still() -> Recording:
     return simulate_recording(60, random_state=3)
 
 
-def watch(monitor: Monitor, given_chunks: Sequence[object]) -> tuple[MonitorState, list[Event]]:
-    state, events = MonitorState(), []
-    for each in given_chunks:
-        state, said = monitor.step(state, each)
-        events += said
-    return state, events
-
-
-def pulse_of(recording: Recording, name: str = "ABP", unit: str = "mmHg", rate_hz: float = 125.0) -> PulseWave:
-    at = np.arange(round(recording.duration_s * rate_hz)) / rate_hz
-    return PulseWave(name, unit, rate_hz, (90 + 30 * np.sin(2 * np.pi * 1.1 * at)).astype(np.float32))
+@pytest.fixture(scope="module")
+def expected(monitor: Monitor, still: Recording) -> list[str]:
+    """What is said of the ECG where no pulse is beside it."""
+    _, events = feed(monitor, MonitorState(), *whole(still))
+    return without_numbers(events)
 
 
 def without_numbers(events: Sequence[Event]) -> list[str]:
@@ -256,24 +244,24 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_pulse_changes_nothing_in_what_is_said_of_the_ecg(monitor: Monitor, still: Recording, kind: str):
-    _, expected = watch(monitor, list(whole(still)))
-    recording = replace(still, pulses=(pulse_of(still),))
+def test_a_bad_pulse_changes_nothing_in_what_is_said_of_the_ecg(
+    monitor: Monitor, still: Recording, expected: list[str], kind: str
+):
+    recording = replace(still, pulses=(pulse_wave(60),))
     sent = [
         replace(each, pulses=tuple(map(BAD[kind], each.pulses))) if isinstance(each, Chunk) else each
         for each in whole(recording)
     ]
-    state, events = watch(monitor, sent)
-    assert without_numbers(events) == without_numbers(expected)
+    state, events = feed(monitor, MonitorState(), *sent)
+    assert without_numbers(events) == expected
     notices = [event for event in events if isinstance(event, Notice) and event.subject == "pulse"]
     assert len(notices) == (kind in ("another clock", "a lead", "a number"))
     assert len(codec.encode(state.pulses)) < 20_000
 
 
 def test_a_fault_in_the_analysis_of_a_pulse_does_not_touch_that_of_the_ecg(
-    monitor: Monitor, still: Recording, monkeypatch: pytest.MonkeyPatch
+    monitor: Monitor, still: Recording, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    _, expected = watch(monitor, list(whole(still)))
     calls, remember = [], monitor_module.remember
 
     def failing(*arguments):
@@ -283,29 +271,29 @@ def test_a_fault_in_the_analysis_of_a_pulse_does_not_touch_that_of_the_ecg(
         return remember(*arguments)
 
     monkeypatch.setattr(monitor_module, "remember", failing)
-    _, events = watch(monitor, list(whole(replace(still, pulses=(pulse_of(still),)))))
+    _, events = feed(monitor, MonitorState(), *whole(replace(still, pulses=(pulse_wave(60),))))
     alarms = [event for event in events if isinstance(event, AlarmChanged)]
     assert "IndexError" in alarms[0].transition.alarm.reading.text
     assert {event.transition.alarm.condition for event in alarms} == {"probe off"}
     rest = [event for event in events if not isinstance(event, AlarmChanged)]
-    assert without_numbers(rest) == without_numbers(expected)
+    assert without_numbers(rest) == expected
 
 
 def test_a_pulse_without_ecg_is_refused_and_one_beside_a_dead_ecg_is_taken(monitor: Monitor):
     alone = Chunk(0, np.empty((100, 0), np.float32), RATE_HZ, (), 1.0, pulses=(PULSE,))
-    state, events = watch(monitor, [alone])
+    state, events = feed(monitor, MonitorState(), alone)
     assert state.signal is None
     assert isinstance(events[0], InputRejected)
     empty = Chunk(0, np.full((100, 1), np.nan, np.float32), RATE_HZ, ("II",), 1.0, pulses=(PULSE,))
-    state, events = watch(monitor, [empty])
+    state, events = feed(monitor, MonitorState(), empty)
     assert [each.name for each in state.pulses.waves] == ["PLETH"]
     assert not any(isinstance(event, InputRejected) for event in events)
 
 
 def test_a_state_with_pulses_is_restored(monitor: Monitor, still: Recording):
-    recording = replace(still, pulses=(pulse_of(still), pulse_of(still, "PLETH", "NU", 62.5)))
+    recording = replace(still, pulses=(pulse_wave(60), pulse_wave(60, "PLETH", "NU", 62.5)))
     sent = list(whole(recording, 0.7))
-    state, _ = watch(monitor, sent)
+    state, _ = feed(monitor, MonitorState(), *sent)
     restored = MonitorState()
     for number, each in enumerate(sent):
         restored, _ = monitor.step(restored, codec.decode(type(each), codec.encode(each)))
@@ -315,10 +303,10 @@ def test_a_state_with_pulses_is_restored(monitor: Monitor, still: Recording):
 
 
 def test_a_stream_that_begins_anew_begins_its_pulses_anew(monitor: Monitor, still: Recording):
-    recording = replace(still, pulses=(pulse_of(still),))
+    recording = replace(still, pulses=(pulse_wave(60),))
     first = list(chunks(recording))[:20]
     again = [replace(each, stream="other", received=each.received + 20) for each in first]
-    state, events = watch(monitor, [*first, *again])
+    state, events = feed(monitor, MonitorState(), *first, *again)
     assert not any(isinstance(event, InputRejected) for event in events)
     (buffer,) = state.pulses.waves
     assert buffer.newest == 20 * 125

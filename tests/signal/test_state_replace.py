@@ -8,7 +8,7 @@ import pytest
 
 from ectopy.monitor.alarms import AlarmSettings
 from ectopy.monitor.rhythm import RhythmState
-from ectopy.signal.state_replace import replace
+from ectopy.signal.state_replace import builder, replace
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,10 +31,20 @@ def test_a_state_of_one_field_is_copied_whole():
 
 
 def test_a_field_that_is_not_there_cannot_be_changed():
-    with pytest.raises(KeyError, match="unheard_s"):
+    with pytest.raises(TypeError, match="unheard_s"):
         replace(RhythmState(), unheard_s=1.0)  # type: ignore[call-arg]
 
 
 def test_what_checks_its_fields_is_not_copied_without_a_check():
     with pytest.raises(TypeError, match="AlarmSettings"):
         replace(AlarmSettings(), most_escalations=-1)
+
+
+def test_a_state_is_built_from_its_fields_in_their_order():
+    built = builder(OneField)((1.0, 2.0))
+    assert built == OneField((1.0, 2.0))
+    assert type(built) is OneField
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        built.times_s = ()  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        builder(OneField)()

@@ -29,6 +29,24 @@ def write_record(folder: Path, name: str, recording: Recording) -> None:
         write_annotations(folder / f"{name}.atr", recording.annotations, recording.sampling_rate_hz)
 
 
+def write_counts(folder: Path, counts: np.ndarray, storage: str = "16", gain: float = 200.0, baseline: int = 0) -> Path:
+    """Write whole numbers, of shape (samples, 2), as the leads II and V5 at 250 Hz with the wfdb package."""
+    import wfdb
+
+    wfdb.wrsamp(
+        "rec",
+        fs=250,
+        units=["mV"] * 2,
+        sig_name=["II", "V5"],
+        d_signal=counts,
+        fmt=[storage] * 2,
+        adc_gain=[gain] * 2,
+        baseline=[baseline] * 2,
+        write_dir=str(folder),
+    )
+    return folder / "rec.hea"
+
+
 def copy_records(source: Path, target: Path, *names: str) -> None:
     """Copy header, samples and reference annotations of records."""
     for name in names:

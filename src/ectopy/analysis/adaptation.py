@@ -31,7 +31,7 @@ from ectopy.analysis.patient_template import (
 from ectopy.analysis.population import ventricular_shape
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, no_beats
 
 _BLOCK_S = 120.0
@@ -142,14 +142,18 @@ def judge_adapting(
         if baseline.normal is not compared:
             difference = None
         ends_s = baseline.learned_to_s + (block + 1) * _BLOCK_S
-        stop = len(beats) if beats.times_s[-1] < ends_s else int(np.searchsorted(beats.times_s, ends_s))
-        stretch, stretch_difference = beats[:stop], _of(difference, slice(stop))
+        stretch, stretch_difference = beats, difference
+        if beats.times_s[-1] >= ends_s:
+            stop = int(np.searchsorted(beats.times_s, ends_s))
+            stretch, stretch_difference = beats[:stop], _of(difference, slice(stop))
         then, judgement = judge(stretch, baseline, rules, before, stretch_difference)
         followed, end = _follow(adaptation, baseline, stretch, judgement)
         if end < len(stretch):
             then, judgement = judge(stretch[:end], baseline, rules, before, _of(stretch_difference, slice(end)))
         judgements.append(judgement)
         before, (baseline, adaptation) = then, _after_changed_row(baseline, followed, rules)
+        if end == len(beats):
+            break
         beats, difference = beats[end:], _of(difference, slice(end, None))
     judgement = Judgement.joined(judgements) if judgements else no_judgement(baseline, rules)
     return Adapted(before, baseline, adaptation, judgement)

@@ -14,8 +14,8 @@ from ectopy.analysis.verdicts import SYMBOLS, Judgement, JudgingRules, PreviousB
 from ectopy.arguments import checked
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import SettingError
+from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
-from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.heart_rate import known_intervals

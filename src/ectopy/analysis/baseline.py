@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ectopy.analysis.patient_template import LEAST_BEATS, Family, PatientTemplate, learn_families, learning_beats
 from ectopy.analysis.population import unlikeness, usual_height_mv, ventricular_shape
 from ectopy.detector import Detector
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BeatSegments
 
 FIRST_BEATS = 10

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.presentation import finite_or_none
+from ectopy.presentation import finite_or_none, short_repr
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 from ectopy.signal.filters import FilterSettings
 from ectopy.signal.heart_rate import HeartRate, heart_rate, known_intervals
 from ectopy.signal.quality import QUALITY_WORDS, Quality, QualityInterval

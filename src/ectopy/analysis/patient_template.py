@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred
+from ectopy.signal.state_replace import builder
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30
@@ -152,12 +153,17 @@ class BeatDifference:
     best_qrs: NDArray[np.float64]
 
     def __getitem__(self, rows: slice) -> BeatDifference:
-        return BeatDifference(*(getattr(self, field.name)[rows] for field in fields(self)))
+        part: BeatDifference = builder(BeatDifference)(*[column[rows] for column in self._columns])
+        return part
 
     @classmethod
     def joined(cls, parts: Sequence[BeatDifference]) -> BeatDifference:
         """Join one or more parts in their order."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        return cls(*map(np.concatenate, zip(*(part._columns for part in parts), strict=True)))
+
+    @property
+    def _columns(self) -> tuple[NDArray[np.float64], ...]:
+        return self.shape, self.qrs, self.width, self.prematurity, self.delay, self.best_qrs
 
     @property
     def score(self) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What the beats of a recording add up to, by `ectopy.analysis.rhythm_rules`: runs, pauses, rates, irregular rhythms.
+"""Events of a recording, by `ectopy.analysis.rhythm_rules`: runs, pauses, rates, irregular rhythms.
 
 No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between
 two of their beats; a pause is one in every readable lead. Runs and couplets are counted from hints, which rest on rules

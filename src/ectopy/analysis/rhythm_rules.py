@@ -36,7 +36,7 @@ RATE_APART_S = 60.0
 """Episodes of a rate that are less apart are one."""
 
 IRREGULAR_S = 120.0
-"""How long a rhythm must be irregular, and how long it must be regular between two episodes.
+"""Time that a rhythm must be irregular, and that it must be regular between two episodes.
 
 One beat that is out of place, or missed, counts for the next 64.
 """
@@ -67,7 +67,7 @@ RHYTHM_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
 
 
 class RhythmKind(StrEnum):
-    """What beats add up to, the most serious kind first; the value is the name in results, alarms and messages."""
+    """Kinds of events, the most serious first; the value is the name in results, alarms and messages."""
 
     VENTRICULAR_RUN = "ventricular run"
     PAUSE = "pause"

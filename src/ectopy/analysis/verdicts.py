@@ -16,7 +16,7 @@ from ectopy.analysis.population import AMBULATORY_LAYOUT, population_score, vent
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration, p_values_among
 from ectopy.errors import LayoutError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, no_beats
 
 _VENTRICULAR = 0.57

@@ -1,4 +1,4 @@
-"""How many alarms, and which of them are right: records of the MIT-BIH Arrhythmia Database replayed to the monitor.
+"""Alarms, right and false: records of the MIT-BIH Arrhythmia Database replayed to the monitor.
 
 Each record is replayed from its first sample as a stream of one-second chunks and judged by the shipped detector,
 without the reference; no alarm is acknowledged. An alarm counts each time that it is raised, or returns after its
@@ -37,12 +37,12 @@ from ectopy.datasets.mitdb_records import read_annotated, records_in
 from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
+from ectopy.presentation import short_repr
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 
 TOLERANCE_S = 10.0
 NORMAL_SHARE = 0.98
-PRIORITIES = {priority: priority.name.lower() for priority in sorted(Priority, reverse=True)}
+PRIORITIES = {priority: priority.word for priority in sorted(Priority, reverse=True)}
 
 _RUNS = ("ventricular run", "ventricular tachycardia", "ventricular fibrillation")
 _NOT_NORMAL = "not this patient's normal"
@@ -62,12 +62,12 @@ class AlarmEpisode:
 
     @property
     def priority(self) -> Priority:
-        """Of its condition."""
+        """Priority of its condition."""
         return CONDITIONS[self.condition].priority
 
     @property
     def physiological(self) -> bool:
-        """Whether it is about the patient."""
+        """Return whether it is about the patient."""
         return CONDITIONS[self.condition].kind is AlarmType.PHYSIOLOGICAL
 
 
@@ -125,7 +125,7 @@ class RecordAlarms:
 
     @property
     def normal(self) -> bool:
-        """Whether nearly all beats of the reference are normal."""
+        """Return whether nearly all beats of the reference are normal."""
         return self.reference.normal_share > NORMAL_SHARE
 
     @property
@@ -198,7 +198,7 @@ def alarm_episodes(events: Iterator[Event]) -> list[AlarmEpisode]:
     for event in events:
         if not isinstance(event, AlarmChanged):
             continue
-        alarm, change = event.transition.alarm, event.transition.change
+        alarm, change = event.alarm, event.change
         if change in ("raised", "returned"):
             open_rows[alarm.number] = len(calls)
             calls.append(AlarmEpisode(alarm.condition, event.transition.at_s))

@@ -21,8 +21,8 @@ from ectopy.datasets import mitdb
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, Comparison, compare, gross
 from ectopy.formats import read
+from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
-from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start
 
 SPLITS: dict[str, tuple[str, ...] | None] = {**mitdb.SPLITS, "all": None}

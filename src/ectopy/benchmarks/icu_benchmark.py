@@ -29,8 +29,8 @@ from ectopy.errors import DataError
 from ectopy.evaluation.metrics import ratio
 from ectopy.monitor import Limits, Monitor
 from ectopy.monitor.conditions import Priority
+from ectopy.presentation import short_repr
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 
 CONDITIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "Asystole": ("asystole",),
@@ -99,7 +99,7 @@ class Answer:
 
     @property
     def answer(self) -> bool:
-        """Whether an alarm of high priority says the same as the bedside monitor."""
+        """Return whether an alarm of high priority says the same as the bedside monitor."""
         return bool(self.counting)
 
     def summary(self) -> dict[str, Any]:

@@ -35,8 +35,8 @@ from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
 from ectopy.evaluation.metrics import ranking_curves
+from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
-from ectopy.reprs import short_repr
 from ectopy.training.train_ambulatory import TrainingBeats, train_ambulatory, training_beats_of
 
 Scores = NDArray[np.float64]

@@ -45,7 +45,7 @@ def knn_score(beats: BeatSegments) -> Scores:
 
 
 def pca_score(beats: BeatSegments) -> Scores:
-    """What eight principal components of the patient's beats of the first five minutes leave over, with timing.
+    """Return what eight principal components of the patient's beats of the first five minutes leave over, with timing.
 
     A lead that is not readable in a beat counts as the mean of the learned ones.
 

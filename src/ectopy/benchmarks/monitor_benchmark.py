@@ -1,10 +1,10 @@
-"""How many patients this machine watches in real time, and at what cost; storage is on.
+"""Number of patients that this machine watches in real time, and their cost; storage is on.
 
 Simulated patients at 250 Hz with two leads, every other one with a plethysmogram, send half a second of signal every
 half second by the real clock, their phases spread evenly. They are divided among as many worker processes as there are
-cores, each with a hub of its own on the same database. The signals are made beforehand, a handful of recordings shifted
-against each other, and neither that nor the start of the workers counts. Patients' normals are given at the start, so
-that a ward is measured as it is most of the time, unless learning them is to be measured too.
+cores, each with an engine of its own on the same database. The signals are made beforehand, a handful of recordings
+shifted against each other, and neither that nor the start of the workers counts. Patients' normals are given at the
+start, so that a ward is measured as it is most of the time, unless learning them is to be measured too.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from ectopy.monitor.replay import paced
 from ectopy.processes import ONE_THREAD, peak_rss_mb
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.interpreter import tune_for_threads
-from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import StepRecord, Store
 
@@ -260,24 +260,26 @@ def _work(job: _Job) -> _Outcome:
     watch = _Watch()
     with Store.open(job.store) as store:
         station = f"benchmark {job.worker}"
-        hub = Hub(store, monitor, system_patient=station, patients=(), on_steps=watch.watched, on_stored=watch.stored)
+        engine = MonitoringEngine(
+            store, monitor, system_patient=station, patients=(), on_steps=watch.watched, on_stored=watch.stored
+        )
         for sender in senders:
-            hub.admit(sender.name)
+            engine.admit(sender.name)
         if not job.learning:
             normals = [learned(monitor, signal) for signal in np.load(job.signals, mmap_mode="r")]
             for number, sender in enumerate(senders):
                 normal = normals[(job.worker + number * job.workers) % _RECORDINGS]
-                hub.submit(sender.name, Command(CommandKind.SET_NORMAL, time.time(), "benchmark", normal=normal))
-            hub.run_once()
+                engine.submit(sender.name, Command(CommandKind.SET_NORMAL, time.time(), "benchmark", normal=normal))
+            engine.run_once()
         print("ready", flush=True)
         start = float(sys.stdin.readline())
         watch.begin = {sender.name: start + sender.begin_s for sender in senders}
         stop = threading.Event()
-        worker = threading.Thread(target=hub.run, args=(stop,))
+        worker = threading.Thread(target=engine.run, args=(stop,))
         time.sleep(max(start - time.time(), 0.0))
         began, cpu_s = time.time(), time.process_time()
         worker.start()
-        chunks_sent = _stream(hub, watch, senders, job.seconds)
+        chunks_sent = _stream(engine, watch, senders, job.seconds)
         end = time.time() + _DRAIN_S
         while watch.answered < chunks_sent and time.time() < end:
             time.sleep(_GRAIN_S)
@@ -307,7 +309,7 @@ def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientTemplate | 
     return state.normal
 
 
-def _stream(hub: Hub, watch: _Watch, senders: Sequence[_Sender], seconds: float) -> int:
+def _stream(engine: MonitoringEngine, watch: _Watch, senders: Sequence[_Sender], seconds: float) -> int:
     """Send every chunk when its last sample is there; return how many chunks that were."""
     rounds = int(seconds / CHUNK_S)
     chunks = (
@@ -319,7 +321,7 @@ def _stream(hub: Hub, watch: _Watch, senders: Sequence[_Sender], seconds: float)
     waits = paced(chunks, 1.0, time.time(), time.time, lambda wait_s: time.sleep(max(wait_s, _GRAIN_S)))
     for sender, chunk in zip(cycle(senders), waits, strict=False):
         try:
-            receipt = hub.submit(sender.name, replace(chunk, received=time.time()))
+            receipt = engine.submit(sender.name, replace(chunk, received=time.time()))
         except StorageError:
             watch.answered += 1
         else:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ectopy.beats import Beats
 from ectopy.errors import MissingExtraError, SettingError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 OFFICIAL_TRAINING_BEATS = 500
 

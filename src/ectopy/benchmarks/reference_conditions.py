@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.evaluation.ec57 import LABEL_MAPS
+from ectopy.formats.annotation_codes import LABEL_MAPS
 from ectopy.recording import Annotations, Recording
 
 Stretches = NDArray[np.float64]

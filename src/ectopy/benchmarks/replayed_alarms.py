@@ -21,9 +21,9 @@ from ectopy.monitor.alarms import active
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.monitor.inputs import Chunk, End
 from ectopy.monitor.replay import cut, pulse_chunk
+from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 from ectopy.signal.amplitude import require_plausible_start
 
 _Record = TypeVar("_Record")
@@ -97,19 +97,19 @@ class Spell:
 
     @property
     def calls_high(self) -> bool:
-        """Whether it is an alarm of high priority about the patient."""
+        """Return whether it is an alarm of high priority about the patient."""
         physiological = CONDITIONS[self.condition].kind is AlarmType.PHYSIOLOGICAL
         return physiological and self.priority is Priority.HIGH and not self.covered_by
 
     def overlaps(self, start_s: float, end_s: float) -> bool:
-        """Whether the alarm is active, and its condition there, at any time from the start to the end."""
+        """Return whether the alarm is active, and its condition there, at any time from the start to the end."""
         return self.start_s <= end_s and min(self.end_s, self.there_s) >= start_s
 
     def summary(self) -> dict[str, Any]:
         """For JSON."""
         figures = {
             "condition": self.condition,
-            "priority": self.priority.name.lower(),
+            "priority": self.priority.word,
             "start": self.start_s,
             "end": self.end_s,
             "text": self.text,
@@ -179,7 +179,7 @@ class _Watched:
         self.state = state
         for event in events:
             if isinstance(event, AlarmChanged):
-                alarm = event.transition.alarm
+                alarm = event.alarm
                 is_active = alarm.state is AlarmState.ACTIVE
                 spell = Spell(alarm.condition, alarm.priority, event.transition.at_s, text=alarm.latest.text)
                 self._follow(alarm.number, spell, is_active)

@@ -1,4 +1,4 @@
-"""What the service bears: devices that stream and viewers that look, at a server of its own.
+"""Load that the service bears: devices that stream and viewers that look, at a server of its own.
 
 The server is `ectopy serve`, its data in a folder that is deleted afterwards. Devices and viewers are another process
 (`load_sender`) of the same machine, and take processor time away from it. The run ends by itself.
@@ -30,7 +30,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Chunk, Command, CommandKind, Monitor
 from ectopy.service.access import Authenticator, Scope
-from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.storage import Store
 
 MOST_DEVICES, MOST_VIEWERS = 1000, 100
@@ -45,7 +45,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the service bore.
+    """Load that the service bore.
 
     Attributes
     ----------
@@ -163,12 +163,12 @@ def _prepared(home: Path, signals: NDArray[np.float32], devices: int) -> str:
     monitor = Monitor.of(load_ambulatory(), LEARNING_S)
     normals = [learned(monitor, signal) for signal in signals]
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
-        hub = Hub(store, monitor)
+        engine = MonitoringEngine(store, monitor)
         for number, name in enumerate(patients(devices)):
-            hub.admit(name)
+            engine.admit(name)
             normal = normals[number % len(normals)]
-            hub.submit(name, Command(CommandKind.SET_NORMAL, time.time(), "benchmark", normal=normal))
-        hub.run_once()
+            engine.submit(name, Command(CommandKind.SET_NORMAL, time.time(), "benchmark", normal=normal))
+        engine.run_once()
         _, secret = Authenticator(store.keys).new_key("benchmark", frozenset({Scope.ADMINISTER}))
     return secret
 

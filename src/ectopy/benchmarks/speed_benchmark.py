@@ -1,4 +1,4 @@
-"""How fast and how light detection is, each figure from a fresh process with one thread."""
+"""Speed and memory of detection, each figure from a fresh process with one thread."""
 
 from __future__ import annotations
 

@@ -40,13 +40,13 @@ from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, measure_records, r
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import Limits, Monitor
+from ectopy.presentation import short_repr
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 
 FOLDER = "vfdb"
 KIND_OF_MARK: Mapping[str, str] = {"(VF": "VF", "(VFIB": "VF", "(VFL": "VFL", "(VT": "VT", "(ASYS": "ASYS"}
 DEFINITION_S: Mapping[str, float] = {"VF": 4.0, "VFL": 4.0, "VT": 2.4, "ASYS": 4.0}
-"""How long each kind lasts until its definition is met."""
+"""Time that each kind lasts until its definition is met."""
 FAST = ("extreme tachycardia", "ventricular tachycardia", "ventricular fibrillation")
 NOISE = "(NOISE"
 
@@ -80,7 +80,7 @@ class Episode:
 
     @property
     def met_s(self) -> float:
-        """When its definition is met."""
+        """Return when its definition is met."""
         return self.start_s + DEFINITION_S[self.kind]
 
     @property
@@ -95,7 +95,7 @@ class Episode:
 
     @property
     def counts(self) -> bool:
-        """Whether it is long enough to be looked for."""
+        """Return whether it is long enough to be looked for."""
         return self.end_s - self.start_s >= SHORTEST_S
 
 

@@ -172,7 +172,7 @@ def what_if(
     terminal.emit(json, {name: [alarm_json(alarm, patient) for alarm in alarms] for name, alarms in groups.items()})
     screen = terminal.screen(json)
     for alarm in result.common:
-        urgency = alarm.priority.name.lower()
+        urgency = alarm.priority.word
         screen.print(f"{elapsed(alarm.raised_s, places=1)}  {urgency:6}  {alarm.condition}: {alarm.reading.text}")
     screen.print(what_if_table(result))
     screen.print(f"{len(result.common)} alarms stay, {len(result.missing)} are lost, {len(result.gained)} gained.")

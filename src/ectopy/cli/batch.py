@@ -18,29 +18,21 @@ from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
 from ectopy.formats.leads import unique_names
 from ectopy.formats.wfdb_header import segment_names
+from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
-from ectopy.reprs import short_repr
 from ectopy.signal import FilterSettings
 
 RECORDING_SUFFIXES = (".hea", ".edf", ".bdf")
-"""Of files that hold nothing else; a .csv may hold a recording, or beats."""
+"""Suffixes of files that hold nothing but recordings; a .csv may hold a recording, or beats."""
 _FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A recording, and the results to make from it.
+    """A recording, the bundle (a path, or ``"ambulatory"``) that judges it, and the results to make from it.
 
-    Attributes
-    ----------
-    bundle : str
-        A bundle's path, or ``"ambulatory"``.
-    results, report : Path or None
-        Files to write.
-    sampling_rate_hz, unit : optional
-        For files that do not state them.
-    baseline, save_baseline : Path or None
-        A saved baseline to use, and the file for this patient's.
+    `results` and `report` are files to write, and `sampling_rate_hz` and `unit` are for files that do not state them.
+    `baseline` is a saved baseline to use, and `save_baseline` the file for this patient's.
     """
 
     __repr__ = short_repr
@@ -73,10 +65,7 @@ class Outcome:
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
     """List files, and the WFDB, EDF and BDF recordings of folders without the segments of other records.
 
-    Raises
-    ------
-    DataError
-        If a folder holds none.
+    A `DataError` if a folder holds none.
     """
     recordings: list[Path] = []
     for path in paths:

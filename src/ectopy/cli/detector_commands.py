@@ -169,10 +169,7 @@ def detect(
 def _detector_and_data(arguments: list[str]) -> tuple[str, list[str]]:
     """Tell the detector from the data, in whichever order they are; the shipped one where none is named.
 
-    Raises
-    ------
-    SettingError
-        If nothing but a detector is named.
+    A `SettingError` if nothing but a detector is named.
     """
     from ectopy.analysis.shipped_detector import SHIPPED
 

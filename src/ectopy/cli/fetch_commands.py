@@ -54,9 +54,45 @@ def fetch_vfdb_command(json: Json = None, overwrite: Overwrite = False) -> None:
     _show_records(json, "VFDB", datasets.fetch_vfdb())
 
 
-def _show_records(json: str | None, name: str, folder: Path) -> None:
+@fetch_app.command("qtdb")
+def fetch_qtdb_command(json: Json = None, overwrite: Overwrite = False) -> None:
+    """QT Database: 105 quarters of an hour, 82 with beats labelled, waves marked (from PhysioNet, ODC-BY; 87 MB)."""
+    from ectopy import datasets
+
+    check_outputs([json], ["qtdb"], overwrite)
+    _show_records(json, "The QT Database", datasets.fetch_qtdb())
+
+
+@fetch_app.command("ludb")
+def fetch_ludb_command(json: Json = None, overwrite: Overwrite = False) -> None:
+    """Lobachevsky University Database: 200 people, 10 s of 12 leads, every wave marked (from PhysioNet, ODC-BY)."""
+    from ectopy import datasets
+
+    check_outputs([json], ["ludb"], overwrite)
+    _show_records(json, "LUDB", datasets.fetch_ludb())
+
+
+@fetch_app.command("cinc2017")
+def fetch_cinc2017_command(json: Json = None, overwrite: Overwrite = False) -> None:
+    """Challenge 2017: 8,528 half minutes of one lead, normal, fibrillation, other (from PhysioNet, ODC-BY; 95 MB)."""
+    from ectopy import datasets
+
+    check_outputs([json], ["cinc2017"], overwrite)
+    _show_records(json, "The Challenge 2017", datasets.fetch_challenge_2017(), "from the archive")
+
+
+@fetch_app.command("ltafdb")
+def fetch_ltafdb_command(json: Json = None, overwrite: Overwrite = False) -> None:
+    """Long-Term AF Database: beats and rhythms of 84 days, without the signals (from PhysioNet, ODC-BY; 18 MB)."""
+    from ectopy import datasets
+
+    check_outputs([json], ["ltafdb"], overwrite)
+    _show_records(json, "LTAFDB, without its signals,", datasets.fetch_ltafdb())
+
+
+def _show_records(json: str | None, name: str, folder: Path, origin: str = "each") -> None:
     records = len(list(folder.glob("*.hea")))
-    text = f"{name} is ready in {folder}: {records} records, each with the checksum that PhysioNet states."
+    text = f"{name} is ready in {folder}: {records} records, {origin} with the checksum that PhysioNet states."
     _show(json, folder, {"records": records}, text)
 
 

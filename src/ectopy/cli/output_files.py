@@ -15,7 +15,7 @@ from ectopy.errors import OutputError
 
 STANDARD_STREAM = "-"
 
-_DATA_SETS = ("ecg5000", "mitdb", "cinc2015", "vfdb")
+_DATA_SETS = ("ecg5000", "mitdb", "cinc2015", "vfdb", "qtdb", "ludb", "cinc2017", "ltafdb")
 _RECORD_SUFFIXES = (".hea", ".dat", ".mat", ".atr")
 _MAX_HEADER_BYTES = 2**20
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy.cli.options import Baseline, Learning, Overwrite, Partial, Rate, Report, SaveBaseline, Unit, check_report
-from ectopy.cli.output_files import check_outputs
+from ectopy.cli.output_files import STANDARD_STREAM, check_outputs
 from ectopy.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _standard_input(options: WatchOptions, leads: str | None, chunk_s: float) ->
 
     from ectopy.formats.leads import Stated
     from ectopy.formats.sample_stream import SampleLines
-    from ectopy.monitor.sources import arriving, from_lines
+    from ectopy.monitor.input_sources import arriving, from_lines
 
     if options.sampling_rate_hz is None:
         raise SettingError("standard input states no sampling rate: give it in Hz with --rate.")
@@ -101,8 +101,8 @@ def _replayed(
 ) -> Iterator[Input]:
     from ectopy.cli.output import terminal
     from ectopy.formats import read
+    from ectopy.monitor.input_sources import from_recording
     from ectopy.monitor.replay import paced
-    from ectopy.monitor.sources import from_recording
 
     recording = read(
         options.source, sampling_rate_hz=options.sampling_rate_hz, unit=options.unit, partial=options.partial
@@ -133,13 +133,13 @@ def _watch(
     from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState, status
     from ectopy.monitor.alarms import active
     from ectopy.monitor.event_counts import EventCounts
-    from ectopy.monitor.sources import watch
+    from ectopy.monitor.input_sources import watch
     from ectopy.report.alarm_strips import AlarmStrips
 
     limits, digest = options.effective_limits(), shipped_detector.digest(options.bundle)
     monitor = Monitor.of(shipped_detector.load_detector(options.bundle), options.learning_s)
     state = MonitorState(limits, None if options.baseline is None else PatientTemplate.load(options.baseline))
-    screen = terminal.screen("-" if json else None)
+    screen = terminal.screen(STANDARD_STREAM if json else None)
     counts, alarm_strips = EventCounts(), AlarmStrips(from_s)
     finished = False
     try:

@@ -8,26 +8,19 @@ from pathlib import Path
 
 from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.analysis.shipped_detector import SHIPPED
+from ectopy.cli.output_files import STANDARD_STREAM
 from ectopy.errors import SettingError
 from ectopy.formats.sample_stream import NAME
 from ectopy.monitor import AlarmChanged, Limits
 from ectopy.monitor.replay_command import replay_command
-
-_STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
     """Everything that the events of a watch depend on; see the help of the command.
 
-    Attributes
-    ----------
-    source : str
-        A recording's path; ``-`` = standard input.
-    limits : mapping of str to float
-        Limits that are not those of the profile.
-    bundle : str
-        A detector's path, or ``ambulatory``, the shipped one.
+    `source` is a recording's path or ``-`` for standard input, `limits` are those that are not of the profile, and
+    `bundle` is a detector's path, or ``ambulatory``, the shipped one.
     """
 
     source: str
@@ -44,8 +37,8 @@ class WatchOptions:
 
     @property
     def live(self) -> bool:
-        """Whether samples come from standard input."""
-        return self.source == _STANDARD_INPUT
+        """Return whether samples come from standard input."""
+        return self.source == STANDARD_STREAM
 
     @property
     def name(self) -> str:
@@ -85,13 +78,7 @@ class WatchOptions:
 
 
 def parse_limits(settings: Sequence[str]) -> dict[str, float]:
-    """Parse limits such as ``high_bpm=120``.
-
-    Raises
-    ------
-    SettingError
-        If a text is something else.
-    """
+    """Parse limits such as ``high_bpm=120``; a `SettingError` if a text is something else."""
     values = {}
     for setting in settings:
         name, _, value = setting.partition("=")

@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -46,12 +45,12 @@ WINDOW = 16
 """Messages that a stream sends ahead of the answers."""
 
 MOST_PENDING_BYTES = 64 * 2**20
-"""How much a stream keeps that is not stored: ten minutes of 16 leads at 1000 Hz, hours of two at 250 Hz."""
+"""Limit of what a stream keeps that is not stored: ten minutes of 16 leads at 1000 Hz, hours of two at 250 Hz."""
 
 _TIMEOUT_S = 30.0
 _ASK_AGAIN_S = 15.0
 _OVERHEAD_BYTES = 256
-"""What a message takes in memory beside its content."""
+"""Memory that a message takes beside its content."""
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
 _TOO_OFTEN = 429
 
@@ -91,9 +90,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     # Patients and alarms
@@ -179,7 +176,7 @@ class Client:
         return str(answer["id"])
 
     def recording(self, id: str) -> dict[str, Any]:
-        """How far the analysis of a recording is, and what was found."""
+        """Return how far the analysis of a recording is, and what was found."""
         return self._call_for_object("GET", f"/api/recordings/{quote(id, safe='')}")
 
     def _call_for_object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -218,14 +215,7 @@ class Stream:
     stored is kept in memory, at most 64 MiB, and what the service does not have is sent again, after a lost connection
     and after a restart of the service.
 
-    Parameters
-    ----------
-    url : str
-    headers : dict of str to str
-    template : Chunk
-        Everything of a chunk but its samples.
-    name : str
-        Of the stream.
+    A stream is begun by `Client.stream`; `template` is everything of a chunk but its samples.
     """
 
     def __init__(self, url: str, headers: dict[str, str], template: Chunk, name: str) -> None:
@@ -251,20 +241,18 @@ class Stream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.close(wait_s=_TIMEOUT_S if error is None else 0.0)
 
     @property
     def acknowledged(self) -> int:
-        """How many samples the service has seen, counted from the start of the stream."""
+        """Number of samples that the service has seen, counted from the start of the stream."""
         with self._changed:
             return self._acknowledged
 
     @property
     def late(self) -> int:
-        """How many samples the service left out, for it had them already or their time was over.
+        """Number of samples that the service left out, for it had them already or their time was over.
 
         Those that are sent again, after the line was lost or to ask whether they are stored, are among them. Where it
         grows otherwise, another device sends the same stream.
@@ -274,7 +262,7 @@ class Stream:
 
     @property
     def stored(self) -> int:
-        """How many samples are stored, counted from the start of the stream: all in front of this position are safe."""
+        """Number of stored samples, counted from the start of the stream: all in front of this position are safe."""
         with self._changed:
             return self._stored
 
@@ -352,10 +340,7 @@ class Stream:
     def flush(self, wait_s: float = _TIMEOUT_S) -> None:
         """Wait until everything is stored.
 
-        Raises
-        ------
-        ServiceError
-            If it is not in so many seconds, or the service has refused something.
+        A `ServiceError` if it is not in so many seconds, or the service has refused something.
         """
         with self._changed:
             is_stored = self._changed.wait_for(lambda: not self._pending or self._failure, wait_s)
@@ -366,10 +351,7 @@ class Stream:
     def close(self, wait_s: float = _TIMEOUT_S) -> None:
         """Wait until everything is stored, at most so long, and end.
 
-        Raises
-        ------
-        ServiceError
-            If not everything is stored by then, and `wait_s` is above 0.
+        A `ServiceError` if not everything is stored by then, and `wait_s` is above 0.
         """
         try:
             if wait_s > 0:

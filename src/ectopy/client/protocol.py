@@ -35,7 +35,7 @@ from ectopy.monitor.inputs import Chunk, PulseChunk
 Form = Literal["json", "msgpack"]
 
 NO_SAMPLE = -32768
-"""Of int16: there is no sample."""
+"""Value of int16 where there is no sample."""
 
 MOST_AT_ONCE = 1000
 """Messages in one list."""
@@ -43,7 +43,7 @@ MOST_AT_ONCE = 1000
 MOST_LEADS = 16
 
 MOST_ROWS = 60_000
-"""Of `samples` in one message: a minute at 1000 Hz."""
+"""Limit of rows of `samples` in one message: a minute at 1000 Hz."""
 
 MOST_ROWS_AT_ONCE, MOST_NUMBERS_AT_ONCE = 2**18, 2**20
 """In all messages of a list, where samples are not bytes: each becomes an object many times its size."""
@@ -86,34 +86,17 @@ class _Message(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class ChunkMessage:
-    """What a message holds.
-
-    Attributes
-    ----------
-    chunk : Chunk
-    sequence : int or None
-        The sender's number of the message.
-    """
+    """Content of a message, and the sender's number of it."""
 
     chunk: Chunk
     sequence: int | None = None
 
 
 def read(content: bytes, form: Form, received: float) -> list[ChunkMessage]:
-    """Read one message, or a list of at most a thousand.
+    """Read one message, or a list of at most a thousand, that came at `received`, seconds since 1970.
 
-    Parameters
-    ----------
-    content : bytes
-    form : {"json", "msgpack"}
-    received : float
-        When it came, seconds since 1970.
-
-    Raises
-    ------
-    DataError
-        If it is invalid, has more than a sender may send at a time, or its samples do not fit its leads; one sentence
-        for the sender.
+    A `DataError`, one sentence for the sender, if it is invalid, has more than a sender may send at a time, or its
+    samples do not fit its leads.
     """
     try:
         return _read_json(content, received) if form == "json" else _read_msgpack(content, received)
@@ -170,15 +153,10 @@ def _chunk_message(message: _Message, received: float) -> ChunkMessage:
 
 
 def write(message: ChunkMessage, form: Form, gain: float | None = None) -> bytes:
-    """One message.
+    """Write one message.
 
-    Parameters
-    ----------
-    message : ChunkMessage
-    form : {"json", "msgpack"}
-    gain : float or None
-        Counts per unit for int16 in msgpack, half the size of float32; samples beyond 32767 counts are cut off. Pulse
-        waves are float32.
+    In msgpack a `gain`, counts per unit, gives int16, half the size of float32; samples beyond 32767 counts are cut
+    off. Pulse waves are float32.
     """
     chunk = message.chunk
     keys = _Message(

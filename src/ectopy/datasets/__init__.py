@@ -10,7 +10,14 @@ from ectopy.beats import Beats
 from ectopy.datasets.beat_files import known_suffixes, read_beats
 from ectopy.datasets.ecg5000 import fetch_ecg5000, load_ecg5000
 from ectopy.datasets.mitdb import fetch_mitdb, load_mitdb
-from ectopy.datasets.physionet import fetch_challenge_2015, fetch_vfdb
+from ectopy.datasets.physionet import (
+    fetch_challenge_2015,
+    fetch_challenge_2017,
+    fetch_ltafdb,
+    fetch_ludb,
+    fetch_qtdb,
+    fetch_vfdb,
+)
 from ectopy.datasets.simulated import (
     Episode,
     load_simulated,
@@ -25,8 +32,12 @@ __all__ = [
     "Episode",
     "PulseArtefact",
     "fetch_challenge_2015",
+    "fetch_challenge_2017",
     "fetch_ecg5000",
+    "fetch_ltafdb",
+    "fetch_ludb",
     "fetch_mitdb",
+    "fetch_qtdb",
     "fetch_vfdb",
     "load",
     "load_ecg5000",

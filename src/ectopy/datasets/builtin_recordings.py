@@ -20,7 +20,7 @@ def builtin_names() -> tuple[str, ...]:
 
 
 def is_builtin(name: str) -> bool:
-    """Whether this is such a name, and not that of a file."""
+    """Return whether this is such a name, and not that of a file."""
     return name == SIMULATED or name.startswith(f"{_MITDB}/")
 
 

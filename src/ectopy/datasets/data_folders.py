@@ -1,4 +1,4 @@
-"""Where data sets are looked for: the folders a user names, then the user's cache."""
+"""Folders in which data sets are looked for: the folders a user names, then the user's cache."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
 
 from ectopy.errors import DataError, DatasetUnavailableError
 
@@ -111,6 +112,30 @@ def download(url: str, file: Path, *, title: str, max_bytes: int, progress: bool
                 answer.close()  # pooch leaves it open after an error
 
 
+def download_files(
+    url: str, paths: Sequence[PurePosixPath], folder: Path, *, title: str, max_bytes: int, progress: bool
+) -> None:
+    """Download files one by one into a folder, under their own names.
+
+    Parameters
+    ----------
+    url : str
+        Where they are; ends with a slash.
+    paths : sequence of PurePosixPath
+        Of each file, beneath `url`.
+    max_bytes : int
+        A larger file is refused.
+    title, progress
+        As for `download`, and so are the errors; the bar counts files.
+    """
+    with _progress_bar(progress, counts_files=True) as bar:
+        task = bar.add_task(title, total=len(paths))
+        for path in paths:
+            address = url + quote(str(path))
+            download(address, folder / path.name, title=path.name, max_bytes=max_bytes, progress=False)
+            bar.advance(task)
+
+
 class _CountingFile:
     """A file for pooch to write into, which reports how many bytes there are before it takes them."""
 
@@ -125,17 +150,17 @@ class _CountingFile:
         self._file.write(content)
 
 
-def _progress_bar(show: bool) -> Progress:
+def _progress_bar(show: bool, *, counts_files: bool = False) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn() if counts_files else DownloadColumn()
     return Progress(*columns, console=console, disable=not (show and console.is_terminal))
 
 
 def _failure(answers: Sequence[Any]) -> str:
-    """What went wrong, by the responses of requests that came before the network failed."""
+    """Return what went wrong, by the responses of requests that came before the network failed."""
     if not answers:
         return "the server cannot be reached"
     if not answers[-1].ok:
@@ -168,6 +193,21 @@ def unpack(archive: Path, folder: Path, files: Sequence[Sequence[str]], *, max_m
             if name is None:
                 raise DataError(f"it has no {' or '.join(names)}.")
             extract(content, members[name], folder / name, max_member_bytes)
+
+
+def unpack_matching(archive: Path, folder: Path, is_wanted: Callable[[str], bool], *, max_member_bytes: int) -> None:
+    """Take the files whose names are wanted out of a zip archive, from any folder in it.
+
+    Raises
+    ------
+    DataError
+        If it is not a whole zip archive, or a file is too large.
+    """
+    with raising_archive_errors(), zipfile.ZipFile(archive) as content:
+        for member in content.infolist():
+            name = PurePosixPath(member.filename).name
+            if not member.is_dir() and is_wanted(name):
+                extract(content, member, folder / name, max_member_bytes)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ _SUFFIXES = (".txt", ".ts", ".arff")
 
 
 class _Part(NamedTuple):
-    """What one of the two official files holds.
+    """Content of one of the two official files.
 
     `class_counts` are those of classes 1 to 5; `digest` is that of `beats_digest`.
     """
@@ -184,7 +184,7 @@ def _verify_part(beats: Beats, part: _Part) -> None:
 
 
 def _difference(beats: Beats, part: _Part) -> str:
-    """How beats differ from the official ones, as in "other values than"; empty if they do not."""
+    """Return how beats differ from the official ones, as in "other values than"; empty if they do not."""
     if len(beats) != part.beats:
         return f"{len(beats)} beats, not the {part.beats} of"
     if not _classes_agree(beats, part):

@@ -140,7 +140,7 @@ def _verify(records: Sequence[str], folder: Path) -> None:
 
 
 def _difference(recording: Recording) -> str:
-    """What a recording has that no record of the database has; empty if nothing."""
+    """Return what a recording has that no record of the database has; empty if nothing."""
     shape, rate = recording.signal.shape, recording.sampling_rate_hz
     if shape == (SAMPLES, LEADS) and rate == SAMPLING_RATE_HZ and recording.annotations:
         return ""

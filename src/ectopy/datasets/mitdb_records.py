@@ -1,13 +1,17 @@
-"""Which records of the MIT-BIH Arrhythmia Database a folder holds."""
+"""Records of the MIT-BIH Arrhythmia Database in a folder, and those of DS1 with their labels."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ectopy.datasets.mitdb import SPLITS
+from ectopy.datasets.labelled_recording import LabelledRecording
+from ectopy.datasets.mitdb import DS1, SPLITS
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import read
 from ectopy.recording import Recording
+
+NAME = "mitdb"
 
 _SUFFIXES = (".hea", ".dat", ".atr")
 
@@ -27,7 +31,7 @@ def records_in(folder: Path, split: str, least: int = 1) -> tuple[str, ...]:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; name one that holds records (.hea, .dat and .atr).")
     records = SPLITS[split]
-    present = tuple(name for name in records if all((folder / f"{name}{end}").is_file() for end in _SUFFIXES))
+    present = _present(folder, records)
     if len(present) < least:
         needed = f"{least} {'is' if least == 1 else 'are'}"
         raise DataError(
@@ -35,6 +39,17 @@ def records_in(folder: Path, split: str, least: int = 1) -> tuple[str, ...]:
             f".atr, and {needed} needed; put them there, or run `ectopy fetch mitdb`."
         )
     return present
+
+
+def ds1_records(folder: Path) -> tuple[str, ...]:
+    """Names of the records of DS1 that are in a folder with their reference annotations; none where there is none."""
+    return _present(folder, DS1)
+
+
+def read_ds1(folder: Path) -> Iterator[LabelledRecording]:
+    """Read the records of DS1 that are in a folder, one at a time."""
+    for name in ds1_records(folder):
+        yield LabelledRecording.of(NAME, name, read(folder / name))
 
 
 def read_annotated(path: Path) -> Recording:
@@ -49,3 +64,7 @@ def read_annotated(path: Path) -> Recording:
     if not recording.annotations:
         raise DataError(f"record {path.name} has no reference annotations; take it out of the folder.")
     return recording
+
+
+def _present(folder: Path, records: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in records if all((folder / f"{name}{end}").is_file() for end in _SUFFIXES))

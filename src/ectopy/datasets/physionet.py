@@ -4,119 +4,46 @@ Challenge 2015: Clifford GD, Silva I, Moody B, et al. The PhysioNet/Computing in
 false arrhythmia alarms in the ICU. Computing in Cardiology 42:273-276 (2015), doi:10.1109/CIC.2015.7408639.
 
 VFDB: Greenwald SD. Development and analysis of a ventricular fibrillation detector. M.S. thesis, MIT (1986). From
-PhysioNet, https://doi.org/10.13026/C22P44. Both are under the Open Data Commons Attribution License 1.0.
+PhysioNet, https://doi.org/10.13026/C22P44.
+
+The others are described where they are read: `qtdb`, `ludb`, `cinc2017`, `ltafdb`. All are under the Open Data Commons
+Attribution License 1.0.
 """
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ectopy.arguments import checked
-from ectopy.datasets.download import extract, raising_archive_errors
-from ectopy.datasets.published import Published
+from ectopy.datasets.checksums import MAX_MEMBER_BYTES, SUMS_FILE, Contents, check_digest, read_sums, write_sums
+from ectopy.datasets.cinc2017 import REFERENCE_FILE
+from ectopy.datasets.download import download, download_files, unpack_matching
+from ectopy.datasets.ludb import LEADS
+from ectopy.datasets.published import Published, from_archive
 from ectopy.errors import DataError
 
-CHALLENGE_2015_URL = (
-    "https://physionet.org/static/published-projects/challenge-2015/reducing-false-arrhythmia-alarms-in-the-icu-the-"
-    "physionetcomputing-in-cardiology-challenge-2015-1.0.0.zip"
-)
-VFDB_URL = (
-    "https://physionet.org/static/published-projects/vfdb/mit-bih-malignant-ventricular-ectopy-database-1.0.0.zip"
-)
+_PROJECTS = "https://physionet.org/static/published-projects"
+_FILES = "https://physionet.org/files"
 
-SUMS_FILE = "SHA256SUMS.txt"
-"""The owner's: on each line the SHA-256 of a file, hexadecimal, and its path in the archive."""
+CHALLENGE_2015_URL = (
+    f"{_PROJECTS}/challenge-2015/reducing-false-arrhythmia-alarms-in-the-icu-the-physionetcomputing-in-cardiology-"
+    "challenge-2015-1.0.0.zip"
+)
+VFDB_URL = f"{_PROJECTS}/vfdb/mit-bih-malignant-ventricular-ectopy-database-1.0.0.zip"
+QTDB_URL = f"{_PROJECTS}/qtdb/qt-database-1.0.0.zip"
+LUDB_URL = f"{_PROJECTS}/ludb/lobachevsky-university-electrocardiography-database-1.0.1.zip"
+CHALLENGE_2017_URL = f"{_FILES}/challenge-2017/1.0.0/"
+LTAFDB_URL = f"{_FILES}/ltafdb/1.0.0/"
 
 _MAX_ARCHIVE_BYTES = 512 * 2**20
-_MAX_MEMBER_BYTES = 4 * 2**20
-_SUMS_ERROR = f"its {SUMS_FILE} has no lines of a SHA-256 and a path."
+_TRAINING_2017 = "training2017.zip"
 
-
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """Which files of an archive make up a database.
-
-    Attributes
-    ----------
-    folder : str
-        The folder of the archive that holds them; empty for its uppermost one.
-    suffixes : tuple of str
-        Of the files of each record.
-    records : int
-        How many there are.
-    other : tuple of str
-        Names of further files.
-    """
-
-    folder: str
-    suffixes: tuple[str, ...]
-    records: int
-    other: tuple[str, ...] = ()
-
-    def digests(self, sums: Path) -> dict[str, str]:
-        """SHA-256 of each file that is kept, by its name.
-
-        Raises
-        ------
-        DataError
-            If the owner's sums cannot be read, or do not name all of them.
-        """
-        digests = {
-            path.name: digest
-            for path, digest in _parse(sums).items()
-            if str(path.parent) == (self.folder or ".") and (path.suffix in self.suffixes or path.name in self.other)
-        }
-        lacking = [name for name in self.other if name not in digests]
-        whole = [
-            name
-            for name in digests
-            if name.endswith(".hea") and all(Path(name).with_suffix(end).name in digests for end in self.suffixes)
-        ]
-        if lacking or len(whole) != self.records:
-            raise DataError(
-                f"its {SUMS_FILE} names {len(whole)} records{', and no ' + lacking[0] if lacking else ''}; expected "
-                f"{self.records}{' and ' + ', '.join(self.other) if self.other else ''}."
-            )
-        return digests
-
-    def is_complete(self, folder: Path) -> bool:
-        """Whether a folder has the sums and all files that they name."""
-        try:
-            return all((folder / name).is_file() for name in self.digests(folder / SUMS_FILE))
-        except DataError:
-            return False
-
-    def unpack(self, archive: Path, folder: Path) -> None:
-        """Take the files out of an archive."""
-        with raising_archive_errors(), zipfile.ZipFile(archive) as content:
-            members = {PurePosixPath(info.filename): info for info in content.infolist()}
-            top = min(
-                (path.parent for path in members if path.name == SUMS_FILE),
-                key=lambda path: len(path.parts),
-                default=None,
-            )
-            if top is None:
-                raise DataError(f"it has no {SUMS_FILE}.")
-            extract(content, members[top / SUMS_FILE], folder / SUMS_FILE, _MAX_MEMBER_BYTES)
-            for name in self.digests(folder / SUMS_FILE):
-                member = members.get(top / self.folder / name)
-                if member is None:
-                    raise DataError(f"it has no {name}.")
-                extract(content, member, folder / name, _MAX_MEMBER_BYTES)
-
-    def verify(self, folder: Path) -> None:
-        """Compare the files of a folder with the owner's sums."""
-        for name, digest in self.digests(folder / SUMS_FILE).items():
-            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
-                raise DataError(f"its {name} has another checksum than {SUMS_FILE} says.")
-
-
-_CHALLENGE_2015 = _Contents("training", (".hea", ".mat"), 750, ("ALARMS",))
-_VFDB = _Contents("", (".hea", ".dat", ".atr"), 22)
+_CHALLENGE_2015 = Contents("training", (".hea", ".mat"), 750, ("ALARMS",))
+_VFDB = Contents("", (".hea", ".dat", ".atr"), 22)
+_QTDB = Contents("", (".hea", ".dat"), 105, optional=(".atr", ".q1c", ".q2c"))
+_LUDB = Contents("data", (".hea", ".dat", *(f".{lead}" for lead in LEADS)), 200)
+_CHALLENGE_2017 = Contents("", (".hea", ".mat"), 8528, (REFERENCE_FILE,))
+_LTAFDB = Contents("", (".hea", ".atr"), 84)
 
 
 @checked
@@ -146,7 +73,7 @@ def fetch_challenge_2015(*, url: str = CHALLENGE_2015_URL, progress: bool = True
     DataError
         If a copy in a folder of ``ECTOPY_DATA`` is damaged.
     """
-    return _published("cinc2015", "the Challenge 2015", _CHALLENGE_2015).fetch(url, progress)
+    return _in_archive("cinc2015", "the Challenge 2015", _CHALLENGE_2015).fetch(url, progress)
 
 
 @checked
@@ -155,26 +82,90 @@ def fetch_vfdb(*, url: str = VFDB_URL, progress: bool = True) -> Path:
 
     Parameters, result and errors are those of `fetch_challenge_2015`; the folder is ``vfdb``.
     """
-    return _published("vfdb", "the MIT-BIH Malignant Ventricular Ectopy Database", _VFDB).fetch(url, progress)
+    return _in_archive("vfdb", "the MIT-BIH Malignant Ventricular Ectopy Database", _VFDB).fetch(url, progress)
 
 
-def _published(name: str, title: str, contents: _Contents) -> Published:
-    return Published(name, title, contents.is_complete, contents.unpack, contents.verify, _MAX_ARCHIVE_BYTES)
+@checked
+def fetch_qtdb(*, url: str = QTDB_URL, progress: bool = True) -> Path:
+    """Make sure that a verified copy of the 105 records of the QT Database is here.
+
+    Parameters, result and errors are those of `fetch_challenge_2015`; the folder is ``qtdb``, the download 87 MB.
+    """
+    return _in_archive("qtdb", "the QT Database", _QTDB).fetch(url, progress)
 
 
-def _parse(sums: Path) -> Mapping[PurePosixPath, str]:
-    """The SHA-256 of each file that the owner lists, by its path in the archive."""
-    try:
-        if sums.stat().st_size > _MAX_MEMBER_BYTES:
-            raise DataError(_SUMS_ERROR)
-        return dict(_lines(sums.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(_SUMS_ERROR) from error
+@checked
+def fetch_ludb(*, url: str = LUDB_URL, progress: bool = True) -> Path:
+    """Make sure that a verified copy of the 200 records of the Lobachevsky University Database is here.
+
+    Parameters, result and errors are those of `fetch_challenge_2015`; the folder is ``ludb``.
+    """
+    return _in_archive("ludb", "the Lobachevsky University Electrocardiography Database", _LUDB).fetch(url, progress)
 
 
-def _lines(text: str) -> Iterator[tuple[PurePosixPath, str]]:
-    for line in filter(str.strip, text.splitlines()):
-        digest, _, path = line.strip().partition(" ")
-        if len(digest) != hashlib.sha256().digest_size * 2 or not path.strip():
-            raise DataError(_SUMS_ERROR)
-        yield PurePosixPath(path.strip()), digest.lower()
+@checked
+def fetch_challenge_2017(*, url: str = CHALLENGE_2017_URL, progress: bool = True) -> Path:
+    """Make sure that a verified copy of the 8,528 training records of the Challenge 2017 is here.
+
+    The archive ``training2017.zip``, of 95 MB, has to have the SHA-256 that the owner's ``SHA256SUMS.txt`` states; the
+    files in it are listed with theirs in a ``SHA256SUMS.txt`` of the folder ``cinc2017``.
+
+    Parameters
+    ----------
+    url : str
+        The folder at PhysioNet that holds both, with a slash at its end.
+    progress : bool
+        As for `fetch_challenge_2015`, and so are result and errors.
+    """
+    title = "the Challenge 2017"
+
+    def obtain(url: str, folder: Path, progress: bool) -> None:
+        sums = PurePosixPath(SUMS_FILE)
+        download_files(url, [sums], folder, title=title, max_bytes=MAX_MEMBER_BYTES, progress=False)
+        digest = read_sums(folder / SUMS_FILE).get(PurePosixPath(_TRAINING_2017))
+        if digest is None:
+            raise DataError(f"its {SUMS_FILE} does not name {_TRAINING_2017}.")
+        archive = folder / _TRAINING_2017
+        download(
+            url + _TRAINING_2017,
+            archive,
+            title=f"Downloading {title}",
+            max_bytes=_MAX_ARCHIVE_BYTES,
+            progress=progress,
+        )
+        check_digest(archive, digest)
+        unpack_matching(archive, folder, _CHALLENGE_2017.holds, max_member_bytes=MAX_MEMBER_BYTES)
+        archive.unlink()
+        (folder / SUMS_FILE).unlink()
+        write_sums(folder)
+
+    contents = _CHALLENGE_2017
+    return Published("cinc2017", title, contents.is_complete, obtain, contents.verify).fetch(url, progress)
+
+
+@checked
+def fetch_ltafdb(*, url: str = LTAFDB_URL, progress: bool = True) -> Path:
+    """Make sure that verified headers and annotations of the 84 records of the Long-Term AF Database are here.
+
+    The signals, of 1.7 GB, are not downloaded: beats and rhythms are all that Ectopy reads of the database. The 168
+    files come one by one, 18 MB together.
+
+    Parameters
+    ----------
+    url : str
+        The folder at PhysioNet that holds them, with a slash at its end.
+    progress : bool
+        As for `fetch_challenge_2015`, and so are result and errors; the folder is ``ltafdb``.
+    """
+    title = "the Long-Term AF Database"
+
+    def obtain(url: str, folder: Path, progress: bool) -> None:
+        _LTAFDB.download(url, folder, title=f"Downloading {title}", progress=progress)
+
+    return Published("ltafdb", title, _LTAFDB.is_complete, obtain, _LTAFDB.verify).fetch(url, progress)
+
+
+def _in_archive(name: str, title: str, contents: Contents) -> Published:
+    """A database that its owner publishes as one zip archive with the sums in it."""
+    obtain = from_archive(title, contents.unpack, _MAX_ARCHIVE_BYTES)
+    return Published(name, title, contents.is_complete, obtain, contents.verify)

@@ -1,4 +1,4 @@
-"""A data set that its owner publishes as one zip archive: where it is on this machine, and how it comes there."""
+"""A data set that its owner publishes: where it is on this machine, and how it comes there."""
 
 from __future__ import annotations
 
@@ -23,20 +23,18 @@ class Published:
         Its name in a sentence.
     is_complete : callable
         Says whether a folder has all files.
-    unpack : callable
-        Takes an archive and a folder, and puts the files there; raises DataError if the archive is not the data set's.
+    obtain : callable
+        Takes a URL, an empty folder, and whether to show progress, and puts the files there; raises DataError if what
+        the server sends is not the data set.
     verify : callable
         Raises DataError unless the files in a folder are what the owner published.
-    max_archive_bytes : int
-        A larger archive is refused.
     """
 
     name: str
     title: str
     is_complete: Callable[[Path], bool]
-    unpack: Callable[[Path, Path], None]
+    obtain: Callable[[str, Path, bool], None]
     verify: Callable[[Path], None]
-    max_archive_bytes: int
 
     @classmethod
     def of_files(
@@ -49,12 +47,14 @@ class Published:
         max_archive_bytes: int,
         max_member_bytes: int,
     ) -> Published:
-        """Describe a data set by the names of its files.
+        """Describe a data set by the names of its files, which its owner publishes in one zip archive.
 
         Parameters
         ----------
         files : sequence of sequences of str
             Alternative names of each file, the preferred one first.
+        max_archive_bytes : int
+            A larger archive is refused.
         max_member_bytes : int
             A file that unpacks to more is refused.
         """
@@ -65,7 +65,7 @@ class Published:
         def unpack_files(archive: Path, folder: Path) -> None:
             unpack(archive, folder, files, max_member_bytes=max_member_bytes)
 
-        return cls(name, title, is_complete, unpack_files, verify, max_archive_bytes)
+        return cls(name, title, is_complete, from_archive(title, unpack_files, max_archive_bytes), verify)
 
     def find(self) -> Path | None:
         """Return the first folder that has all files, the user's own before the cache; None where there is none."""
@@ -108,12 +108,30 @@ class Published:
 
     def _download_to(self, target: Path, url: str, progress: bool) -> None:
         with fresh_folder(target, self.is_complete) as folder:
-            archive = folder / "archive.zip"
-            title = f"Downloading {self.title}"
-            download(url, archive, title=title, max_bytes=self.max_archive_bytes, progress=progress)
-            self.unpack(archive, folder)
-            archive.unlink()
+            self.obtain(url, folder, progress)
             self.verify(folder)
+
+
+def from_archive(title: str, unpack: Callable[[Path, Path], None], max_bytes: int) -> Callable[[str, Path, bool], None]:
+    """Make a function that downloads a zip archive and unpacks it, for `Published.obtain`.
+
+    Parameters
+    ----------
+    title : str
+        Name of the data set, for the progress bar.
+    unpack : callable
+        Takes an archive and a folder, and puts the files there; raises DataError if the archive is not the data set's.
+    max_bytes : int
+        A larger archive is refused.
+    """
+
+    def obtain(url: str, folder: Path, progress: bool) -> None:
+        archive = folder / "archive.zip"
+        download(url, archive, title=f"Downloading {title}", max_bytes=max_bytes, progress=progress)
+        unpack(archive, folder)
+        archive.unlink()
+
+    return obtain
 
 
 def _clause(error: Exception) -> str:

@@ -490,7 +490,7 @@ def _variability(rng: np.random.Generator, times_s: NDArray[np.float64]) -> NDAr
 
 
 class _PlacedBeats(NamedTuple):
-    """When each beat is, in order, of what kind, and how high relative to its kind in both leads."""
+    """Times of beats in order, their kinds, and their heights relative to the usual one in both leads."""
 
     times_s: NDArray[np.float64]
     kinds: NDArray[np.int_]

@@ -147,7 +147,7 @@ def _end_s(artefact: PulseArtefact) -> float:
 
 
 def _strokes(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """When the heart beats, how much it ejects relative to a usual beat, and the usual RR interval in seconds."""
+    """Return the times of beats, how much each ejects relative to a usual one, and the usual RR interval in seconds."""
     marks = recording.annotations
     assert marks is not None
     beats = np.isin(marks.symbols, list(_STROKE))

@@ -16,11 +16,11 @@ from ectopy.detector.runtime import Graph
 from ectopy.detector.score import Scoring, combine
 from ectopy.detector.threshold import RecordingCalibration, ThresholdRule, p_values
 from ectopy.errors import LayoutError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 class Verdict(StrEnum):
-    """What is said of a beat. An unreadable beat is neither normal nor abnormal."""
+    """The verdict on a beat. An unreadable beat is neither normal nor abnormal."""
 
     NORMAL = "NORMAL"
     ABNORMAL = "ABNORMAL"
@@ -59,12 +59,12 @@ class Detection:
 
     @property
     def abnormal(self) -> NDArray[np.bool_]:
-        """Which beats are judged abnormal."""
+        """Return which beats are judged abnormal."""
         return np.equal(self.verdict, Verdict.ABNORMAL)
 
     @property
     def unreadable(self) -> NDArray[np.bool_]:
-        """Which beats could not be judged."""
+        """Return which beats could not be judged."""
         return np.equal(self.verdict, Verdict.UNREADABLE)
 
 
@@ -146,10 +146,7 @@ class Detector:
     def with_rule(self, rule: ThresholdRule) -> Detector:
         """The same detector with another threshold, taken from the same held-out normals.
 
-        Raises
-        ------
-        NotEnoughNormalsError
-            If the calibration normals cannot support it.
+        A `NotEnoughNormalsError` if these cannot support it.
         """
         return replace(self, rule=rule)
 
@@ -202,13 +199,7 @@ class Detector:
 
     @checked
     def save(self, path: str | Path) -> None:
-        """Write the detector as one bundle file, atomically.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be written.
-        """
+        """Write the detector as one bundle file, atomically; an `OutputError` if it cannot be written."""
         from ectopy.detector.bundle import save
 
         save(self, Path(path))
@@ -271,7 +262,7 @@ class Detector:
 
 
 def _readable(samples: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Which beats can be judged, and their samples."""
+    """Return which beats can be judged, and their samples."""
     rows = np.flatnonzero(readable(samples))
     return rows, samples if len(rows) == len(samples) else samples[rows]
 

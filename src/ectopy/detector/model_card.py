@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.detector.runtime import Output
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 _TINY = float(np.finfo(np.float64).tiny)
 _LEAST_STD = 1e-9

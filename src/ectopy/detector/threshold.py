@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import check_fields
 from ectopy.errors import NotEnoughNormalsError, SettingError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRule:
-    """How the threshold is taken from the scores of held-out normals.
+    """Rule by which the threshold is taken from the scores of held-out normals.
 
     Attributes
     ----------

@@ -15,19 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError, SettingError
+from ectopy.formats.annotation_codes import LABEL_MAPS
+from ectopy.presentation import short_repr
 from ectopy.recording import Annotations
-from ectopy.reprs import short_repr
 
 CLASSES = "NSVFQOX"
 """Rows (reference) and columns (test) of the counts: normal, supraventricular ectopic, ventricular ectopic, fusion and
 unclassifiable beats; O, no beat there; X, no beat there because the annotator said that the signal is unreadable."""
-
-LABEL_MAPS: Mapping[str, Mapping[str, str]] = {
-    "aami": {"N": "NLRB", "S": "AaJSejn", "V": "VrE", "F": "F", "Q": "/fQ?"},
-    # De Chazal's records have no B n r ?; elsewhere they are beats nonetheless.
-    "de_chazal": {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQBnr?"},
-}
-"""Which PhysioNet symbols make up a class; `aami` is that of ``bxb``."""
 
 RATES = ("qrs_se", "qrs_ppv", "veb_se", "veb_ppv", "sveb_se", "sveb_ppv", "rr_error_ms")
 """The figures of a summary that are rates, and can be averaged."""
@@ -365,7 +359,7 @@ def _pairs(ours: NDArray[np.int64], theirs: NDArray[np.int64], start: int, end: 
 
 
 def _within(times: NDArray[np.int64], periods: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each time lies in one of the periods."""
+    """Return whether each time lies in one of the periods."""
     order = np.argsort(periods[:, 0])
     latest_end = np.maximum.accumulate(np.append(-1, periods[order, 1]))
     return times <= latest_end[np.searchsorted(periods[order, 0], times, side="right")]

@@ -9,7 +9,7 @@ from typing import Any
 from ectopy.errors import DataError, SettingError
 from ectopy.evaluation.ec57 import Comparison, average, compare, gross
 from ectopy.formats.wfdb import annotation_timing, read_annotations
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def compare_files(
     reference_ext, test_ext : str
         Annotator names, which are the endings of the files in a folder; an annotation file has its own.
     label_map : str
-        A name in `ec57.LABEL_MAPS`.
+        A name in `LABEL_MAPS` of `ectopy.formats.annotation_codes`.
 
     Raises
     ------

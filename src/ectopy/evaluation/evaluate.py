@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ectopy.beats import NORMAL_LABEL, UNSPECIFIED_ABNORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import Confusion, RankingCurves, ranking_curves
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,7 @@ class Evaluation:
             "fpr": confusion.fpr,
             "tpr_at_fpr_0.01": self.curves.tpr_at(0.01),
             "threshold": self.detection.threshold,
-            "confusion": {
-                "true_positive": confusion.true_positive,
-                "false_positive": confusion.false_positive,
-                "true_negative": confusion.true_negative,
-                "false_negative": confusion.false_negative,
-            },
+            "confusion": asdict(confusion),
             "recall_by_class": {
                 class_name(number): {"flagged": flagged, "beats": beats}
                 for number, (flagged, beats) in self.recall_by_class.items()
@@ -73,7 +68,7 @@ class Evaluation:
 
 @checked
 def class_name(number: int) -> str:
-    """What a class number is called in results: the number, for the names are not in the official files."""
+    """Return what a class number is called in results: the number, for the names are not in the official files."""
     return "abnormal, class unknown" if number == UNSPECIFIED_ABNORMAL_LABEL else f"class {number}"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 def ratio(part: float, whole: float) -> float:

@@ -1,9 +1,12 @@
 """PhysioNet's annotation codes: what a mark on an ECG means.
 
-Source: https://archive.physionet.org/physiobank/annotations.shtml and ``ecgcodes.h`` of the WFDB library.
+Sources: https://archive.physionet.org/physiobank/annotations.shtml and ``ecgcodes.h`` of the WFDB library. ANSI/AAMI
+EC57:2012. P. de Chazal, M. O'Dwyer and R. B. Reilly, IEEE Trans Biomed Eng 51(7):1196-1206 (2004).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 NOTE = '"'
 """Symbol of a comment."""
@@ -50,3 +53,11 @@ CODES = {
     "r": 41,
 }
 """Number of each symbol in WFDB annotation files."""
+
+LABEL_MAPS: Mapping[str, Mapping[str, str]] = {
+    "aami": {"N": "NLRB", "S": "AaJSejn", "V": "VrE", "F": "F", "Q": "/fQ?"},
+    # De Chazal's records have no B n r ?; elsewhere they are beats nonetheless.
+    "de_chazal": {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQBnr?"},
+}
+"""Symbols of beats by class of the AAMI: normal, supraventricular ectopic, ventricular ectopic, fusion,
+unclassifiable; `aami` is that of ``bxb``."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.leads import MAX_VALUES, Stated, check_size
-from ectopy.formats.row_times import StatedRates, first_start, order_column, place_rows
-from ectopy.formats.sample_table import Column, choose_columns, number, to_samples
+from ectopy.formats.row_times import StatedRates, columns_to_read, first_start, order_column, place_rows
+from ectopy.formats.sample_table import Column, choose_columns, number
 from ectopy.formats.text_table import HEAD_CHARACTERS, HEAD_LINES, Layout, Line, find_layout, is_comment
 from ectopy.recording import Recording
 
@@ -60,32 +60,24 @@ def _read(path: Path, stated: Stated) -> Recording:
 
     by = order_column(columns, values)
     clock = by in columns.times and isinstance(values[by], list)
-    places = columns.read if by is None else (*columns.read, by)
-    samples = np.empty((rows, len(columns.read)), np.float32)
-    order = None if by is None else np.empty(rows)
-    filled = 0
-    lines = chain(body, lines)
-    while block := _block(lines, _BLOCK_ROWS, _BLOCK_CHARACTERS):
-        rows_in_block = [line for line in block if not is_comment(line.text)]
-        if not rows_in_block:
-            continue
-        numbers = _numbers(path, rows_in_block, layout, places, clock)
-        end = filled + len(numbers)
-        samples[filled:end] = to_samples(numbers[:, : len(columns.read)], columns)
-        if order is not None:
-            order[filled:end] = numbers[:, -1]
-        filled = end
-    check_size(path, filled, len(columns.read))
+    places = columns_to_read(columns, values)
     preamble = layout.preamble
     return place_rows(
         path,
         columns,
-        samples[:filled],
+        (_numbers(path, block, layout, places, clock) for block in _row_blocks(chain(body, lines))),
+        rows,
         values,
-        None if order is None else order[:filled],
         StatedRates(preamble.sampling_rate_hz, preamble.rate_step_hz, stated.sampling_rate_hz),
         first_start(columns, values) or preamble.start,
     )
+
+
+def _row_blocks(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    """Yield the rows of samples in blocks, without remarks."""
+    while block := _block(lines, _BLOCK_ROWS, _BLOCK_CHARACTERS):
+        if rows := [line for line in block if not is_comment(line.text)]:
+            yield rows
 
 
 def first_values(layout: Layout, rows: Sequence[str]) -> list[Column]:
@@ -196,13 +188,7 @@ def check_width(place: str, layout: Layout, cells: Sequence[str]) -> None:
 
 
 def cell_value(place: str, layout: Layout, cells: Sequence[str], column: int) -> float:
-    """The number in a cell.
-
-    Raises
-    ------
-    DataError
-        If it is text.
-    """
+    """Return the number in a cell; a `DataError` if it is text."""
     value = number(cells[column])
     if value is None:
         header = layout.headers[column]

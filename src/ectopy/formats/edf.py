@@ -111,18 +111,13 @@ def write_annotations(
     start: datetime | None = None,
     source: str = "",
 ) -> None:
-    """Write an EDF+ file of annotations only, atomically.
+    """Write an EDF+ file of annotations only, atomically; an `OutputError` if it cannot be written.
 
     Its header says when the recording began, unless that was before 1985 or after 2084, names Ectopy with its version
     as the equipment, and gives the sampling rate and the source.
 
-    The text of each is its code, ``V``; its comment, where it is a comment; or its code, subtype and note, as in
-    ``~ subtype -1`` and ``+ subtype 0 (AFIB``. `read_text` takes it apart again.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
+    The text of each is its code, ``V``; its comment, where it is a comment; or its code, subtype and note, as in ``~
+    subtype -1`` and ``+ subtype 0 (AFIB``. `read_text` takes it apart again.
     """
     import edfio
 
@@ -183,27 +178,12 @@ class _Line(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """What the header says.
+    """Statements of the header.
 
-    Attributes
-    ----------
-    sample_bytes : int
-        2 in EDF, 3 in BDF.
-    lines : tuple of _Line
-        The signals, but for those of annotations.
-    marks_at : tuple of slice
-        Bytes of a data record that hold annotations.
-    header_bytes, record_bytes : int
-    records : int
-        How many data records the file holds; below 1 where its recorder did not say.
-    duration_s : float
-        Of a data record.
-    discontinuous : bool
-        Whether data records may be apart.
-    date, clock : str
-        When the recording began.
-    anonymous : bool
-        Whether the file says that its date is not one.
+    `sample_bytes` is 2 in EDF and 3 in BDF; `lines` are the signals, but for those of annotations, which are in the
+    bytes `marks_at` of each data record. Of `records`, which last `duration_s` each, there are below 1 where the
+    recorder did not say. They are `discontinuous` where they may be apart. `date` and `clock` say when the recording
+    began, and the file is `anonymous` where it says that its date is not one.
     """
 
     sample_bytes: int
@@ -282,7 +262,7 @@ def _lines(path: Path, fields: str, signals: int, sample_bytes: int) -> tuple[tu
 
 
 def _count_records(path: Path, layout: _Layout, partial: bool) -> tuple[int, list[str]]:
-    """How many whole data records are read, and what is to be said of the others."""
+    """Return how many whole data records are read, and what is to be said of the others."""
     whole_records, rest = divmod(max(path.stat().st_size - layout.header_bytes, 0), layout.record_bytes)
     if whole_records < 1:
         raise DataError(f"{path} ends before its first data record is whole: it holds no samples.")
@@ -321,7 +301,7 @@ def _rate(path: Path, layout: _Layout, line: _Line) -> float:
 
 
 class _Scale(NamedTuple):
-    """How samples are stored: (stored + `offset`) * `step` * `to_unit`, which is millivolt or that of a pulse wave."""
+    """Storage of samples: (stored + `offset`) * `step` * `to_unit`, which is millivolt or that of a pulse wave."""
 
     offset: float
     step: float
@@ -372,7 +352,7 @@ _CONTINUOUS_TOLERANCE = 0.1
 def _starts(
     path: Path, layout: _Layout, content: NDArray[np.uint8], record_samples: int, rate: float
 ) -> tuple[float, NDArray[np.int64], list[str]]:
-    """When the recording begins, in seconds after the start in the header; its data records, in samples after; a note.
+    """Return when the recording begins, seconds after the start in the header; its data records, samples after; a note.
 
     Files that say that they are continuous are not believed where a data record begins late.
     """
@@ -422,7 +402,7 @@ def _starts(
 
 
 def _onset(annotation: bytes) -> float:
-    """When an annotation begins, in seconds; NaN where it does not say."""
+    """Return when an annotation begins, in seconds; NaN where it does not say."""
     try:
         return float(annotation.partition(_AFTER_TEXT)[0].partition(_BEFORE_DURATION)[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""What every format has in common: which signals are leads, in which unit, at which rate, and how much is too much."""
+"""Rules that all formats share: which signals are leads, in which unit, at which rate, and how much is too much."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LEAD_NAME = re.compile(r"(i{1,3}|av[rlf]|m?v(\d{1,2}|[xyz])?r?|ml(i{1,3}|[1-3])
 
 
 class Stated(NamedTuple):
-    """What the caller says of a file, for what the file itself leaves open; None where nothing is said.
+    """Statements of the caller on a file, for what the file itself leaves open; None where nothing is said.
 
     `partial` asks for the intact part of a file that is not whole.
     """
@@ -51,12 +51,12 @@ class Signal(NamedTuple):
 
 
 def millivolt(unit: str) -> float | None:
-    """What one of `unit` is in mV; None where it is not an unit of voltage."""
+    """Return what one of `unit` is in mV; None where it is not an unit of voltage."""
     return _FACTORS.get(unit.strip())
 
 
 def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> list[int]:
-    """Which signals are read, by their index.
+    """Return which signals are read, by their index.
 
     Those in a unit of voltage; where some of them are called ECG or EKG, only these and those called like a lead (II,
     aVR, V5, ...), so that the EEG of a sleep study stays out. Where they have several sampling rates, those with the
@@ -90,12 +90,12 @@ def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> lis
 
 
 def is_ecg(name: str) -> bool:
-    """Whether a signal is called ECG or EKG, or like a lead."""
+    """Return whether a signal is called ECG or EKG, or like a lead."""
     return bool(_SAYS_ECG.search(name) or _LEAD_NAME.fullmatch(name.strip()))
 
 
 def is_pulse_name(name: str) -> bool:
-    """Whether a signal is called like a pulse wave: a plethysmogram or an arterial pressure, not a mean of one."""
+    """Check that a signal is called like a pulse wave: a plethysmogram or an arterial pressure, not a mean of one."""
     lower = name.casefold()
     return bool(_PULSE_NAME.search(lower)) and not _OF_A_PULSE.search(lower)
 
@@ -135,17 +135,14 @@ def left_out(signals: Sequence[Signal], read: Sequence[int]) -> list[str]:
 
 
 def factors(signals: Sequence[Signal], leads: Sequence[int], unit: str | None) -> list[float]:
-    """What the values of each chosen lead are to be multiplied with to become mV."""
+    """Return what the values of each chosen lead are to be multiplied with to become mV."""
     return [millivolt(signals[index].unit or unit or "") or math.nan for index in leads]
 
 
 def sampling_rate(path: Path, in_file_hz: float | None, stated_hz: float | None) -> float:
-    """The rate that the file states or, where it states none, the caller.
+    """Return the rate that the file states or, where it states none, the caller.
 
-    Raises
-    ------
-    DataError
-        If neither does, they contradict each other, or the rate is out of range.
+    A `DataError` if neither does, they contradict each other, or the rate is out of range.
     """
     rate = stated_hz if in_file_hz is None else in_file_hz
     if rate is None:

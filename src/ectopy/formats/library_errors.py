@@ -1,4 +1,4 @@
-"""Where the packages that read files meet Ectopy: none of their errors goes further."""
+"""The border between Ectopy and the packages that read files: none of their errors goes further."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size
 from ectopy.formats.library_errors import raising_data_error
-from ectopy.formats.row_times import StatedRates, first_start, order_column, place_rows
-from ectopy.formats.sample_table import choose_columns, to_samples
+from ectopy.formats.row_times import StatedRates, columns_to_read, first_start, place_rows
+from ectopy.formats.sample_table import choose_columns
 from ectopy.recording import Recording
 
 _BLOCK_ROWS = 2**16
@@ -22,12 +22,8 @@ _HEAD_ROWS = 1000
 def read(path: Path, stated: Stated) -> Recording:
     """Read an array of numbers, never of objects; rate and unit are the caller's to state.
 
-    A column of times or of row numbers is recognised by its values, as in a table without a header.
-
-    Raises
-    ------
-    DataError
-        If the file is not such an array, is cut short or too large, or rate or unit are not stated.
+    A column of times or of row numbers is recognised by its values, as in a table without a header. A `DataError` if
+    the file is not such an array, is cut short or too large, or rate or unit are not stated.
     """
     with raising_data_error(
         f"{path} is not a whole .npy file of numbers; save the signal with numpy.save as an array of shape "
@@ -54,17 +50,14 @@ def _recording(path: Path, array: NDArray[Any], stated: Stated) -> Recording:
     head = array[:_HEAD_ROWS].astype(np.float64)
     values = [head[:, column] for column in range(leads)]
     columns = choose_columns(path, [None] * leads, values, stated)
-    samples = np.empty((rows, len(columns.leads)), np.float32)
-    for begin in range(0, rows, _BLOCK_ROWS):
-        block = array[begin : begin + _BLOCK_ROWS, list(columns.leads)]
-        samples[begin : begin + _BLOCK_ROWS] = to_samples(block.astype(np.float64), columns)
-    by = order_column(columns, values)
+    places = list(columns_to_read(columns, values))
+    begins = range(0, rows, _BLOCK_ROWS)
     return place_rows(
         path,
         columns,
-        samples,
+        (array[begin : begin + _BLOCK_ROWS, places].astype(np.float64) for begin in begins),
+        rows,
         values,
-        None if by is None else array[:, by].astype(np.float64),
         StatedRates(None, 0.0, stated.sampling_rate_hz),
         first_start(columns, values),
     )

@@ -13,8 +13,8 @@ from ectopy.errors import DataError, MissingExtraError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.leads import Stated, check_size
 from ectopy.formats.library_errors import raising_data_error
-from ectopy.formats.row_times import StatedRates, first_start, order_column, place_rows
-from ectopy.formats.sample_table import Column, Header, choose_columns, header_of, to_samples
+from ectopy.formats.row_times import StatedRates, columns_to_read, first_start, place_rows
+from ectopy.formats.sample_table import Column, Header, choose_columns, header_of
 from ectopy.recording import Recording
 
 _BLOCK_ROWS = 2**16
@@ -53,24 +53,14 @@ def _read(path: Path, file: Any, stated: Stated) -> Recording:
                 f"{path} has values of type {fields[lead].type} in the column {fields[lead].name!r}; expected numbers."
             )
 
-    by = order_column(columns, values)
-    places = columns.read if by is None else (*columns.read, by)
-    samples = np.empty((rows, len(columns.read)), np.float32)
-    order = None if by is None else np.empty(rows)
-    filled = 0
-    for batch in file.iter_batches(_BLOCK_ROWS, columns=[fields[column].name for column in places]):
-        end = filled + batch.num_rows
-        numbers = [_numbers(path, fields[column], batch.column(fields[column].name)) for column in places]
-        samples[filled:end] = to_samples(np.column_stack(numbers[: len(columns.read)]), columns)
-        if order is not None:
-            order[filled:end] = numbers[-1]
-        filled = end
+    read = [fields[column] for column in columns_to_read(columns, values)]
+    batches = file.iter_batches(_BLOCK_ROWS, columns=[field.name for field in read])
     return place_rows(
         path,
         columns,
-        samples,
+        (np.column_stack([_numbers(path, field, batch.column(field.name)) for field in read]) for batch in batches),
+        rows,
         values,
-        order,
         StatedRates(None, 0.0, stated.sampling_rate_hz),
         _start(first_start(columns, values), [fields[column] for column in columns.times]),
     )

@@ -1,4 +1,4 @@
-"""What no recording can hold, whatever its format: values that no ECG has, and gaps longer than all the rest."""
+"""Bounds of a recording, whatever its format: values that no ECG has, and gaps longer than all the rest."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ectopy.recording import Recording
 MAX_MILLIVOLT = 10_000.0
 """Largest value that is read; the offset of an electrode reaches 300 mV, and a saturated amplifier a few volt."""
 MIN_STEP_MILLIVOLT, MAX_STEP_MILLIVOLT = 1e-15, 100.0
-"""What one step of the converter may be: no amplifier is finer, and no ECG is left of what is coarser."""
+"""Bounds of one step of the converter: no amplifier is finer, and no ECG is left of what is coarser."""
 MAX_GAP_VALUES = 2**24
 """Values, samples times leads, that gaps may always have: nine hours of two leads at 250 Hz."""
 MAX_GAP_SHARE = 16
-"""How many times as long as the samples of a recording its gaps may be."""
+"""Longest gaps of a recording, relative to its samples."""
 
 
 def check_values(path: Path, recording: Recording) -> None:

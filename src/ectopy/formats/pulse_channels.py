@@ -28,7 +28,7 @@ _NO_UNITS = {"", *word_set("- ? n/a none nu n.u. au a.u. arb arb. % adc adu coun
 
 
 def is_pressure_name(name: str) -> bool:
-    """Whether a pulse wave of this name is an arterial pressure, whatever its unit."""
+    """Return whether a pulse wave of this name is an arterial pressure, whatever its unit."""
     return _PRESSURE.search(name.lower()) is not None
 
 
@@ -63,7 +63,7 @@ def pulse_unit(name: str, unit: str) -> PulseUnit | None:
 
 
 def choose_pulses(signals: Sequence[Signal], leads: Sequence[int]) -> list[int]:
-    """Which signals are pulse waves, by their index: the first four that are not leads."""
+    """Return which signals are pulse waves, by their index: the first four that are not leads."""
     pulses = [
         index
         for index, signal in enumerate(signals)

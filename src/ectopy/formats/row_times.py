@@ -1,8 +1,8 @@
-"""Where in time the rows of a table lie: the sampling rate of times that were rounded, and the gaps between them."""
+"""Places in time of the rows of a table: the sampling rate of times that were rounded, and the gaps between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, check_size, sampling_rate
 from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, readable_pulse
-from ectopy.formats.sample_table import Column, Columns, seconds_of_unit, without_levels
+from ectopy.formats.sample_table import Column, Columns, seconds_of_unit, to_samples, without_levels
 from ectopy.recording import PulseWave, Recording
 
 MOST_GAPS = 10
@@ -34,7 +34,7 @@ _MOST_STATED_STEP = 0.002
 _AGREES = 1e-5
 """A rate that is stated agrees with that of the times if it differs by less than this share."""
 _OPEN_RATE = 0.005
-"""Where equal times leave the rate open by more than this share, it has to be stated."""
+"""The rate has to be stated where equal times leave it open by more than this share."""
 _HALVINGS = 12
 _FEWEST_JITTERED = 20
 """Fewer times are not taken for even if they jitter."""
@@ -92,12 +92,18 @@ def first_start(columns: Columns, values: Sequence[Column]) -> datetime | None:
     return None
 
 
+def columns_to_read(columns: Columns, values: Sequence[Column]) -> tuple[int, ...]:
+    """Return the columns that are read: those of samples, and last the `order_column`, if there is one."""
+    by = order_column(columns, values)
+    return columns.read if by is None else (*columns.read, by)
+
+
 def place_rows(
     path: Path,
     columns: Columns,
-    samples: NDArray[np.float32],
+    blocks: Iterable[NDArray[np.float64]],
+    most_rows: int,
     values: Sequence[Column],
-    order: NDArray[np.float64] | None,
     rates: StatedRates,
     start: datetime | None,
 ) -> Recording:
@@ -105,22 +111,31 @@ def place_rows(
 
     Parameters
     ----------
-    path : Path
-    columns : Columns
-    samples : ndarray of float32, shape (rows, leads and pulse waves)
+    blocks : iterable of ndarray of float64, shape (rows, columns)
+        Blocks of rows, one after the other, of the `columns_to_read`; of clock times, their seconds.
+    most_rows : int
+        At least as many as there are rows in all blocks.
     values : sequence of ndarray or of list of str
         The first values of each column; text in a column of clock times.
-    order : ndarray of float64, shape (rows,), or None
-        All values of the `order_column`; of clock times, their seconds.
-    rates : StatedRates
-    start : datetime or None
 
     Raises
     ------
     DataError
-        If there is no rate, times are missing, fall or do not fit one, or gaps are longer than `MOST_GAPS` times the
-        rows.
+        If there are no rows, there is no rate, times are missing, fall or do not fit one, or gaps are longer than
+        `MOST_GAPS` times the rows.
     """
+    width = len(columns.read)
+    samples = np.empty((most_rows, width), np.float32)
+    order = None if order_column(columns, values) is None else np.empty(most_rows)
+    rows = 0
+    for block in blocks:
+        end = rows + len(block)
+        samples[rows:end] = to_samples(block[:, :width], columns)
+        if order is not None:
+            order[rows:end] = block[:, -1]
+        rows = end
+    check_size(path, rows, width)
+    samples, order = samples[:rows], None if order is None else order[:rows]
     columns, leads = without_levels(columns, samples[:, : len(columns.leads)])
     samples = np.hstack([leads, samples[:, -len(columns.pulses) :]]) if columns.pulses else leads
     with np.errstate(all="ignore"):
@@ -160,7 +175,7 @@ def _times_of(
 
 
 def _unevenness(column: Column) -> float:
-    """How much the steps between times differ, as a share of them; infinite where times are not in order."""
+    """Return how much the steps between times differ, as a share of them; infinite where times are not in order."""
     if isinstance(column, np.ndarray):
         seconds = column
     else:
@@ -215,7 +230,7 @@ def _times_of_clock(path: Path, name: str, seconds: NDArray[np.float64], dated: 
 
 
 def _noise(values: NDArray[np.float64]) -> float:
-    """How far the difference of two values may be off."""
+    """Return how far the difference of two values may be off."""
     return 4 * float(np.finfo(np.float64).eps) * float(np.abs(values[[0, -1]]).max())
 
 
@@ -274,7 +289,7 @@ class _Runs(NamedTuple):
         return cls(np.concatenate([np.zeros(1, np.int64), *gaps]), len(seconds))
 
     def places(self, seconds: NDArray[np.float64], rate_hz: float) -> NDArray[np.int64]:
-        """Where each run lies, in samples; one begins after the one before it ends."""
+        """Return the place of each run, in samples; one begins after the one before it ends."""
         nearest = np.rint(seconds[self.rows] * rate_hz).clip(max=_FARTHEST).astype(np.int64)
         return np.maximum.accumulate(nearest - self.rows) + self.rows
 
@@ -291,7 +306,7 @@ class _Runs(NamedTuple):
         return float(np.sum(products - place * time / lengths) / np.sum(squares - place * place / lengths))
 
     def width_s(self, seconds: NDArray[np.float64], period_s: float) -> float:
-        """How wide a strip around a straight line holds the times of any run."""
+        """Return how wide a strip around a straight line holds the times of any run."""
         lowest, highest = np.full(len(self.rows), np.inf), np.full(len(self.rows), -np.inf)
         for rows, run in self._blocks():
             beside = seconds[rows] - seconds[self.rows[run]] - (rows - self.rows[run]) * period_s

@@ -73,7 +73,7 @@ _OTHER_WORDS = word_set(
 
 
 class Role(Enum):
-    """What a column is."""
+    """Role of a column."""
 
     ECG = "ECG"
     UNKNOWN = "not called ECG"
@@ -100,7 +100,7 @@ class PulseColumn(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """What the columns of a table are.
+    """Roles of the columns of a table.
 
     `leads` are columns in the order of `names`; `to_millivolt` is one factor for each. `times` are columns of times,
     those that state a unit first, and `time_units` their units; `counters` are columns that count rows. `doubtful` are
@@ -140,7 +140,7 @@ Column = NDArray[np.float64] | Sequence[str]
 
 
 def is_number(cell: str) -> bool:
-    """Whether Python reads a cell as a number; ``nan`` and ``inf`` are some."""
+    """Return whether Python reads a cell as a number; ``nan`` and ``inf`` are some."""
     try:
         float(cell)
     except ValueError:
@@ -149,7 +149,7 @@ def is_number(cell: str) -> bool:
 
 
 def number(cell: str) -> float | None:
-    """What a cell says: NaN where it says that the value is missing, None where it is text."""
+    """Return what a cell says: NaN where it says that the value is missing, None where it is text."""
     if is_number(cell):
         return float(cell)
     return np.nan if cell.lower() in _MISSING else None
@@ -174,7 +174,7 @@ def header_of(name: str, unit: str) -> Header:
 
 
 def is_known_unit(text: str) -> bool:
-    """Whether text is a unit: of voltage, of time, or of what is recorded beside an ECG."""
+    """Return whether text is a unit: of voltage, of time, or of what is recorded beside an ECG."""
     lower = text.strip().lower()
     return (
         millivolt(text) is not None
@@ -185,12 +185,12 @@ def is_known_unit(text: str) -> bool:
 
 
 def seconds_of_unit(unit: str) -> float | None:
-    """How many seconds one of a unit of time is; None if it is not one."""
+    """Return how many seconds one of a unit of time is; None if it is not one."""
     return _UNIT_SECONDS.get(unit.strip().lower())
 
 
 def is_time_name(name: str) -> bool:
-    """Whether a column is called like a time."""
+    """Return whether a column is called like a time."""
     return bool(_words(name) & _TIME_WORDS)
 
 
@@ -201,13 +201,10 @@ def choose_columns(
 
     Parameters
     ----------
-    path : Path
-        For messages.
     headers : sequence of Header or None
         None for a column that the file does not name; with an empty name, a column is passed over, such as an index.
     values : sequence of ndarray of float64 or of list of str
         The first values of each column, or none.
-    stated : Stated
     unit_in_file : str
         Of all leads that have no unit of their own.
 
@@ -266,11 +263,7 @@ def choose_columns(
 def without_levels(columns: Columns, samples: NDArray[np.float32]) -> tuple[Columns, NDArray[np.float32]]:
     """Leave out what only the values show not to be ECG: a few whole numbers, as of labels.
 
-    Parameters
-    ----------
-    columns : Columns
-    samples : ndarray of float32, shape (rows, leads)
-        All rows, in mV.
+    `samples` are all rows, in mV, shape (rows, leads).
     """
     if len(samples) < _FEWEST_ROWS or not columns.doubtful or len(columns.leads) == 1:
         return columns, samples
@@ -378,7 +371,7 @@ def _role_of_values(numbers: NDArray[np.float64] | None, column: Column) -> Role
 
 
 def _rises(numbers: NDArray[np.float64], fewest: int) -> bool:
-    """Whether a column never falls and keeps rising."""
+    """Return whether a column never falls and keeps rising."""
     if len(numbers) < fewest or not np.isfinite(numbers).all():
         return False
     steps = np.diff(numbers)
@@ -386,7 +379,7 @@ def _rises(numbers: NDArray[np.float64], fewest: int) -> bool:
 
 
 def _counts(numbers: NDArray[np.float64]) -> bool:
-    """Whether a column that rises counts its rows."""
+    """Return whether a column that rises counts its rows."""
     return bool(np.all(numbers == np.floor(numbers)) and np.median(np.diff(numbers)) == 1)
 
 

@@ -33,10 +33,7 @@ def word_set(words: str) -> frozenset[str]:
 def parse_number(text: str) -> float:
     """Read a decimal number, also with a comma for the point.
 
-    Raises
-    ------
-    ValueError
-        If the text is anything else, or its comma may separate thousands: ``1,000``.
+    A `ValueError` if the text is anything else, or its comma may separate thousands: ``1,000``.
     """
     text = text.strip()
     if not _NUMBER.fullmatch(text) or _GROUP_OR_DECIMALS.fullmatch(text):
@@ -72,12 +69,9 @@ def spell_unit(text: str) -> str:
 
 
 def readable_unit(path: Path, signal: str, text: str, unit: str | None) -> str:
-    """The unit of a signal in its usual spelling; where it cannot be read but looks like one of voltage, the caller's.
+    """Return the unit of a signal in its usual spelling; the caller's where it cannot be read but looks like voltage.
 
-    Raises
-    ------
-    DataError
-        If the unit looks like one of voltage and cannot be read, and the caller states none.
+    A `DataError` if the unit looks like one of voltage and cannot be read, and the caller states none.
     """
     spelt = spell_unit(text)
     if spelt in _UNITS or not _VOLTAGE.fullmatch(spelt.casefold()):

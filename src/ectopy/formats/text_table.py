@@ -66,7 +66,7 @@ class Line(NamedTuple):
 
 
 class Preamble(NamedTuple):
-    """What the lines before a table say; None or empty where they say nothing.
+    """Statements of the lines before a table; None or empty where they say nothing.
 
     `rate_step_hz` is one unit of the last digit of the rate as it is written.
     """
@@ -79,18 +79,10 @@ class Preamble(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How the lines of a text table are to be read.
+    """Layout by which the lines of a text table are to be read.
 
-    Attributes
-    ----------
-    separator : str
-        Between the columns; a blank stands for any white space, and nothing for a single column.
-    decimal_comma : bool
-    headers : tuple of Header or None
-        One for each column; None where the file does not name it.
-    first : int
-        Which of the lines is the first row of samples.
-    preamble : Preamble
+    The `separator` of columns is a blank for any white space, and nothing for a single column. There is a header for
+    each column, None where the file does not name it. The first row of samples is the line `first`.
     """
 
     separator: str
@@ -101,7 +93,7 @@ class Layout(NamedTuple):
 
     @property
     def separators(self) -> str:
-        """What separates the columns, for people."""
+        """Return what separates the columns, for people."""
         return _WORDS[self.separator]
 
     def cells(self, text: str) -> list[str]:
@@ -126,25 +118,15 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def is_comment(text: str) -> bool:
-    """Whether a line is a remark rather than a row."""
+    """Return whether a line is a remark rather than a row."""
     return text[:1] in _MAYBE_COMMENT and _COMMENT.match(text) is not None
 
 
 def find_layout(path: Path, lines: Sequence[Line]) -> Layout:
-    """Find out how a text table is to be read.
+    """Find the layout of a text table from its first lines that are not blank, up to `HEAD_LINES`.
 
-    Parameters
-    ----------
-    path : Path
-        For messages.
-    lines : sequence of Line
-        The first lines that are not blank, up to `HEAD_LINES`.
-
-    Raises
-    ------
-    DataError
-        If commas separate both decimals and columns, numbers have points and commas, or the header has another number
-        of columns than the rows.
+    A `DataError` if commas separate both decimals and columns, numbers have points and commas, or the header has
+    another number of columns than the rows.
     """
     # The last lines are rows of samples if any are; the first may be preamble and header.
     rows = [line.text for line in lines if not is_comment(line.text)]
@@ -168,7 +150,7 @@ def find_layout(path: Path, lines: Sequence[Line]) -> Layout:
 
 
 def _separator(rows: Sequence[str]) -> str:
-    """What divides most of the lines into equally many columns; nothing where there is a single one."""
+    """Return what divides most of the lines into equally many columns; nothing where there is a single one."""
     best, most = "", 0
     for separator in _SEPARATORS:
         if separator == " " and best:
@@ -194,20 +176,16 @@ def _usual_width(table: Sequence[Sequence[str]]) -> int:
 
 
 def _has_blanks_between_numbers(text: str) -> bool:
-    """Whether white space stands between numbers with decimal commas."""
+    """Return whether white space stands between numbers with decimal commas."""
     cells = text.split()
     return len(cells) > 1 and all(_DECIMAL_COMMA.fullmatch(cell) or _INTEGER.fullmatch(cell) for cell in cells)
 
 
 def _commas_are_decimal(path: Path, rows: Sequence[str]) -> bool:
-    """Whether the comma, the only separator, is the decimal sign of a single column.
+    """Return whether the comma, the only separator, is the decimal sign of a single column.
 
-    Integers are not written with a leading zero, so that ``0,002`` and ``-0,5`` are single numbers.
-
-    Raises
-    ------
-    DataError
-        If commas seem to stand both in numbers and between columns.
+    Integers are not written with a leading zero, so that ``0,002`` and ``-0,5`` are single numbers. A `DataError` if
+    commas seem to stand both in numbers and between columns.
     """
     table = [split(text, ",") for text in rows]
     width = _usual_width(table[-_SAMPLE_LINES:])
@@ -235,7 +213,7 @@ def _commas_are_decimal(path: Path, rows: Sequence[str]) -> bool:
 
 
 def are_split_numbers(cells: Sequence[str]) -> bool:
-    """Whether integers between commas are rather parts of numbers with a decimal comma, as ``-0`` and ``002`` are."""
+    """Check that integers between commas are parts of numbers with a decimal comma, as ``-0`` and ``002`` are."""
     if len(cells) < 2 or not all(map(_INTEGER.fullmatch, cells)):
         return False
     zeros = [len(cell) > 1 and cell[0] == "0" for cell in cells]
@@ -314,7 +292,7 @@ def _with_header(path: Path, draft: Layout, lines: Sequence[Line], numeric: Sequ
 
 
 def _is_row(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
-    """Whether the columns of numbers hold numbers."""
+    """Return whether the columns of numbers hold numbers."""
     if len(cells) != len(numeric):
         return False
     cells_of_numbers = [cell for cell, is_numeric in zip(cells, numeric, strict=True) if is_numeric]
@@ -322,12 +300,12 @@ def _is_row(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
 
 
 def _is_missing(cells: Sequence[str], width: int) -> bool:
-    """Whether a line is a row without a single value, such as ``,`` or ``?,?``."""
+    """Return whether a line is a row without a single value, such as ``,`` or ``?,?``."""
     return len(cells) == width and all(number(cell) is not None and not is_number(cell) for cell in cells)
 
 
 def _is_bad_row(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
-    """Whether a line above the first row of numbers is a row with an error, rather than a line of the preamble."""
+    """Check that a line above the first row of numbers is a row with an error, rather than a line of the preamble."""
     if len(cells) != len(numeric):
         return False
     filled = [cell for cell in cells if cell]
@@ -353,7 +331,7 @@ def _header_line(
 
 
 def _names_columns(cells: Sequence[str], width: int, blank: bool) -> bool:
-    """Whether cells are names, one for every column."""
+    """Return whether cells are names, one for every column."""
     if len(cells) != width and not (blank and len(cells) == width - 1):
         return False
     filled = [cell for cell in cells if cell]
@@ -369,14 +347,14 @@ def _is_unit(cell: str) -> bool:
 
 
 def _is_header_remark(text: str, cells: Sequence[str]) -> bool:
-    """Whether a remark names the columns, rather than saying something about them."""
+    """Return whether a remark names the columns, rather than saying something about them."""
     if len(cells) == 1 and (_key_value(text) or " " in cells[0]):
         return False
     return not any(map(is_number, cells)) and any(is_ecg(cell) or is_time_name(cell) for cell in cells)
 
 
 def _is_numbered(cells: Sequence[str], later: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row numbers the columns from 0 or 1, rather than being a sample.
+    """Return whether the first row numbers the columns from 0 or 1, rather than being a sample.
 
     That is so where it leaves a corner blank for the index of the rows, where only the others have decimals, or where
     it is far from the next row.
@@ -418,7 +396,7 @@ def _preamble(texts: Iterator[str]) -> Preamble:
 
 
 def _facts(text: str, names: bool = False) -> dict[str, Any]:
-    """What a line of a preamble says of the table; `names` of columns only if wanted, for a header may look like it."""
+    """Return the facts in a line of a preamble; `names` of columns only if wanted, for a header may look like it."""
     text = text.strip()
     if is_comment(text) and (begin := text.find("{")) >= 0:
         return _json_facts(text[begin:])
@@ -472,7 +450,7 @@ def _rate_fact(value: str, unit: str, inverse: bool) -> dict[str, Any]:
 
 
 def _json_facts(text: str) -> dict[str, Any]:
-    """What an object of JSON in a remark says, at whatever depth."""
+    """Return what an object of JSON in a remark says, at whatever depth."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):

@@ -188,7 +188,7 @@ def _pattern(header: Header, segments: Sequence[_Segment]) -> Header:
 
 
 def _columns(header: Header, segment: _Segment, names: Sequence[str], columns: Sequence[int]) -> Sequence[int | None]:
-    """Where a segment has the signals of these names, which the whole record has in these columns."""
+    """Return where a segment has the signals of these names, which the whole record has in these columns."""
     return _columns_by_name(segment.header, names) if header.variable and segment.header else columns
 
 
@@ -198,7 +198,7 @@ def _columns_by_name(header: Header, names: Sequence[str]) -> list[int | None]:
 
 
 def _frames(header: Header) -> int:
-    """How long a record without segments is; where its header does not say, its data files do."""
+    """Return how long a record without segments is; where its header does not say, its data files do."""
     if header.frames is not None:
         return header.frames
     files = [_data_file(header, line) for line in header.lines if line.storage != NULL]
@@ -212,15 +212,9 @@ def _frames(header: Header) -> int:
 class _Part(NamedTuple):
     """A segment as it is read.
 
-    Attributes
-    ----------
-    segment : _Segment
-    columns : sequence of int or None
-        Index of each lead in its header; None where it lacks the lead.
-    files : dict of str to DataFile
-        Those that hold the leads, by the name that the header has for them.
-    intact, frames : int
-        How many frames are in all files, and how many the part takes up in the recording.
+    `columns` are the indices of each lead in its header, None where it lacks the lead, and `files` those that hold the
+    leads, by the name that the header has for them. `intact` frames are in all files, and the part takes up `frames` in
+    the recording.
     """
 
     segment: _Segment
@@ -297,10 +291,7 @@ def _fill(
 ) -> list[str]:
     """Read the leads of a segment into the columns of `target`, and NaN where there is nothing.
 
-    Returns
-    -------
-    list of str
-        The leads whose samples do not add up to their checksum.
+    Return the leads whose samples do not add up to their checksum.
     """
     header = part.segment.header
     if header is None or not len(target):
@@ -333,13 +324,7 @@ def _fill_columns(
 def _read_pulse(
     header: Header, parts: Sequence[_Part], line: Line, name: str, column: int, frame_rate_hz: float
 ) -> tuple[PulseWave, list[str]]:
-    """Read a pulse wave beside the leads in `parts`; where its data file ends before theirs it is NaN.
-
-    Returns
-    -------
-    wave : PulseWave
-    notes : list of str
-    """
+    """Read a pulse wave beside the leads in `parts`, with notes; where its data file ends before theirs it is NaN."""
     unit = pulse_unit(line.name, line.unit)
     assert unit is not None
     per_frame = line.per_frame
@@ -467,21 +452,10 @@ class _Word(NamedTuple):
 
 
 def read_annotations(path: Path) -> Annotations:
-    """Read an annotation file, for example ``100.atr``.
+    """Read an annotation file, for example ``100.atr``; positions are as the file counts them.
 
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Annotations
-        Positions as the file counts them. A code that is neither PhysioNet's nor defined in the file becomes a comment.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, empty, too large, damaged or cut short.
+    A code that is neither PhysioNet's nor defined in the file becomes a comment. A `DataError` if the file is missing,
+    empty, too large, damaged or cut short.
     """
     return collect(_read_marks(path)[0])
 
@@ -511,10 +485,7 @@ class Timing(NamedTuple):
 def annotation_timing(path: Path) -> Timing:
     """Rate and length that belong to an annotation file: from the file itself, else from the header beside it.
 
-    Raises
-    ------
-    DataError
-        If the file or its header cannot be used.
+    A `DataError` if the file or its header cannot be used.
     """
     _, rate_hz = _read_marks(path)
     if find_header(path.with_suffix("")) is None:

@@ -25,6 +25,7 @@ MAX_HEADER_LINE_BYTES = 1024
 _UNCALIBRATED_GAIN = 200.0
 _UNSTATED_UNIT = "mV"  # so says the specification
 
+_COMMENT = "#"
 _AFTER_NAME = re.compile(r"(?:/(?P<segments>\d+))?\s+(?P<signals>\d+)(?:\s+(?P<rest>\S.*))?", re.ASCII)
 _RECORD = re.compile(f".+?{_AFTER_NAME.pattern}", re.ASCII)
 _AFTER_FILE = (
@@ -70,17 +71,14 @@ class Line(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What the header of a record says; None where it says nothing.
+    """Statements of the header of a record; None where it says nothing.
 
     Attributes
     ----------
-    path : Path
     lines : tuple of Line
         The signals of a record without segments.
-    frame_rate_hz : float or None
     frames : int or None
         A length of 0 says nothing.
-    start : datetime or None
     segments : tuple of (str, int)
         Name and length in frames of each, in a record with segments.
     variable : bool or None
@@ -119,17 +117,9 @@ def find_header(record: Path) -> Path | None:
 
 
 def read_header(record: Path) -> Header:
-    """Read the header of a record.
+    """Read the header of a record, which is named as for `find_header`.
 
-    Parameters
-    ----------
-    record : Path
-        As for `find_header`.
-
-    Raises
-    ------
-    DataError
-        If it is missing, too large, or says anything that cannot be read.
+    A `DataError` if it is missing, too large, or says anything that cannot be read.
     """
     path = record if record.suffix.lower() == ".hea" and record.is_file() else find_header(record)
     if path is None:
@@ -154,6 +144,18 @@ def read_header(record: Path) -> Header:
     return Header(path, lines, rate, frames or None, start, (), None, notes)
 
 
+def read_comments(header: Path) -> tuple[str, ...]:
+    """Read the comments of a header, one for each line, without the mark and the blanks around them.
+
+    A `DataError` if it is missing, too large, or is not text.
+    """
+    try:
+        lines = _text_lines(header)
+    except OSError as error:
+        raise DataError(f"{header} cannot be read: {error.strerror or error}; copy it again.") from error
+    return tuple(line.removeprefix(_COMMENT).strip() for line in lines if line.startswith(_COMMENT))
+
+
 def check_name(path: Path, name: str) -> None:
     """Raise DataError unless a header may name this file or record."""
     if "/" in name or "\\" in name or not name.isprintable() or name in (".", ".."):
@@ -172,6 +174,14 @@ def segment_names(path: Path) -> tuple[str, ...]:
 
 def _content_lines(path: Path) -> list[str]:
     """The lines that are not comments, of which there is one at least."""
+    lines = [line for line in _text_lines(path) if not line.startswith(_COMMENT)]
+    if not lines:
+        raise DataError(f"{path} holds nothing but comments; expected a WFDB header.")
+    return lines
+
+
+def _text_lines(path: Path) -> list[str]:
+    """All lines that are not empty, without the blanks around them."""
     if path.stat().st_size > MAX_HEADER_BYTES:
         raise DataError(f"{path} is larger than {MAX_HEADER_BYTES / 2**20:.0f} MiB; expected a WFDB header.")
     content = path.read_bytes()
@@ -186,11 +196,7 @@ def _content_lines(path: Path) -> list[str]:
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     # Only these ends of lines: others, such as the one of 0x85, are characters in Latin-1.
-    lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    if not lines:
-        raise DataError(f"{path} holds nothing but comments; expected a WFDB header.")
-    return lines
+    return [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
 
 
 def _match_record(path: Path, line: str) -> re.Match[str]:

@@ -90,19 +90,10 @@ def invalid_sample(storage: str) -> int | None:
 
 
 class DataFile(NamedTuple):
-    """A file of samples.
+    """A file of samples, in a `storage` format of WFDB.
 
-    Attributes
-    ----------
-    path : Path
-    storage : str
-        Format of WFDB.
-    offset : int
-        Bytes, or samples of a compressed file, before the first frame.
-    per_frame : tuple of int
-        Samples of each of its signals in one frame.
-    initial : tuple of int
-        Sample of each signal before the first, where differences are stored.
+    Before the first frame are `offset` bytes, or samples of a compressed file. A frame has `per_frame` samples of each
+    of its signals; `initial` is the sample of each before the first, where differences are stored.
     """
 
     path: Path
@@ -117,12 +108,9 @@ class DataFile(NamedTuple):
         return sum(self.per_frame)
 
     def frames(self) -> int:
-        """How many whole frames it holds.
+        """Number of whole frames in it.
 
-        Raises
-        ------
-        DataError
-            If it is compressed in a way that cannot be read, or more than an ECG can be.
+        A `DataError` if it is compressed in a way that cannot be read, or more than an ECG can be.
         """
         if self.storage in _FLAC:
             with _open_flac(self) as file:
@@ -137,24 +125,10 @@ class DataFile(NamedTuple):
         return (groups * stored.samples + stored.cut[rest]) // self.frame_values
 
     def read(self, begin: int, end: int, before: Sequence[int] | None = None) -> list[Digital]:
-        """Read frames, which must be there.
+        """Read frames from `begin` to before `end`, which must be there, as int32 samples of each signal.
 
-        Parameters
-        ----------
-        begin, end : int
-            First frame, and the one after the last.
-        before : sequence of int, optional
-            Sample of each signal before these frames, where differences are stored; by default the initial ones.
-
-        Returns
-        -------
-        list of ndarray of int32
-            Samples of each signal.
-
-        Raises
-        ------
-        DataError
-            If it is compressed in a way that cannot be read.
+        `before` is the sample of each signal before these frames, where differences are stored; by default the initial
+        ones. A `DataError` if the file is compressed in a way that cannot be read.
         """
         if self.storage in _FLAC:
             return self._read_flac(begin, end)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 class Phase(StrEnum):
@@ -22,7 +22,7 @@ class Phase(StrEnum):
 
 
 class AlarmState(StrEnum):
-    """Whether the condition is present; latched = gone, but not acknowledged."""
+    """Presence of the condition; latched = gone, but not acknowledged."""
 
     OFF = "off"
     INACTIVE = "inactive"

@@ -97,7 +97,7 @@ def alarm_json(
         condition=condition.code,
         title=condition.title,
         type=alarm.kind.value,
-        priority=alarm.priority.name.lower(),
+        priority=alarm.priority.word,
         phase=alarm.phase.value,
         state=alarm.state.value,
         inactivation=alarm.inactivation.value,
@@ -137,7 +137,7 @@ def transition_json(transition: Transition, origin: float | None = None) -> Tran
 def change_json(event: AlarmChanged, patient: str = "", origin: float | None = None) -> AlarmChangeJson:
     """Return a change of an alarm as JSON; `origin` is the time of stream second 0."""
     origins = None if origin is None else event.origins
-    alarm = alarm_json(event.transition.alarm, patient, origin, origins)
+    alarm = alarm_json(event.alarm, patient, origin, origins)
     return AlarmChangeJson(**_entry(event.transition, origin), patient=patient, alarm=alarm)
 
 

@@ -50,7 +50,7 @@ from ectopy.monitor.condition_timing import ConditionTimer, update_timer
 from ectopy.monitor.conditions import CONDITIONS, Condition, Priority
 from ectopy.monitor.inputs import Command, CommandKind
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
 
 
@@ -443,12 +443,12 @@ def _covers(timer: ConditionTimer | None, code: str) -> bool:
 
 
 def is_held(timer: ConditionTimer | None) -> bool:
-    """Whether an alarm is active only because its condition may come back."""
+    """Return whether an alarm is active only because its condition may come back."""
     return timer is not None and timer.alarm is not None and timer.is_active and _has_gone(timer, timer.alarm.condition)
 
 
 def _has_gone(timer: ConditionTimer, code: str) -> bool:
-    """Whether a condition has been away for long enough to end its alarm, if that does not sound."""
+    """Return whether a condition has been away for long enough to end its alarm, if that does not sound."""
     return not timer.present and timer.lasted_s >= CONDITIONS[code].clear_s
 
 

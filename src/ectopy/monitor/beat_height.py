@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from ectopy.signal.beat_segments import BEFORE, MARGIN, BeatSegments
 from ectopy.signal.heartbeats import lower_median
-from ectopy.signal.state_replace import replace
 
 LOW_SHARE = 0.4
 LOW_MV = 0.35
@@ -63,7 +62,9 @@ def qrs_heights_mv(beats: BeatSegments) -> NDArray[np.float32]:
 
     From peak to peak; NaN where a lead is not readable.
     """
-    return np.where(beats.readable, np.ptp(beats.samples[:, :, _QRS], axis=2), np.float32(np.nan))
+    qrs = beats.samples[:, :, _QRS]
+    heights_mv = np.maximum.reduce(qrs, axis=2) - np.minimum.reduce(qrs, axis=2)
+    return np.where(beats.readable, heights_mv, np.float32(np.nan))
 
 
 def height_step(
@@ -88,28 +89,30 @@ def height_step(
         never low, nor one whose usual height is not known yet in a readable lead.
     """
     credible = ~in_noise
-    for beat, height_mv in enumerate(heights_mv):
-        readable = np.isfinite(height_mv)
+    is_readable = np.isfinite(heights_mv)
+    is_low = np.logical_and.reduce((heights_mv < LOW_MV) | ~is_readable, axis=1)
+    recent_mv, may_have_t_wave = state.recent_mv, state.may_have_t_wave
+    for beat, readable in enumerate(is_readable):
         if not readable.any():
-            state = replace(state, may_have_t_wave=False)
+            may_have_t_wave = False
             continue
         # Compare readable leads only; an early beat may be the T wave of a credible one.
-        height_mv = height_mv[readable]
-        recent_mv = state.recent_mv[readable]
-        in_t_wave = state.may_have_t_wave and rr_s[beat] < _T_WAVE_UNTIL_S
-        if in_noise[beat] or in_t_wave or (height_mv < LOW_MV).all():
-            is_usual_known = np.isfinite(recent_mv).sum(axis=1) >= _LEAST_BEATS
-            usual_mv = lower_median(recent_mv)
+        height_mv = heights_mv[beat, readable]
+        in_t_wave = may_have_t_wave and rr_s[beat] < _T_WAVE_UNTIL_S
+        if in_noise[beat] or in_t_wave or is_low[beat]:
+            usual_mv = recent_mv[readable]
+            is_usual_known = np.isfinite(usual_mv).sum(axis=1) >= _LEAST_BEATS
+            usual_mv = lower_median(usual_mv)
             # Low: below 40 % of usual and 0.35 mV in every lead, or below 60 % where a T wave is expected.
-            low = (height_mv < LOW_MV).all() and (is_usual_known & (height_mv < LOW_SHARE * usual_mv)).all()
+            low = is_low[beat] and (is_usual_known & (height_mv < LOW_SHARE * usual_mv)).all()
             low |= in_t_wave and (is_usual_known & (height_mv < _T_WAVE_SHARE * usual_mv)).all()
             # In noise, a beat about as high as usual in one lead is still a beat.
             as_usual = (is_usual_known & (height_mv >= USUAL_SHARE * usual_mv)).any()
             credible[beat] = not low and (as_usual or not in_noise[beat])
         # Only a credible beat outside noise changes what is usual.
         if credible[beat] and not in_noise[beat]:
-            heights_now_mv = state.recent_mv.copy()
-            heights_now_mv[readable] = np.column_stack([recent_mv[:, 1:], height_mv])
-            state = replace(state, recent_mv=heights_now_mv)
-        state = replace(state, may_have_t_wave=bool(credible[beat]))
-    return state, credible
+            newest_mv = np.concatenate([recent_mv[readable, 1:], height_mv[:, None]], axis=1)
+            recent_mv = recent_mv.copy()
+            recent_mv[readable] = newest_mv
+        may_have_t_wave = bool(credible[beat])
+    return BeatHeights(recent_mv, may_have_t_wave), credible

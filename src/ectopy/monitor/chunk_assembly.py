@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.monitor.inputs import Chunk
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.filters import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from ectopy.signal.state_replace import replace
 
@@ -92,7 +92,7 @@ class Segment:
         return self.origin + math.ceil(max(piece * PIECE_S - FIRST_PIECE_S, 0.0) * self.rate_hz)
 
     def continued_by(self, chunk: Chunk) -> bool:
-        """Whether a chunk belongs to this segment."""
+        """Return whether a chunk belongs to this segment."""
         return (chunk.stream, chunk.sampling_rate_hz, chunk.leads) == (self.stream, self.rate_hz, self.leads)
 
 
@@ -154,10 +154,10 @@ def validated_samples(chunk: Chunk) -> NDArray[np.float32]:
         raise DataError(f"samples must be numbers, not {signal.dtype}.")
     with np.errstate(invalid="ignore"):  # of a NaN that signals
         samples = (signal * _UNITS[chunk.unit]).astype(np.float32)
-    finite = np.isfinite(samples)
-    if not finite.all():
-        samples[~finite] = np.nan
-    highest = float(np.fmax.reduce(np.abs(samples), axis=None))
+    highest = float(np.maximum.reduce(np.abs(samples), axis=None))
+    if not math.isfinite(highest):
+        samples[~np.isfinite(samples)] = np.nan
+        highest = float(np.fmax.reduce(np.abs(samples), axis=None))
     if highest > _MOST_MV:
         raise DataError(f"a sample of {highest:g} mV is not an ECG; is the unit really {chunk.unit}?")
     return samples

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ectopy.monitor.alarm import Alarm, AlarmState
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
 
 
@@ -52,7 +52,7 @@ class ConditionTimer:
 
     @property
     def is_active(self) -> bool:
-        """Whether it has an alarm whose condition is there."""
+        """Return whether it has an alarm whose condition is there."""
         return self.alarm is not None and self.alarm.state is AlarmState.ACTIVE
 
 

@@ -21,6 +21,11 @@ class Priority(IntEnum):
     MEDIUM = 2
     HIGH = 3
 
+    @property
+    def word(self) -> str:
+        """The priority as JSON, tables and messages write it."""
+        return self.name.lower()
+
 
 class AlarmType(StrEnum):
     """Subject of an alarm: the patient, the equipment, or advice."""
@@ -34,9 +39,9 @@ class Basis(StrEnum):
     """Data that a condition is judged from."""
 
     BEATS = "beats"
-    """When beats come, see `ectopy.monitor.rhythm`."""
+    """The times of beats; see `ectopy.monitor.rhythm`."""
     SHAPES = "shapes"
-    """What beats are called, from their shape and timing; see `ectopy.monitor.rhythm`."""
+    """The names of beats, from their shape and timing; see `ectopy.monitor.rhythm`."""
     OTHER = "other"
     """The waveform, the pulse, the equipment, the service."""
 

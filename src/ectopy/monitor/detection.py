@@ -28,7 +28,7 @@ from ectopy.analysis.population import heights_mv, median_height_mv, usual_heigh
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BeatSegments, CutState, cut_end, cut_step, no_beats
 from ectopy.signal.fibrillation_waveform import Waveform
 from ectopy.signal.filters import Filter, Filtered
@@ -400,13 +400,13 @@ def judge_step(
 
 
 def _is_motionless(early: Filtered) -> bool:
-    """Whether no lead moves, but for the hum of the mains; missing samples do not."""
+    """Return whether no lead moves, but for the hum of the mains; missing samples do not."""
     signal = early.with_gaps()
     return signal.shape[1] > 0 and not (np.ptp(signal, axis=1) >= LEAST_MOVEMENT_MV).any()
 
 
 def _has_learned(before: DetectionState, after: DetectionState) -> bool:
-    """Whether learning has ended, with or without success, or the electrodes were changed."""
+    """Return whether learning has ended, with or without success, or the electrodes were changed."""
     if before.learning is None:
         return after.adaptation.earlier is not before.adaptation.earlier
     return after.baseline is not before.baseline and not after.baseline.provisional

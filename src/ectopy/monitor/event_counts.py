@@ -38,5 +38,5 @@ class EventCounts:
                     self.abnormal += event.verdict == Verdict.ABNORMAL
                     self.provisional += bool(event.confidence)
                     self.unreadable += event.verdict == Verdict.UNREADABLE
-                case AlarmChanged() if event.transition.change == "raised":
-                    self.raised[event.transition.alarm.priority] += 1
+                case AlarmChanged() if event.change == "raised":
+                    self.raised[event.alarm.priority] += 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.monitor.alarm import Transition
-from ectopy.reprs import short_repr
+from ectopy.monitor.alarm import Alarm, Transition
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,16 @@ class AlarmChanged:
     strip_s: tuple[float, float] = (0.0, 0.0)
     evidence: Evidence | None = None
     origins: tuple[float, float] | None = None
+
+    @property
+    def alarm(self) -> Alarm:
+        """The alarm after the change."""
+        return self.transition.alarm
+
+    @property
+    def change(self) -> str:
+        """The word for what has happened; see `Transition`."""
+        return self.transition.change
 
 
 @dataclass(frozen=True, slots=True)

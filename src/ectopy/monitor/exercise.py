@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 _DROP_WITHIN_S = 20.0
 _RATE_EVERY_S = 1.0

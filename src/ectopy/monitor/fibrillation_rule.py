@@ -59,7 +59,7 @@ class WaveformState:
 
     @property
     def shows_fibrillation(self) -> bool:
-        """Whether the newest second shows fibrillation, maybe not for long enough: then silence is not asystole."""
+        """Tell if the newest second shows fibrillation, maybe not for long enough: then silence is not asystole."""
         return self.readable and self.shown_s > 0 and self.away_s == 0
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 
 @dataclass(frozen=True, slots=True)

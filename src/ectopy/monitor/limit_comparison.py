@@ -9,7 +9,7 @@ from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.events import AlarmChanged
 from ectopy.monitor.inputs import Command, CommandKind, Input
 from ectopy.monitor.monitor import Monitor, MonitorState
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 _SAME_S = 10.0
 

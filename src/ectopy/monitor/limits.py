@@ -1,4 +1,4 @@
-"""When a rule speaks: limits by profile and patient.
+"""Limits at which a rule speaks, by profile and patient.
 
 Those of rhythm are declared in `ectopy.analysis.rhythm_rules`, where those of recordings stand beside them.
 
@@ -38,7 +38,7 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 from ectopy.analysis.rhythm_rules import RHYTHM_RANGES as _RANGES
 from ectopy.analysis.rhythm_rules import WARD, RhythmLimits
 from ectopy.errors import SettingError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 PROFILES = ("ward", "ambulatory", "exercise", "child", "infant")
 

@@ -60,8 +60,7 @@ from ectopy.monitor.repeated_complexes import unless_unlike
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
-from ectopy.presentation import finite_or_none
-from ectopy.reprs import short_repr
+from ectopy.presentation import finite_or_none, short_repr
 from ectopy.signal.beat_segments import BeatSegments, no_beats
 from ectopy.signal.front_end import FrontEndResult, SignalBlock, run_front_ends
 from ectopy.signal.state_replace import replace
@@ -221,6 +220,16 @@ class Monitor:
             If the time to learn from is out of range.
         """
         return cls(JudgingRules.of(detector), learning_s=learning_s)
+
+    @property
+    def detector(self) -> Detector:
+        """The detector that judges beats."""
+        return self.criterion.detector
+
+    @property
+    def baseline_threshold(self) -> float:
+        """Threshold of beats that are compared with the patient's baseline."""
+        return self.criterion.with_baseline
 
     def step(self, state: MonitorState, item: Input) -> Outcome:
         """Take one input.

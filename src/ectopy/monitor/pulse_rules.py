@@ -37,7 +37,7 @@ from ectopy.formats.pulse_channels import PRESSURE_UNIT, is_pressure_name
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.pulse_stream import PulsePiece
 from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
 from ectopy.signal.state_replace import replace
 
@@ -358,7 +358,7 @@ def _of_wave(wave: Wave, reading: ConditionReading, known_to_s: float) -> Confir
 
 
 def _has_samples(wave: Wave, seconds: float) -> bool:
-    """Whether the wave has samples, not all the same, in each of the last seconds."""
+    """Return whether the wave has samples, not all the same, in each of the last seconds."""
     low, high = wave.low[-ceil(seconds) :], wave.high[-ceil(seconds) :]
     return bool(np.isfinite(low).all() and (high > low).any())
 
@@ -465,7 +465,7 @@ def with_asystole(
 
 
 def _falls(wave: Wave, begin_s: float, end_s: float, asystole_s: float) -> bool:
-    """Whether a pressure has no pulse for as long as an asystole between two beats, and only falls meanwhile."""
+    """Return whether a pressure has no pulse for as long as an asystole between two beats, and only falls meanwhile."""
     large = wave.pulses.amplitude >= _SMALL * wave.amplitude
     known_to_s = wave.detector.known_to_s
     onsets_s = (*wave.pulses.onset_s[large][-_LEAST_PULSES:].tolist(), known_to_s)

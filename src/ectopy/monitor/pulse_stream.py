@@ -26,7 +26,7 @@ from ectopy.formats.pulse_channels import (
     readable_pulse,
 )
 from ectopy.monitor.inputs import Chunk, PulseChunk
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
 
 MARGIN_S = 0.25

@@ -1,4 +1,4 @@
-"""Whether the beats that a fast rhythm rests on repeat one complex.
+"""Check that the beats that a fast rhythm rests on repeat one complex.
 
 A heart repeats itself: one complex follows another like it, be it narrow or wide. What noise, movement or a shock
 leaves in the signal is found as beats as well, but each of them has another shape. The mean correlation of beats with
@@ -57,7 +57,7 @@ def unless_unlike(
 
 
 def _repeat(recent: BeatSegments, origin_s: float, beats_s: tuple[float, ...]) -> bool:
-    """Whether these beats repeat one complex in a lead, or too few of them can be read to tell."""
+    """Return whether these beats repeat one complex in a lead, or too few of them can be read to tell."""
     beats = recent[np.isin(recent.times_s + origin_s, beats_s)]
     likeness = [
         template_likeness(beats.samples[readable, lead])

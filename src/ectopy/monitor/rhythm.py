@@ -60,7 +60,7 @@ from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
 
 CODES = tuple(code for code, condition in CONDITIONS.items() if condition.basis is not Basis.OTHER)
@@ -617,7 +617,7 @@ def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> ConditionRea
 
 
 def _keeps_the_rate(state: RhythmState, run: ConditionReading) -> bool:
-    """Whether a run has the rate of the beats before it, as beats do that an artefact has given another shape."""
+    """Check that a run has the rate of the beats before it, as beats do that an artefact has given another shape."""
     usual_s = [interval_s for interval_s in state.usual_rr_s[-_SAME_RATE_OVER:] if isfinite(interval_s)]
     if run.value is None or 2 * len(usual_s) < _SAME_RATE_OVER:
         return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.fibrillation_waveform import Waveform
 
 
@@ -87,7 +87,7 @@ class DetectorOutput:
 
     @property
     def readable(self) -> bool:
-        """Whether at least one lead can be read."""
+        """Return whether at least one lead can be read."""
         return "good" in self.words
 
 

@@ -140,7 +140,7 @@ def next_position(state: MonitorState) -> int | None:
 
 
 def continues(state: MonitorState, chunk: Chunk) -> bool:
-    """Whether a chunk belongs to the stretch of the stream that comes now."""
+    """Return whether a chunk belongs to the stretch of the stream that comes now."""
     segment = stream(state)
     return segment is not None and segment.continued_by(chunk)
 
@@ -157,7 +157,7 @@ def baseline(state: MonitorState) -> Baseline | None:
 
 
 def is_learning(state: MonitorState) -> bool:
-    """Whether the patient's normal is being learned, or will be with the first samples."""
+    """Return whether the patient's normal is being learned, or will be with the first samples."""
     return state.signal is None or state.signal.detection.learning is not None
 
 
@@ -167,12 +167,12 @@ def clock_drift(state: MonitorState) -> float | None:
 
 
 def is_reported(state: MonitorState, condition: str) -> bool:
-    """Whether a condition is present, or was and its alarm is not over."""
+    """Return whether a condition is present, or was and its alarm is not over."""
     return condition in state.alarms.timers
 
 
 def is_present(state: MonitorState, condition: str) -> bool:
-    """Whether a condition is present, by the newest reading."""
+    """Return whether a condition is present, by the newest reading."""
     timer = state.alarms.timers.get(condition)
     return timer is not None and timer.present
 

@@ -1,4 +1,4 @@
-"""What people look at: pages that stand alone, for a browser or a printer."""
+"""Pages for people, which stand alone, for a browser or a printer."""
 
 from ectopy.report.beat_page import detection_report, evaluation_report
 from ectopy.report.page import require_extra

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from ectopy import __version__
 from ectopy.analysis.verdicts import SYMBOLS
 from ectopy.detector import Verdict
-from ectopy.disclaimers import STATEMENTS
-from ectopy.files import check_writable, write_text
 from ectopy.monitor import AlarmChanged, BeatJudged, Limits
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.conditions import CONDITIONS, Priority
@@ -24,7 +22,7 @@ from ectopy.report import ecg_paper
 from ectopy.report import text_format as fmt
 from ectopy.report.alarm_strips import LONGEST_S, MOST_STRIPS, AlarmStrip, AlarmStrips
 from ectopy.report.ecg_paper import Mark, Strip
-from ectopy.report.page import Tile, render, require_extra
+from ectopy.report.page import Tile, check_page, write_page
 from ectopy.report.recording_strips import STRIP_S, cut_pulse
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.quality import QualityInterval
@@ -42,16 +40,9 @@ _LIMITS = (
 class Watched:
     """The signal and the settings that were watched.
 
-    Attributes
-    ----------
-    from_s, to_s : float
-        Stream seconds.
-    baseline : str
-        One sentence on the patient's normal.
-    bundle, digest : str
-        The detector, and the SHA-256 of its bundle.
-    replay : callable
-        Makes the command that shows a change of an alarm again; None for standard input.
+    `from_s` and `to_s` are stream seconds, `baseline` is one sentence on the patient's normal, and `digest` is the
+    SHA-256 of the detector's bundle. `replay` makes the command that shows a change of an alarm again; None for
+    standard input.
     """
 
     source: str
@@ -94,27 +85,23 @@ def alarm_report(path: Path, watched: Watched, counts: EventCounts, alarm_strips
 
     The strips must be closed; path and errors are those of `recording_report`.
     """
-    require_extra()
-    check_writable(path)
-    write_text(
+    check_page(path)
+    write_page(
         path,
-        render(
-            "alarms.html.jinja",
-            subject=watched.source.rstrip("/").rpartition("/")[2],
-            facts=_facts(watched, counts),
-            tiles=_tiles(watched, counts),
-            rows=[_row(alarm, alarm_strips) for alarm in alarm_strips.alarms.values()],
-            raised=counts.raised.total(),
-            cards=[_card(alarm_strip, watched) for alarm_strip in alarm_strips.strips],
-            most_strips=MOST_STRIPS,
-            longest_s=LONGEST_S,
-            pulses=any(alarm_strip.recording.pulses for alarm_strip in alarm_strips.strips),
-            hidden_leads=max(len(watched.leads) - MOST_LEADS, 0),
-            patient_limits=[(field.name, getattr(watched.limits, field.name)) for field in fields(watched.limits)],
-            paper_style=ecg_paper.STYLE,
-            limits=_LIMITS,
-            statements=STATEMENTS,
-        ),
+        "alarms.html.jinja",
+        subject=watched.source.rstrip("/").rpartition("/")[2],
+        facts=_facts(watched, counts),
+        tiles=_tiles(watched, counts),
+        rows=[_row(alarm, alarm_strips) for alarm in alarm_strips.alarms.values()],
+        raised=counts.raised.total(),
+        cards=[_card(alarm_strip, watched) for alarm_strip in alarm_strips.strips],
+        most_strips=MOST_STRIPS,
+        longest_s=LONGEST_S,
+        pulses=any(alarm_strip.recording.pulses for alarm_strip in alarm_strips.strips),
+        hidden_leads=max(len(watched.leads) - MOST_LEADS, 0),
+        patient_limits=[(field.name, getattr(watched.limits, field.name)) for field in fields(watched.limits)],
+        paper_style=ecg_paper.STYLE,
+        limits=_LIMITS,
     )
 
 
@@ -157,12 +144,12 @@ def _tiles(watched: Watched, counts: EventCounts) -> tuple[Tile, ...]:
 
 
 def _row(alarm: Alarm, alarm_strips: AlarmStrips) -> dict[str, str]:
-    with_strip = [strip for strip in alarm_strips.strips if strip.event.transition.alarm.number == alarm.number]
+    with_strip = [strip for strip in alarm_strips.strips if strip.event.alarm.number == alarm.number]
     return {
         "number": str(alarm.number),
         "raised": fmt.elapsed(alarm.raised_s),
         "lasted": alarm.state if alarm.ended_s is None else fmt.seconds(alarm.ended_s - alarm.raised_s),
-        "priority": alarm.priority.name.lower(),
+        "priority": alarm.priority.word,
         "title": CONDITIONS[alarm.condition].title,
         "text": alarm.reading.text,
         "card": _name(with_strip[0].event) if with_strip else "",
@@ -171,7 +158,7 @@ def _row(alarm: Alarm, alarm_strips: AlarmStrips) -> dict[str, str]:
 
 def _card(alarm_strip: AlarmStrip, watched: Watched) -> _Card:
     event = alarm_strip.event
-    alarm = event.transition.alarm
+    alarm = event.alarm
     condition, reading = CONDITIONS[alarm.condition], alarm.latest
     name = _name(event)
     unit = f" {condition.unit}".rstrip()
@@ -184,8 +171,8 @@ def _card(alarm_strip: AlarmStrip, watched: Watched) -> _Card:
     facts.append(("Evidence", f"from {fmt.elapsed(since_s)}; the alarm came {event.at_s - since_s:.1f} s after that"))
     return _Card(
         name,
-        f"{condition.title} {event.transition.change}",
-        alarm.priority.name.lower(),
+        f"{condition.title} {event.change}",
+        alarm.priority.word,
         fmt.elapsed(event.at_s),
         reading.text,
         tuple(facts),
@@ -200,7 +187,7 @@ def _since_s(alarm: Alarm) -> float:
 
 
 def _name(event: AlarmChanged) -> str:
-    return f"alarm-{event.transition.alarm.number}-{event.transition.number}"
+    return f"alarm-{event.alarm.number}-{event.transition.number}"
 
 
 # Figures
@@ -212,7 +199,7 @@ def _strips(alarm_strip: AlarmStrip, name: str) -> list[str]:
     cleaned = filter_signal(alarm_strip.recording.signal[:, :MOST_LEADS], rate_hz, _FILTERS)
     signal = cleaned.with_gaps()
     times_s = alarm_strip.begins_s + np.arange(signal.shape[1]) / cleaned.rate_hz
-    alarm = alarm_strip.event.transition.alarm
+    alarm = alarm_strip.event.alarm
     title = CONDITIONS[alarm.condition].title
     edges = [*np.arange(alarm_strip.start_s, alarm_strip.end_s, STRIP_S).tolist(), alarm_strip.end_s]
     return [

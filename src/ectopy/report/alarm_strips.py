@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, MOST_PULSES, pulse_unit, readable_pulse
-from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, QualityChanged
+from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, QualityChanged, status
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.chunk_assembly import Segment
-from ectopy.monitor.sources import Step
+from ectopy.monitor.input_sources import Step
 from ectopy.recording import PulseWave, Recording
 
 MOST_STRIPS = 24
@@ -30,16 +30,8 @@ _JUDGED_S = 15.0  # after which a beat is judged even when no other has come
 class AlarmStrip:
     """An alarm that was raised, or returned, with the signal around it.
 
-    Attributes
-    ----------
-    start_s, end_s : float
-        The strip, stream seconds.
-    recording : Recording
-        The signal of the strip, with some seconds before and after it.
-    begins_s : float
-        Stream second of its first sample.
-    quality : tuple of QualityChanged
-        Changes of its leads, from the ones that hold at its start.
+    The strip goes from `start_s` to `end_s`, stream seconds; the recording has some seconds before and after it, and
+    begins at `begins_s`. `quality` are the changes of its leads, from the ones that hold at its start.
     """
 
     event: AlarmChanged
@@ -54,17 +46,8 @@ class AlarmStrip:
 class AlarmStrips:
     """Collects strips of the most urgent alarms from the steps of watching, the first ones of each priority.
 
-    Attributes
-    ----------
-    strips : list of AlarmStrip
-        In order of time; at most `MOST_STRIPS`.
-    alarms : dict of int to Alarm
-        By number, as they stand; the first `MOST_LISTED`.
-
-    Parameters
-    ----------
-    from_s : float
-        Alarms of before are left out.
+    There are at most `MOST_STRIPS` of them, in order of time, and at most `MOST_LISTED` `alarms` by number, as they
+    stand. Alarms of before `from_s` are left out.
     """
 
     def __init__(self, from_s: float = 0.0) -> None:
@@ -89,8 +72,9 @@ class AlarmStrips:
                     self._quality.append(event)
                 case AlarmChanged() if event.at_s >= self._from_s:
                     self._record(event)
-        if step.state.signal is not None:
-            self._segment = step.state.signal.segment
+        segment = status.stream(step.state)
+        if segment is not None:
+            self._segment = segment
             self._drop_before(step.state.clock_s - _KEPT_S)
         ready = [event for event in self._waiting if event.strip_s[1] + _JUDGED_S <= step.state.clock_s]
         self._complete(ready)
@@ -100,10 +84,10 @@ class AlarmStrips:
         self._complete(list(self._waiting))
 
     def _record(self, event: AlarmChanged) -> None:
-        alarm = event.transition.alarm
+        alarm = event.alarm
         if alarm.number in self.alarms or len(self.alarms) < MOST_LISTED:
             self.alarms[alarm.number] = alarm
-        if event.transition.change in ("raised", "returned"):
+        if event.change in ("raised", "returned"):
             self._waiting.append(event)
 
     def _drop_before(self, before_s: float) -> None:
@@ -180,4 +164,4 @@ def _changes_from(changes: list[QualityChanged], second: float) -> list[QualityC
 
 
 def _urgency(strip: AlarmStrip) -> tuple[int, int]:
-    return -strip.event.transition.alarm.priority, strip.event.number
+    return -strip.event.alarm.priority, strip.event.number

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from ectopy.arguments import checked
 from ectopy.beats import NORMAL_LABEL, Beats
 from ectopy.detector import Detection, Detector, Verdict
-from ectopy.disclaimers import DATA_STATEMENTS, STATEMENTS
+from ectopy.disclaimers import DATA_STATEMENTS
 from ectopy.errors import DataError
 from ectopy.evaluation import Evaluation, class_name
-from ectopy.files import check_writable, write_text
 from ectopy.report import plots, select_beats
 from ectopy.report import text_format as fmt
-from ectopy.report.page import Figure, Tile, render, require_extra
+from ectopy.report.page import Figure, Tile, check_page, write_page
 from ectopy.report.select_beats import Rows
 
 _GALLERY = 8
@@ -110,31 +109,26 @@ def detection_report(path: str | Path, detector: Detector, beats: Beats, detecti
 def _write(
     path: str | Path, detector: Detector, beats: Beats, detection: Detection, evaluation: Evaluation | None
 ) -> None:
-    require_extra()
-    path = Path(path)
-    check_writable(path)
+    path = check_page(path)
     _check(detector, beats, detection)
-    write_text(
+    write_page(
         path,
-        render(
-            "beats.html.jinja",
-            subject=beats.source or "Heartbeats",
-            detector=detector,
-            beats=beats,
-            threshold=fmt.threshold(detector.rule, len(detector.calibration)),
-            smallest_p=fmt.p_value(1 / (len(detector.calibration) + 1)),
-            tiles=_verdict_tiles(detection),
-            merits=_merit_tiles(evaluation) if evaluation else (),
-            scores=_scores(detector, detection, evaluation),
-            curves=_curves(evaluation) if evaluation else (),
-            confusion=_confusion_rows(evaluation) if evaluation else (),
-            classes=_class_rows(evaluation) if evaluation else (),
-            galleries=_galleries(detector, beats, detection, evaluation),
-            facts=_facts(detector),
-            learning=_learning(detector),
-            limits=_limits(detector, beats),
-            statements=STATEMENTS,
-        ),
+        "beats.html.jinja",
+        subject=beats.source or "Heartbeats",
+        detector=detector,
+        beats=beats,
+        threshold=fmt.threshold(detector.rule, len(detector.calibration)),
+        smallest_p=fmt.p_value(1 / (len(detector.calibration) + 1)),
+        tiles=_verdict_tiles(detection),
+        merits=_merit_tiles(evaluation) if evaluation else (),
+        scores=_scores(detector, detection, evaluation),
+        curves=_curves(evaluation) if evaluation else (),
+        confusion=_confusion_rows(evaluation) if evaluation else (),
+        classes=_class_rows(evaluation) if evaluation else (),
+        galleries=_galleries(detector, beats, detection, evaluation),
+        facts=_facts(detector),
+        learning=_learning(detector),
+        limits=_limits(detector, beats),
     )
 
 

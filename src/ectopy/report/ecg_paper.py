@@ -95,13 +95,8 @@ class Strip:
 def strip(section: Strip, name: str, label: str) -> str:
     """Draw a strip at 25 mm/s and 10 mm/mV; pulse waves fill their lanes.
 
-    Parameters
-    ----------
-    section : Strip
-    name : str
-        Begins the ids in the drawing; no two drawings of a page may share it.
-    label : str
-        Description for those who cannot see it.
+    The `name` begins the ids in the drawing, so no two drawings of a page may share it; the `label` describes it for
+    those who cannot see it.
     """
     width = LEFT_MM + max(_up_to_heavy(SPEED_MM_S * (section.end_s - section.start_s)), _HEAVY_MM)
     rows = [_extent(GAIN_MM_MV * lead) for lead in section.signal]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ectopy import __version__
+from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import MissingExtraError
+from ectopy.files import check_writable, write_text
 from ectopy.report import text_format as fmt
 from ectopy.report.theme import DARK, LIGHT
 
@@ -31,19 +34,21 @@ class Tile:
 
 
 def require_extra() -> None:
-    """Raise before long work starts when a report could not be made at its end.
-
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib or Jinja is not installed.
-    """
+    """Raise a `MissingExtraError` before long work starts when a report could not be made at its end."""
     if find_spec("matplotlib") is None or find_spec("jinja2") is None:
         raise MissingExtraError.of("report", "a report")
 
 
-def render(template: str, **context: Any) -> str:
-    """Fill one of this package's templates; every text is escaped, figures are not."""
+def check_page(path: str | Path) -> Path:
+    """Raise as `require_extra` and `check_writable` do where a page could not be written; return its path."""
+    require_extra()
+    path = Path(path)
+    check_writable(path)
+    return path
+
+
+def write_page(path: Path, template: str, **context: Any) -> None:
+    """Fill one of this package's templates and write it; every text is escaped, figures are not."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -54,4 +59,5 @@ def render(template: str, **context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(count=fmt.count, score=fmt.score)
-    return environment.get_template(template).render(light=LIGHT, dark=DARK, version=__version__, **context)
+    common = {"light": LIGHT, "dark": DARK, "version": __version__, "statements": STATEMENTS}
+    write_text(path, environment.get_template(template).render(**common, **context))

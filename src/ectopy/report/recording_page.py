@@ -17,12 +17,10 @@ from ectopy.analysis.rhythm_rules import RECORDING, TITLES, RhythmKind, RhythmLi
 from ectopy.analysis.verdicts import Hint
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
-from ectopy.disclaimers import STATEMENTS
-from ectopy.files import check_writable, write_text
 from ectopy.recording import Recording
 from ectopy.report import ecg_paper, plots
 from ectopy.report import text_format as fmt
-from ectopy.report.page import Figure, Tile, render, require_extra
+from ectopy.report.page import Figure, Tile, check_page, write_page
 from ectopy.report.recording_strips import MOST_LEADS, abnormal_beats, choices, cut_strip
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings
@@ -105,42 +103,37 @@ def recording_report(
     MissingExtraError
         If the ``report`` extra is not installed.
     """
-    require_extra()
-    path = Path(path)
-    check_writable(path)
+    path = check_page(path)
     filters = filters or FilterSettings()
     duration_s = recording.duration_s
     rate = heart_rate(analysis, duration_s)
     subject = recording.source.rstrip("/").rpartition("/")[2] or "Recording"
     started = f"{recording.start:%Y-%m-%d %H:%M:%S}" if recording.start else "start not stated"
-    write_text(
+    write_page(
         path,
-        render(
-            "recording.html.jinja",
-            subject=subject,
-            running_title=fmt.css_string(f"{subject} · {started} · Ectopy {__version__}"),
-            facts=_facts(recording, filters),
-            beats=len(analysis),
-            tiles=_tiles(recording, analysis, rate),
-            baseline=analysis.baseline,
-            learned_to=fmt.elapsed(analysis.learned_to_s) if analysis.learned_to_s else "",
-            threshold=analysis.threshold,
-            quality_words=QUALITY_WORDS,
-            quality=_quality_rows(recording, analysis),
-            trend=_trend(recording, analysis, rate, events) if duration_s else None,
-            kinds=_kinds(recording, events),
-            profile=limits.profile,
-            definitions=[(TITLES[kind], text) for kind, text in definitions(limits).items()],
-            started=recording.start is not None,
-            strips=_strips(recording, analysis, events, rate, filters),
-            pulses=bool(recording.pulses),
-            hidden_leads=max(len(recording.leads) - MOST_LEADS, 0),
-            usual=_usual(analysis),
-            comparisons=_comparisons(analysis),
-            paper_style=ecg_paper.STYLE,
-            limits=_LIMITS,
-            statements=STATEMENTS,
-        ),
+        "recording.html.jinja",
+        subject=subject,
+        running_title=fmt.css_string(f"{subject} · {started} · Ectopy {__version__}"),
+        facts=_facts(recording, filters),
+        beats=len(analysis),
+        tiles=_tiles(recording, analysis, rate),
+        baseline=analysis.baseline,
+        learned_to=fmt.elapsed(analysis.learned_to_s) if analysis.learned_to_s else "",
+        threshold=analysis.threshold,
+        quality_words=QUALITY_WORDS,
+        quality=_quality_rows(recording, analysis),
+        trend=_trend(recording, analysis, rate, events) if duration_s else None,
+        kinds=_kinds(recording, events),
+        profile=limits.profile,
+        definitions=[(TITLES[kind], text) for kind, text in definitions(limits).items()],
+        started=recording.start is not None,
+        strips=_strips(recording, analysis, events, rate, filters),
+        pulses=bool(recording.pulses),
+        hidden_leads=max(len(recording.leads) - MOST_LEADS, 0),
+        usual=_usual(analysis),
+        comparisons=_comparisons(analysis),
+        paper_style=ecg_paper.STYLE,
+        limits=_LIMITS,
     )
 
 

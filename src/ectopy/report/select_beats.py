@@ -50,7 +50,7 @@ def typical_normal(detection: Detection, abnormal: NDArray[np.bool_] | None, mos
 
 
 def normal(detection: Detection, abnormal: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    """Which beats are judged normal, and labelled so if labelled."""
+    """Return which beats are judged normal, and labelled so if labelled."""
     judged = _judged_normal(detection)
     return judged if abnormal is None else judged & ~abnormal
 

@@ -1,1 +1,1 @@
-"""The process around the monitor: storage, notification, and the hub that feeds it."""
+"""The process around the monitor: storage, notification, and the engine that feeds it."""

@@ -21,15 +21,15 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADERS_S = 10.0
-"""How long a TLS handshake and the headers of a request may take, and a connection be idle."""
+"""Time that a TLS handshake and the headers of a request may take, and a connection be idle."""
 
 BODY_S = 30.0
-"""How long a body may take, and the time that each further `BODY_BYTES` of it add."""
+"""Time that a body may take, and the time that each further `BODY_BYTES` of it add."""
 
 BODY_BYTES = 2**17
 
 WRITE_S = 60.0
-"""How long a client may take nothing of an answer."""
+"""Time in which a client may take nothing of an answer."""
 
 _SPARE_DESCRIPTORS = 96
 _MOST_DESCRIPTORS = 2**16
@@ -90,10 +90,7 @@ class Connections:
     def listen(self, host: str, port: int) -> list[socket.socket]:
         """Return sockets bound to every address of a host, whose connections are counted.
 
-        Raises
-        ------
-        OSError
-            If one of them cannot be bound.
+        An `OSError` if one of them cannot be bound.
         """
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         listeners: list[socket.socket] = []
@@ -205,13 +202,7 @@ class _Listener(socket.socket):
         self._connections, self._resting = connections, False
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept the next connection that may stay.
-
-        Raises
-        ------
-        BlockingIOError
-            If there is none now.
-        """
+        """Accept the next connection that may stay; a `BlockingIOError` if there is none now."""
         while True:
             if self._resting or not self._connections.make_room():
                 self._resting = False
@@ -231,10 +222,7 @@ class _Listener(socket.socket):
 class Protocol(H11Protocol):
     """HTTP that reports whose turn it is: the client's until its request is complete, and after the answer again.
 
-    Attributes
-    ----------
-    counted : Connections
-        Those of the server; for a subclass to name.
+    A subclass names the `counted` connections, those of the server.
     """
 
     counted: Connections

@@ -56,10 +56,7 @@ _PEOPLE = {
 def run_live_demo(port: int | None = None) -> None:
     """Serve eight simulated patients until interrupted, and open a browser; errors are those of `run`.
 
-    Parameters
-    ----------
-    port : int or None
-        None = 8765, or any free port where that is taken.
+    A `port` of None is 8765, or any free port where that is taken.
     """
     recordings = {patient: _recording(number, person) for number, (patient, person) in enumerate(_PEOPLE.items())}
     with TemporaryDirectory(prefix="ectopy-demo-") as folder:

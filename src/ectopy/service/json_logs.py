@@ -14,7 +14,7 @@ import structlog
 from ectopy.service.access.rate_limits import RateLimiter
 
 NOTES_PER_MINUTE, WARNINGS_PER_MINUTE = 6000, 60
-"""Of each line of code that logs: informational messages, and those that may hold a traceback."""
+"""Limit for each line of code that logs: informational messages, and those that may hold a traceback."""
 
 
 class Throttle(logging.Filter):
@@ -28,7 +28,7 @@ class Throttle(logging.Filter):
         self._left_out: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to write a message."""
+        """Return whether to write a message."""
         place = f"{record.name}:{record.pathname}:{record.lineno}"
         limiter = self._warnings if record.levelno >= logging.WARNING else self._notes
         too_often = limiter.acquire(place, self._clock()) > 0

@@ -17,7 +17,7 @@ from ectopy.monitor.limits import LIMITS
 from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
 from ectopy.presentation import finite_or_none
 from ectopy.service import schemas
-from ectopy.service.storage import Device, StoredAlarm, StoredAudit, StoredEvent, StoredKey, TrendStep, Waveform
+from ectopy.service.storage import StoredAlarm, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.waveform_history import BeatComparison
 
 _PULSE_PLACES = 5
@@ -79,11 +79,6 @@ def detail(
 def limits() -> list[schemas.LimitShape]:
     """Answer with the range of each limit."""
     return [cast(schemas.LimitShape, {"name": name, **asdict(limit)}) for name, limit in LIMITS.items()]
-
-
-def device(stored: Device) -> schemas.DeviceShape:
-    """Answer with a device."""
-    return schemas.DeviceShape(device=stored.device, patient=stored.patient, since_time=stored.since)
 
 
 def _baseline(state: MonitorState, threshold: float) -> schemas.BaselineShape:
@@ -205,27 +200,6 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
             return {"reason": event.reason}
         case BeatJudged():
             return dict(beat(stored.time, event))
-
-
-def key(stored: StoredKey) -> schemas.KeyShape:
-    """Answer with a key, without its secret."""
-    return schemas.KeyShape(
-        id=stored.id,
-        name=stored.name,
-        scopes=list(stored.scopes),
-        created_time=stored.created,
-        patients=None if stored.patients is None else list(stored.patients),
-        devices=list(stored.devices),
-        expires_time=stored.expires,
-    )
-
-
-def audit(stored: StoredAudit) -> schemas.AuditShape:
-    """Answer with an entry of the audit log."""
-    entry = stored.entry
-    return schemas.AuditShape(
-        id=stored.id, time=entry.time, who=entry.actor, what=entry.action, patient=entry.patient, detail=entry.detail
-    )
 
 
 def lists(array: NDArray[np.floating]) -> Any:

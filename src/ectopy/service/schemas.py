@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, with_config
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from ectopy.disclaimers import STATEMENT
@@ -15,11 +16,8 @@ from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.service.access import Scope
 from ectopy.service.monitoring.replays import FASTEST, SLOWEST
-
-
-def with_example(**example: Any) -> ConfigDict:
-    """Configure a schema with an example."""
-    return ConfigDict(json_schema_extra={"examples": [example]})
+from ectopy.service.openapi_examples import example_config, with_example
+from ectopy.service.storage import StoredKey
 
 
 class _Request(BaseModel):
@@ -57,27 +55,25 @@ _ALARM = AlarmJson(
 )
 
 
-@with_config(with_example(**_ALARM))
+@with_example(**_ALARM)
 class AlarmShape(AlarmJson):
     """An alarm in its present state; words of the IHE profile Alert Communication Management."""
 
 
-@with_config(
-    with_example(
-        patient="bed 3",
-        name="Anna",
-        state="alarm",
-        heart_rate_bpm=152.1,
-        quality={"MLII": "good", "V1": "noisy"},
-        last_sample_time=1767225604.0,
-        received_time=1767225604.1,
-        compared_with="own normal",
-        learning_left_s=None,
-        alarm=_ALARM,
-        unacknowledged=_ALARM,
-        alarms=1,
-        audio_paused_until_time=None,
-    )
+@with_example(
+    patient="bed 3",
+    name="Anna",
+    state="alarm",
+    heart_rate_bpm=152.1,
+    quality={"MLII": "good", "V1": "noisy"},
+    last_sample_time=1767225604.0,
+    received_time=1767225604.1,
+    compared_with="own normal",
+    learning_left_s=None,
+    alarm=_ALARM,
+    unacknowledged=_ALARM,
+    alarms=1,
+    audio_paused_until_time=None,
 )
 class SummaryShape(TypedDict):
     """Status of a patient; `alarm` is the most urgent of all `alarms`, `unacknowledged` of those not acknowledged.
@@ -157,19 +153,17 @@ class DetailOrderShape(DetailShape):
     stored: bool
 
 
-@with_config(
-    with_example(
-        time=1767225600.5,
-        position=15000,
-        interval_s=0.41,
-        verdict="ABNORMAL",
-        score=9.1,
-        threshold=3.2,
-        hint="ventricular-like",
-        reason="Its shape is unlike the patient's usual beats.",
-        p_value=0.001,
-        confidence="learning, 40 s",
-    )
+@with_example(
+    time=1767225600.5,
+    position=15000,
+    interval_s=0.41,
+    verdict="ABNORMAL",
+    score=9.1,
+    threshold=3.2,
+    hint="ventricular-like",
+    reason="Its shape is unlike the patient's usual beats.",
+    p_value=0.001,
+    confidence="learning, 40 s",
 )
 class BeatShape(TypedDict):
     """A judged beat; `confidence` is empty where the patient's normal is known."""
@@ -186,16 +180,14 @@ class BeatShape(TypedDict):
     confidence: str
 
 
-@with_config(
-    with_example(
-        patient="bed 3",
-        stream="",
-        rate_hz=250.0,
-        leads=["MLII"],
-        start_time=1767225600.0,
-        position=15000,
-        samples=[[0.01, 0.02, None]],
-    )
+@with_example(
+    patient="bed 3",
+    stream="",
+    rate_hz=250.0,
+    leads=["MLII"],
+    start_time=1767225600.0,
+    position=15000,
+    samples=[[0.01, 0.02, None]],
 )
 class PulseShape(TypedDict):
     """A part of a pulse wave, null where there is no sample."""
@@ -264,7 +256,7 @@ class TransitionShape(TransitionJson):
     stored: bool
 
 
-@with_config(with_example(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing"))
+@with_example(time=1767225630.0, who="desk of ward 3", comment="artefact: tooth brushing")
 class CommentShape(TypedDict):
     """A comment of a person on an alarm."""
 
@@ -297,53 +289,30 @@ class EventShape(TypedDict):
     time: float
 
 
-@with_config(with_example(device="strap-7", patient="bed 3", since_time=1767225600.0))
-class DeviceShape(TypedDict):
-    """A device, its patient, and since when it is attached."""
-
-    device: str
-    patient: str | None
-    since_time: float
-
-
-@with_config(
-    with_example(
-        id=2,
-        name="strap of bed 3",
-        scopes=["send"],
-        created_time=1767225600.0,
-        patients=["bed 3"],
-        devices=[],
-        expires_time=None,
-    )
+@with_example(
+    id=2,
+    name="strap of bed 3",
+    scopes=["send"],
+    created_time=1767225600.0,
+    patients=["bed 3"],
+    devices=[],
+    expires_time=None,
+    key="ectopy_...",
 )
-class KeyShape(TypedDict):
-    """A key, without its secret; `patients` is for whom it sends, null = for any patient."""
-
-    id: int
-    name: str
-    scopes: list[str]
-    created_time: float
-    patients: list[str] | None
-    devices: list[str]
-    expires_time: float | None
-
-
-class NewKeyShape(KeyShape):
+@dataclass(frozen=True, kw_only=True)
+class NewKeyShape(StoredKey):
     """A new key, with its secret, which is shown this once."""
 
     key: str
 
 
-@with_config(
-    with_example(
-        id=4711,
-        time=1767225600.0,
-        who="desk of ward 3",
-        what="acknowledged alarm",
-        patient="bed 3",
-        detail="7 pulse is there",
-    )
+@with_example(
+    id=4711,
+    time=1767225600.0,
+    who="desk of ward 3",
+    what="acknowledged alarm",
+    patient="bed 3",
+    detail="7 pulse is there",
 )
 class AuditShape(TypedDict):
     """An entry of the audit log; later entries have greater ids."""
@@ -370,7 +339,7 @@ class HealthShape(TypedDict):
 
 
 class ReadinessShape(TypedDict):
-    """Whether the service is ready, and its checks."""
+    """Readiness of the service, and its checks."""
 
     ready: bool
     checks: dict[str, bool]
@@ -422,7 +391,7 @@ class AboutShape(TypedDict):
 class SignIn(_Request):
     """A key."""
 
-    model_config = with_example(key="ectopy_...")
+    model_config = example_config(key="ectopy_...")
 
     key: Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -445,7 +414,7 @@ class NewKey(_Request):
     says so it sends for everybody.
     """
 
-    model_config = with_example(name="strap of bed 3", scopes=["send"], patients=["bed 3"])
+    model_config = example_config(name="strap of bed 3", scopes=["send"], patients=["bed 3"])
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     scopes: Annotated[set[Scope], Field(min_length=1)]
@@ -458,7 +427,7 @@ class NewKey(_Request):
 class NewPatient(_Request):
     """A patient to be watched; the name is for people, and stays as it is where it is null."""
 
-    model_config = with_example(patient="bed 3", name="Anna")
+    model_config = example_config(patient="bed 3", name="Anna")
 
     patient: Annotated[str, Field(min_length=1, max_length=200)]
     name: Annotated[str | None, Field(max_length=200)] = None
@@ -467,7 +436,7 @@ class NewPatient(_Request):
 class NewLimits(_Request):
     """A profile, and the limits that differ from it."""
 
-    model_config = with_example(profile="ward", limits={"high_bpm": 120, "low_bpm": 45})
+    model_config = example_config(profile="ward", limits={"high_bpm": 120, "low_bpm": 45})
 
     profile: str
     limits: dict[str, float | None] = {}
@@ -477,7 +446,7 @@ class NewLimits(_Request):
 class Comment(_Request):
     """A reason."""
 
-    model_config = with_example(comment="seen, patient is well")
+    model_config = example_config(comment="seen, patient is well")
 
     comment: Annotated[str, Field(max_length=1000)] = ""
 
@@ -492,7 +461,7 @@ class AdmittedShape(TypedDict):
 class Wearer(_Request):
     """The patient for whom a device sends."""
 
-    model_config = with_example(patient="bed 3")
+    model_config = example_config(patient="bed 3")
 
     patient: Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -500,7 +469,7 @@ class Wearer(_Request):
 class NewComment(_Request):
     """A comment on what was seen or done."""
 
-    model_config = with_example(comment="artefact: tooth brushing")
+    model_config = example_config(comment="artefact: tooth brushing")
 
     comment: Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -529,16 +498,14 @@ class ReceiptShape(TypedDict):
     late: int
 
 
-@with_config(
-    with_example(
-        id="0123456789abcdef",
-        name="100",
-        added_time=1767225600.0,
-        status="done",
-        progress=1.0,
-        error="",
-        summary={"duration_s": 1805.6, "leads": ["MLII", "V5"], "beats": 2273, "abnormal": 34},
-    )
+@with_example(
+    id="0123456789abcdef",
+    name="100",
+    added_time=1767225600.0,
+    status="done",
+    progress=1.0,
+    error="",
+    summary={"duration_s": 1805.6, "leads": ["MLII", "V5"], "beats": 2273, "abnormal": 34},
 )
 class RecordingShape(TypedDict):
     """A recording; `summary` is null until it is analysed."""
@@ -583,7 +550,7 @@ class RecordingSignalShape(TypedDict, total=False):
 class Choice(_Request):
     """The name of a recording, as it is listed."""
 
-    model_config = with_example(recording="mitdb/208")
+    model_config = example_config(recording="mitdb/208")
 
     recording: Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -591,7 +558,7 @@ class Choice(_Request):
 class NewReplay(_Request):
     """A recording, the patient into whom it is played, and the speed."""
 
-    model_config = with_example(recording="simulated", patient="bed 3", speed=1)
+    model_config = example_config(recording="simulated", patient="bed 3", speed=1)
 
     recording: Annotated[
         str,
@@ -599,30 +566,3 @@ class NewReplay(_Request):
     ]
     patient: Annotated[str, Field(min_length=1, max_length=200)]
     speed: Annotated[float, Field(ge=SLOWEST, le=FASTEST, description="Seconds of signal a second.")] = 1.0
-
-
-@with_config(
-    with_example(
-        id="0123456789abcdef",
-        recording="simulated",
-        patient="bed 3",
-        speed=1.0,
-        started_time=1767225600.0,
-        duration_s=1800.0,
-        position_s=12.5,
-        status="playing",
-        error="",
-    )
-)
-class ReplayShape(TypedDict):
-    """A recording that is or was played; `position_s` of `duration_s` is stored."""
-
-    id: str
-    recording: str
-    patient: str
-    speed: float
-    started_time: float
-    duration_s: float
-    position_s: float
-    status: str
-    error: str

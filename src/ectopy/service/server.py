@@ -66,13 +66,7 @@ class Server(uvicorn.Server):
         return f"{'https' if self._settings.tls else 'http'}://{name}:{port}"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, and call `ready`.
-
-        Raises
-        ------
-        SettingError
-            If the address is taken.
-        """
+        """Begin to answer, and call `ready`; a `SettingError` if the address is taken."""
         if sockets is None:
             try:
                 sockets = self._connections.listen(self._settings.host, self._settings.port)

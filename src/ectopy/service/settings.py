@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
+import platformdirs
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -16,16 +18,32 @@ from pydantic_settings import (
 
 from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.errors import SettingError
-from ectopy.service.paths import home
+from ectopy.files import make_folder
 
 FILE = "ectopy.toml"
 PORT = 8765
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_PRIVATE = 0o700
+
+
+def home() -> Path:
+    """Return the folder of the service: ``ECTOPY_HOME``, or the user's data folder."""
+    return Path(os.environ.get("ECTOPY_HOME") or platformdirs.user_data_path("ectopy", appauthor=False))
+
+
+def make_home(folder: Path) -> None:
+    """Make the folder of the service unless it exists; no other user of the machine may read it.
+
+    An `OutputError` if it cannot be made.
+    """
+    if not folder.exists():
+        make_folder(folder)
+        folder.chmod(_PRIVATE)
 
 
 class Settings(BaseSettings):
-    """How the service runs.
+    """Settings by which the service runs.
 
     Attributes
     ----------
@@ -100,12 +118,12 @@ class Settings(BaseSettings):
 
     @property
     def tls(self) -> bool:
-        """Whether the service speaks TLS."""
+        """Return whether the service speaks TLS."""
         return self.tls_certificate is not None
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine reaches the service."""
+        """Return whether only this machine reaches the service."""
         return self.host in _LOOPBACK
 
     @property

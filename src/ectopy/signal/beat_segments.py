@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.beats import BEAT_SAMPLES
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.filters import Filtered
 from ectopy.signal.heartbeats import lower_median
-from ectopy.signal.state_replace import replace
+from ectopy.signal.state_replace import builder, replace
 
 BEFORE = 52
 AFTER = BEAT_SAMPLES - BEFORE
@@ -62,7 +62,8 @@ class BeatSegments:
         return len(self.times_s)
 
     def __getitem__(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> BeatSegments:
-        return BeatSegments(*(column[rows] for column in self._columns))
+        part: BeatSegments = builder(BeatSegments)(*[column[rows] for column in self._columns])
+        return part
 
     @classmethod
     def joined(cls, parts: Sequence[BeatSegments]) -> BeatSegments:
@@ -137,7 +138,7 @@ class RecentSignal:
     def newest(self, length: int) -> RecentSignal:
         """Return the last `length` samples."""
         old = max(self.signal.shape[1] - length, 0)
-        all_missing = self.gone + int(np.count_nonzero(self.missing[:, :old].all(axis=0)))
+        all_missing = self.gone + int(np.count_nonzero(np.logical_and.reduce(self.missing[:, :old], axis=0)))
         return RecentSignal(self.signal[:, old:], self.missing[:, old:], self.start + old, all_missing)
 
 
@@ -270,7 +271,8 @@ def _append(
     if latest.missing.any():
         positions = np.round(times_s * filtered.rate_hz).astype(int) - latest.start
         missing_before += np.concatenate([[0], np.cumsum(latest.missing.all(axis=0))])[positions]
-    rr_s = times_s - np.concatenate([[memory.last_s], times_s[:-1]])
+    with_last_s = np.concatenate([[memory.last_s], times_s])
+    rr_s = with_last_s[1:] - with_last_s[:-1]
     rr_s[missing_before > np.concatenate([[memory.last_gone], missing_before[:-1]])] = np.nan
     # The usual interval is the median of the last fifty, the beat's own included; the spread is that of their log.
     all_rr_s = np.concatenate([memory.rr_s, rr_s])
@@ -304,9 +306,9 @@ def _cut(latest: RecentSignal, pending: PendingBeats, rate_hz: float, complete: 
             inside &= exact[:, -1] < end + MARGIN
         share = np.minimum(np.maximum(exact - left, 0.0), 1.0)
         left -= latest.start
-        rows = latest.signal[:, left] * (1 - share) + latest.signal[:, left + 1] * share
-        is_flat = rows.max(axis=2) == rows.min(axis=2)
-        clear = inside & ~(latest.missing[:, left].any(axis=2) | is_flat)
+        rows = latest.signal.take(left, axis=1) * (1 - share) + latest.signal.take(left + 1, axis=1) * share
+        is_flat = np.maximum.reduce(rows, axis=2) == np.minimum.reduce(rows, axis=2)
+        clear = inside & ~(np.logical_or.reduce(latest.missing.take(left, axis=1), axis=2) | is_flat)
         samples.append(rows.swapaxes(0, 1).astype(np.float32))
         readable.append(clear.T)
     return PendingBeats(

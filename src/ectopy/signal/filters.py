@@ -13,7 +13,7 @@ from scipy.signal import firwin
 
 from ectopy.arguments import check_fields
 from ectopy.errors import SettingError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
 from ectopy.signal.pacing_spikes import SpikeState, spikes_end, spikes_step
 

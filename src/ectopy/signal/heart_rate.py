@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 
 WINDOW_S = 10.0
 

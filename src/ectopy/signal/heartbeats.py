@@ -114,7 +114,7 @@ Peak = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class QrsStrength:
-    """How strongly the leads of each patient show a QRS complex, at `STRENGTH_RATE_HZ`.
+    """Return how strongly the leads of each patient show a QRS complex, at `STRENGTH_RATE_HZ`.
 
     Attributes
     ----------
@@ -380,10 +380,12 @@ def in_empty_seconds(leads: LeadsState, peaks: PeaksState, positions: NDArray[np
     ndarray of bool, shape (n,)
         False for a second that is not complete, or more than eight seconds ago.
     """
+    empty = np.logical_and.reduce(leads.empty, axis=0)
+    if not empty.any():
+        return np.zeros(len(positions), np.bool_)
     complete = (peaks.start + peaks.evidence.height.shape[1] - leads.given) // _BLOCK
     places = positions.astype(int) // _BLOCK - complete + _EMPTY_BLOCKS
     inside = (places >= 0) & (places < _EMPTY_BLOCKS)
-    empty = np.logical_and.reduce(leads.empty, axis=0)
     return np.asarray(inside & empty[np.where(inside, places, 0)])
 
 
@@ -787,7 +789,7 @@ def _strength(
 
 def _decide(state: PeaksState, strength: QrsStrength, *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
     """Find the peaks in the strength, and accept those that are heartbeats."""
-    whole = state.evidence.followed_by(strength, QrsStrength.zero(_APART if last else 0))
+    whole = state.evidence.followed_by(strength, *([QrsStrength.zero(_APART)] if last else []))
     length = whole.height.shape[1]
     searched = length - 2 * _APART
     if searched <= 0:
@@ -801,22 +803,25 @@ def _decide(state: PeaksState, strength: QrsStrength, *, last: bool) -> tuple[Pe
 def _peaks(strength: QrsStrength, start: int) -> Iterable[tuple[Peak, float]]:
     """Return the peaks that are the highest within 0.14 s to each side, each with the period of the signal there."""
     height = strength.height[0]
-    high = _APART + np.flatnonzero(height[_APART:-_APART] > _LEAST_STRENGTH)
+    inner, before, after = height[_APART:-_APART], height[_APART - 1 : -_APART - 1], height[_APART + 1 : -_APART + 1]
+    high = _APART + ((inner > _LEAST_STRENGTH) & (inner >= before) & (inner >= after)).nonzero()[0]
     if not len(high):
         return ()
-    highest = height[high] == height[high[:, None] + _AROUND].max(axis=1)
+    highest = height[high] == np.maximum.reduce(height[high[:, None] + _AROUND], axis=1)
     # Beats of a fast rhythm are so close that the flank of the next one may be as high as the peak: 7 samples (0.08 s).
-    fast = (strength.period[0, high] > 0) & (strength.period[0, high] < _REFRACTORY)
+    period = strength.period[0, high]
+    fast = (period > 0) & (period < _REFRACTORY)
     if fast.any():
         highest[fast] = height[high[fast]] == height[high[fast, None] + _CLOSE].max(axis=1)
     # Position by a parabola through three samples.
     peaks = high[highest]
-    left, top, right = height[peaks - 1], height[peaks], height[peaks + 1]
-    bend = 2 * top - left - right
-    between = np.divide(right - left, 2 * bend, out=np.zeros_like(top), where=bend > 0)
-    positions = start + peaks + np.minimum(np.maximum(between, -0.5), 0.5)
-    peak_values = zip(positions.tolist(), top.tolist(), strength.sharpness[0, peaks].tolist(), strict=True)
-    return zip(peak_values, strength.period[0, peaks].tolist(), strict=True)
+    around = (height[peaks - 1], height[peaks], height[peaks + 1], strength.sharpness[0, peaks])
+    found = []
+    for peak, left, top, right, sharpness in zip(peaks.tolist(), *(each.tolist() for each in around), strict=True):
+        bend = 2 * top - left - right
+        between = (right - left) / (2 * bend) if bend > 0 else 0.0
+        found.append((start + peak + min(max(between, -0.5), 0.5), top, sharpness))
+    return zip(found, period[highest].tolist(), strict=True)
 
 
 def _accept_peaks(

@@ -20,13 +20,13 @@ from math import ceil, isfinite, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
 
 GRID_HZ = 64
 """Rate to which every wave is averaged."""
 HIGHEST_RATE_HZ = 1000
-"""Of a wave."""
+"""Highest sampling rate of a wave."""
 
 _EDGES: NDArray[np.float64] = np.arange(GRID_HZ + 1) / GRID_HZ
 _PLACES: NDArray[np.float64] = np.arange(HIGHEST_RATE_HZ + 3.0)

@@ -44,7 +44,7 @@ from scipy.ndimage import correlate1d
 from scipy.signal import firwin
 
 from ectopy.errors import DataError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 from ectopy.signal.heartbeats import lower_median
@@ -124,7 +124,7 @@ class Quality:
 
     @property
     def readable(self) -> NDArray[np.bool_]:
-        """Where the index is at least one half, shape (leads, windows)."""
+        """Return where the index is at least one half, shape (leads, windows)."""
         return np.asarray(self.index >= READABLE)
 
     def readable_at(self, times_s: NDArray[np.float64]) -> NDArray[np.bool_]:

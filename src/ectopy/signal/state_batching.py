@@ -14,6 +14,8 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.signal.state_replace import builder
+
 T = TypeVar("T")
 
 
@@ -75,4 +77,4 @@ def _paths(kind: Any) -> list[str]:
 def _built(kind: Any, columns: Iterator[Sequence[Any]]) -> list[Any]:
     """Build states from columns of leaves, one leaf for each state, in the order of `_leaves`."""
     values = [next(columns) if inner is None else _built(inner, columns) for _, inner in _parts(kind)]
-    return list(map(kind, *values))
+    return list(map(builder(kind), *values))

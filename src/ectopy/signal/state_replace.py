@@ -1,18 +1,22 @@
-"""`replace` of dataclasses, for states that change many times a second."""
+"""Copy and build frozen states, faster than `dataclasses` does, for states that change many times a second.
+
+A frozen dataclass sets each field through `object.__setattr__`, which takes most of the time. Here the fields are set
+in an object of a class with the same slots that is not frozen, which then becomes one of the frozen class.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import fields, make_dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataclasses import replace
 else:
-    from dataclasses import fields
-    from functools import cache
-    from operator import attrgetter
 
     def replace(state, /, **changes):
-        """Copy a state with some fields changed: as `dataclasses.replace` does, in less than half its time.
+        """Copy a state with some fields changed: as `dataclasses.replace` does, in less than a third of its time.
 
         Parameters
         ----------
@@ -23,28 +27,43 @@ else:
 
         Raises
         ------
-        KeyError
+        TypeError
             If there is no such field.
         """
-        values_of, places, setters = _fields(type(state))
-        values = list(values_of(state))
-        for name, value in changes.items():
-            values[places[name]] = value
-        copy = object.__new__(type(state))
-        for put, value in zip(setters, values, strict=True):
-            put(copy, value)
-        return copy
-
-    @cache
-    def _fields(kind):
-        """What takes all values out of a state, where each field is among them, and what puts each in."""
-        if hasattr(kind, "__post_init__"):
-            raise TypeError(f"{kind.__name__} checks its fields when it is made; use dataclasses.replace.")
-        names = [field.name for field in fields(kind)]
-        setters = [getattr(kind, name).__set__ for name in names]
-        # Of one name, `attrgetter` takes the value itself and not a tuple.
-        values_of = attrgetter(*names) if len(names) > 1 else lambda state: (getattr(state, names[0]),)
-        return values_of, {name: place for place, name in enumerate(names)}, setters
+        return _copier(type(state))(state, **changes)
 
 
-__all__ = ["replace"]
+@cache
+def builder(kind: Any) -> Callable[..., Any]:
+    """Return a function that builds a state of this class from the values of all its fields, in their order."""
+    unfrozen = _unfrozen(kind)
+
+    def build(*values: object) -> Any:
+        state = unfrozen(*values)
+        state.__class__ = kind
+        return state
+
+    return build
+
+
+@cache
+def _copier(kind: Any) -> Callable[..., Any]:
+    """Return a function that copies a state, with a parameter for each field."""
+    names = [field.name for field in fields(kind)]
+    parameters = ", ".join(f"{name}=_same" for name in names)
+    values = ", ".join(f"_state.{name} if {name} is _same else {name}" for name in names)
+    namespace: dict[str, Any] = {"_same": object(), "_build": builder(kind)}
+    exec(f"def copy(_state, /, *, {parameters}): return _build({values})", namespace)
+    copier: Callable[..., Any] = namespace["copy"]
+    return copier
+
+
+@cache
+def _unfrozen(kind: Any) -> Any:
+    """Return a class with the slots of a state, whose fields can be set."""
+    if hasattr(kind, "__post_init__"):
+        raise TypeError(f"{kind.__name__} checks its fields when it is made; use dataclasses.replace.")
+    return make_dataclass(kind.__name__, [field.name for field in fields(kind)], slots=True)
+
+
+__all__ = ["builder", "replace"]

@@ -22,7 +22,7 @@ except ModuleNotFoundError as error:
 
 
 class _KindError(DataError, TypeError):
-    """Where scikit-learn's conventions ask for a TypeError."""
+    """A `DataError` where scikit-learn's conventions ask for a TypeError."""
 
 
 class AutoencoderDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]

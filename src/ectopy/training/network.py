@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import StepProgress, check_fields
 from ectopy.errors import NotEnoughNormalsError, SettingError
-from ectopy.reprs import short_repr
+from ectopy.presentation import short_repr
 from ectopy.training.architectures import Architecture, Branch, architecture
 from ectopy.training.augmentation import vary
 from ectopy.training.load_tensorflow import load_tensorflow
@@ -30,7 +30,7 @@ _VALIDATION_BATCH = 4096
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How to train.
+    """Settings of a training.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How far a beat is from its reconstruction, as part of the network, so that the deployed graph is what was trained."""
+"""Distance of a beat from its reconstruction, as part of the network: the deployed graph is what was trained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TINY = 1e-30
 
 
 def tolerant_error(beats: KerasTensor, reconstruction: KerasTensor) -> KerasTensor:
-    """How far each sample lies outside what the reconstruction allows within a small timing error.
+    """Return how far each sample lies outside what the reconstruction allows within a small timing error.
 
     A QRS complex that comes one sample late is not an anomaly, yet it makes the largest plain difference of all. So a
     sample is compared with the range of the reconstruction over its neighbours, one to each side (the envelope of

@@ -15,8 +15,8 @@ from ectopy.beats import Beats
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, NotEnoughNormalsError
+from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
-from ectopy.reprs import short_repr
 from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.beat_segments import BeatSegments, cut_beats
 from ectopy.training import TrainingSettings

@@ -96,7 +96,7 @@ def train(
 
 
 def _metrics(detector: Detector, beats: Beats) -> dict[str, float]:
-    """What the training data themselves say: held-out normals, and abnormal beats, which trained nothing."""
+    """Scores of the training data themselves: held-out normals, and abnormal beats, which trained nothing."""
     metrics = {"held_out_normals_flagged": float(np.mean(detector.calibration > detector.threshold))}
     if beats.labels is not None:
         detection = detector.detect(beats.select(beats.abnormal))
@@ -108,7 +108,7 @@ def _metrics(detector: Detector, beats: Beats) -> dict[str, float]:
 
 
 def labels_look_reversed(detector: Detector) -> bool:
-    """Whether most training beats that are labelled abnormal are scored normal.
+    """Return whether most training beats that are labelled abnormal are scored normal.
 
     With 1 = abnormal, as in many published tables, a detector learns the abnormal beats and calibrates its threshold on
     them, and the normal ones lie below it: on ECG5000 and simulated beats 3 to 43 % of them were flagged with reversed

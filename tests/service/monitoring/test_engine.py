@@ -1,4 +1,4 @@
-"""The hub: nothing stored is lost, nobody is watched worse for the sake of another, and alarms get out."""
+"""The engine: nothing stored is lost, nobody is watched worse for the sake of another, and alarms get out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.errors import DataError, EctopyError, SettingError, StorageError
+from ectopy.errors import DataError, EctopyError, NotFoundError, SettingError, StorageError
 from ectopy.monitor import (
     AlarmChanged,
     BeatJudged,
@@ -38,7 +38,7 @@ from ectopy.monitor.codec import encode
 from ectopy.monitor.monitor import Outcome
 from ectopy.recording import Recording
 from ectopy.service.live.live_samples import LiveSamples
-from ectopy.service.monitoring.engine import SYSTEM_PATIENT, Hub
+from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
 from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, WriteBuffer
 from ectopy.service.notify import MessageFilter, WebhookTarget, deliver_due
 from ectopy.service.notify.memory_outbox import MemoryOutbox
@@ -87,10 +87,10 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def hub(store: Store, monitor: Monitor, clock: Clock) -> Hub:
-    hub = Hub(store, monitor, clock=clock)
-    hub.admit("anna")
-    return hub
+def engine(store: Store, monitor: Monitor, clock: Clock) -> MonitoringEngine:
+    engine = MonitoringEngine(store, monitor, clock=clock)
+    engine.admit("anna")
+    return engine
 
 
 @pytest.fixture
@@ -113,13 +113,18 @@ def cut(recording: Recording, start_s: float, stop_s: float, **other: object) ->
 
 
 def play(
-    hub: Hub, clock: Clock, recordings: dict[str, Recording], start_s: int, stop_s: int, turn: Callable[[], object]
+    engine: MonitoringEngine,
+    clock: Clock,
+    recordings: dict[str, Recording],
+    start_s: int,
+    stop_s: int,
+    turn: Callable[[], object],
 ) -> list:
     """Second after second of some patients; the receipts."""
     receipts = []
     for second in range(start_s, stop_s):
         clock.now = NOW + second + 1
-        receipts += [hub.submit(name, cut(each, second, second + 1)) for name, each in recordings.items()]
+        receipts += [engine.submit(name, cut(each, second, second + 1)) for name, each in recordings.items()]
         turn()
     return receipts
 
@@ -152,31 +157,35 @@ def until(true: Callable[[], bool]) -> None:
 # Safe, then acknowledged
 
 
-def test_nothing_is_said_to_be_stored_before_it_is(hub: Hub, database_url: str, steady: Recording, clock: Clock):
+def test_nothing_is_said_to_be_stored_before_it_is(
+    engine: MonitoringEngine, database_url: str, steady: Recording, clock: Clock
+):
     clock.now = NOW + 4
     with Store.open(database_url) as other:
-        first, second = (hub.submit("anna", cut(steady, start, start + 2)) for start in (0, 2))
-        assert hub.process_inputs() == 2
+        first, second = (engine.submit("anna", cut(steady, start, start + 2)) for start in (0, 2))
+        assert engine.process_inputs() == 2
         assert not first.done()
         assert not second.done()
         assert list(other.inputs.all("anna")) == []
-        hub.flush()
+        engine.flush()
         assert first.result(0) == Receipt("anna", (), 500)
         assert second.result(0) == Receipt("anna", (), 1000)
         np.testing.assert_array_equal(other.waveforms.read("anna", "", 0, 1000).signal, steady.signal[:1000])
 
 
 @ON_SQLITE
-def test_what_a_sender_does_to_its_samples_later_changes_nothing(hub: Hub, store: Store, steady: Recording):
+def test_what_a_sender_does_to_its_samples_later_changes_nothing(
+    engine: MonitoringEngine, store: Store, steady: Recording
+):
     samples = steady.signal[:250].copy()
-    hub.submit("anna", cut(steady, 0, 1, signal=samples))
+    engine.submit("anna", cut(steady, 0, 1, signal=samples))
     samples[:] = 0
-    hub.run_once()
+    engine.run_once()
     np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 250).signal, steady.signal[:250])
 
 
 def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
-    hub: Hub, store: Store, steady: Recording, clock: Clock
+    engine: MonitoringEngine, store: Store, steady: Recording, clock: Clock
 ):
     clock.now = NOW + 3
     inputs = [
@@ -188,8 +197,8 @@ def test_nonsense_is_answered_with_the_reason_and_its_samples_are_not_kept(
         Command(CommandKind.ACKNOWLEDGE, NOW + 2, "Ada", alarm=99),
         cut(steady, 1, 2),
     ]
-    receipts = [hub.submit("anna", input) for input in inputs]
-    hub.run_once()
+    receipts = [engine.submit("anna", input) for input in inputs]
+    engine.run_once()
     words = ["mV, uV and V", "really mV", "different names", "days", "no alarm 99"]
     for receipt, word in zip(receipts[1:-1], words, strict=True):
         ((reason,), next_position) = receipt.result(0).rejected, receipt.result(0).next_position
@@ -216,28 +225,30 @@ def refusals(store: Store) -> list[InputRejected]:
         ({"stream": "\ud800"}, DataError, "cannot be encoded"),
     ],
 )
-def test_what_cannot_be_kept_is_not_taken(hub: Hub, steady: Recording, other: dict, error: type, word: str):
+def test_what_cannot_be_kept_is_not_taken(
+    engine: MonitoringEngine, steady: Recording, other: dict, error: type, word: str
+):
     with pytest.raises(error, match=word):
-        hub.submit("anna", cut(steady, 0, 1, **other))
+        engine.submit("anna", cut(steady, 0, 1, **other))
 
 
 @ON_SQLITE
 def test_there_is_room_for_so_much_and_no_more(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
-    hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
-    hub.admit("anna")
+    engine = MonitoringEngine(store, monitor, clock=clock, room_bytes=10_000)
+    engine.admit("anna")
     for second in range(4):
-        hub.submit("anna", cut(steady, second, second + 1))
+        engine.submit("anna", cut(steady, second, second + 1))
     with pytest.raises(StorageError, match="send again later"):
-        hub.submit("anna", cut(steady, 4, 5))
-    hub.run_once()
-    hub.submit("anna", cut(steady, 4, 5))
+        engine.submit("anna", cut(steady, 4, 5))
+    engine.run_once()
+    engine.submit("anna", cut(steady, 4, 5))
 
 
 @ON_SQLITE
-def test_a_sender_that_no_longer_waits_does_no_harm(hub: Hub, steady: Recording):
-    first, waiting = (hub.submit("anna", cut(steady, second, second + 1)) for second in (0, 1))
+def test_a_sender_that_no_longer_waits_does_no_harm(engine: MonitoringEngine, steady: Recording):
+    first, waiting = (engine.submit("anna", cut(steady, second, second + 1)) for second in (0, 1))
     assert not first.cancel()
-    hub.run_once()
+    engine.run_once()
     assert waiting.result(0).next_position == 500
 
 
@@ -245,42 +256,44 @@ def test_a_sender_that_no_longer_waits_does_no_harm(hub: Hub, steady: Recording)
 
 
 @ON_SQLITE
-def test_only_who_is_admitted_is_watched(hub: Hub, store: Store, steady: Recording):
-    with pytest.raises(SettingError, match="'bob' is watched; admit"):
-        hub.submit("bob", cut(steady, 0, 1))
-    with pytest.raises(SettingError, match="hub itself"):
-        hub.admit(SYSTEM_PATIENT)
+def test_only_who_is_admitted_is_watched(engine: MonitoringEngine, store: Store, steady: Recording):
+    with pytest.raises(NotFoundError, match="'bob' is watched; admit"):
+        engine.submit("bob", cut(steady, 0, 1))
+    with pytest.raises(SettingError, match="service itself"):
+        engine.admit(SYSTEM_PATIENT)
     with pytest.raises(SettingError, match="sends no samples"):
-        hub.submit(SYSTEM_PATIENT, cut(steady, 0, 1))
+        engine.submit(SYSTEM_PATIENT, cut(steady, 0, 1))
     with pytest.raises(SettingError, match="printable"):
-        hub.admit("b\nb")
-    hub.admit("bob", "Robert")
-    hub.admit("bob", "Bob")
-    assert hub.patients() == ("anna", "bob")
+        engine.admit("b\nb")
+    engine.admit("bob", "Robert")
+    engine.admit("bob", "Bob")
+    assert engine.patients() == ("anna", "bob")
     assert {patient.patient: patient.name for patient in store.patients.all()}["bob"] == "Bob"
 
 
 def test_limits_of_admission_outlive_a_restart(
-    hub: Hub, store: Store, monitor: Monitor, clock: Clock, still: Recording
+    engine: MonitoringEngine, store: Store, monitor: Monitor, clock: Clock, still: Recording
 ):
     narrow = replace(Limits.of("ward"), high_bpm=60.0, low_bpm=50.0)
-    hub.admit("bob", limits=narrow)
-    play(hub, clock, {"bob": still}, 0, 3, hub.run_once)
-    restarted = Hub(store, monitor, clock=clock)
+    engine.admit("bob", limits=narrow)
+    play(engine, clock, {"bob": still}, 0, 3, engine.run_once)
+    restarted = MonitoringEngine(store, monitor, clock=clock)
     assert restarted.state("bob").limits == narrow
     restarted.admit("bob", limits=Limits.of("exercise"))
     assert restarted.state("bob").limits == narrow
-    assert encode(restarted.state("bob")) == encode(hub.state("bob"))
+    assert encode(restarted.state("bob")) == encode(engine.state("bob"))
 
 
 @ON_SQLITE
-def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
-    hubs = [Hub(store, monitor, clock=clock, system_patient=f"station {n}", patients=()) for n in range(2)]
-    for n, hub in enumerate(hubs):
-        hub.admit(f"patient {n}")
-        play(hub, clock, {f"patient {n}": steady}, 0, 2, hub.run_once)
-    assert [hub.patients() for hub in hubs] == [("patient 0",), ("patient 1",)]
-    restarted = Hub(store, monitor, clock=clock, system_patient="station 1", patients=["patient 1"])
+def test_engines_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
+    engines = [
+        MonitoringEngine(store, monitor, clock=clock, system_patient=f"station {n}", patients=()) for n in range(2)
+    ]
+    for n, engine in enumerate(engines):
+        engine.admit(f"patient {n}")
+        play(engine, clock, {f"patient {n}": steady}, 0, 2, engine.run_once)
+    assert [engine.patients() for engine in engines] == [("patient 0",), ("patient 1",)]
+    restarted = MonitoringEngine(store, monitor, clock=clock, system_patient="station 1", patients=["patient 1"])
     assert restarted.patients() == ("patient 1",)
     assert restarted.state("patient 1").signal.segment.next_position == 500
 
@@ -291,17 +304,17 @@ def test_hubs_may_share_a_store(store: Store, monitor: Monitor, clock: Clock, st
 @ON_SQLITE
 def test_one_bad_stream_touches_no_other(store: Store, monitor: Monitor, clock: Clock, still: Recording):
     def events(bad_streams: dict[str, Callable[[int], Input]], patient: str) -> list[bytes]:
-        hub = Hub(store, monitor, clock=clock, system_patient=f"station of {patient}", patients=())
+        engine = MonitoringEngine(store, monitor, clock=clock, system_patient=f"station of {patient}", patients=())
         for name in (*bad_streams, patient):
-            hub.admit(name)
+            engine.admit(name)
         for second in range(16):
             clock.now = NOW + second + 1
             for name, make_input in bad_streams.items():
-                hub.submit(name, make_input(second))
-            hub.submit(patient, cut(still, second, second + 1))
+                engine.submit(name, make_input(second))
+            engine.submit(patient, cut(still, second, second + 1))
             for name, make_input in bad_streams.items():
-                hub.submit(name, make_input(second + 1))
-            hub.run_once()
+                engine.submit(name, make_input(second + 1))
+            engine.run_once()
         return stored_events(store, patient)
 
     rng = np.random.default_rng(0)
@@ -323,16 +336,16 @@ def broken(state: MonitorState, input: Input) -> Exception | None:
 
 @ON_SQLITE
 def test_who_sends_much_at_once_keeps_nobody_waiting(store: Store, monitor: Monitor, clock: Clock, steady: Recording):
-    hub = Hub(store, monitor, clock=clock)
+    engine = MonitoringEngine(store, monitor, clock=clock)
     for patient in ("anna", "bob", "carl"):
-        hub.admit(patient)
+        engine.admit(patient)
     clock.now = NOW + 40
-    much = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
-    little = [hub.submit(patient, cut(steady, 0, 40)) for patient in ("bob", "carl")]
-    assert 3 <= hub.run_once() < 30
+    much = [engine.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
+    little = [engine.submit(patient, cut(steady, 0, 40)) for patient in ("bob", "carl")]
+    assert 3 <= engine.run_once() < 30
     assert [receipt.result(0).next_position for receipt in little] == 2 * [10_000]
     assert not much[-1].done()
-    while hub.run_once():
+    while engine.run_once():
         pass
     assert [receipt.result(0).next_position for receipt in much] == list(range(250, 10_001, 250))
 
@@ -350,54 +363,54 @@ def test_an_input_that_breaks_the_monitor_is_told_and_the_others_go_on(
     store: Store, monitor: Monitor, clock: Clock, steady: Recording
 ):
     fragile = Fragile(monitor.criterion, monitor.alarms, monitor.learning_s)
-    hub = Hub(store, fragile, clock=clock)
+    engine = MonitoringEngine(store, fragile, clock=clock)
     for patient in ("anna", "bob"):
-        hub.admit(patient)
-    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.run_once)
-    broken = hub.submit("anna", Command(CommandKind.RELEARN, clock.now, "Mr Break"))
-    (fine,) = play(hub, clock, {"bob": steady}, 5, 6, hub.run_once)
+        engine.admit(patient)
+    play(engine, clock, {"anna": steady, "bob": steady}, 0, 5, engine.run_once)
+    broken = engine.submit("anna", Command(CommandKind.RELEARN, clock.now, "Mr Break"))
+    (fine,) = play(engine, clock, {"bob": steady}, 5, 6, engine.run_once)
     assert "ZeroDivisionError" in broken.result(0).rejected[0]
     assert fine.result(0).next_position == 1500
     assert alarms(store, "anna") == [("raised", "detector failed")]
-    play(hub, clock, {"anna": steady, "bob": steady}, 6, 20, hub.run_once)
+    play(engine, clock, {"anna": steady, "bob": steady}, 6, 20, engine.run_once)
     assert alarms(store, "bob") == []
     assert ("latched", "detector failed") in alarms(store, "anna")
-    assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(hub.state("anna"))
+    assert encode(MonitoringEngine(store, fragile, clock=clock).state("anna")) == encode(engine.state("anna"))
 
 
 def test_a_stored_input_that_breaks_a_newer_monitor_holds_up_nobody(
-    hub: Hub, store: Store, monitor: Monitor, clock: Clock, steady: Recording
+    engine: MonitoringEngine, store: Store, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    hub.admit("bob")
-    play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.run_once)
-    hub.submit("anna", Command(CommandKind.RELEARN, clock.now, "Mr Break"))
-    hub.run_once()
+    engine.admit("bob")
+    play(engine, clock, {"anna": steady, "bob": steady}, 0, 5, engine.run_once)
+    engine.submit("anna", Command(CommandKind.RELEARN, clock.now, "Mr Break"))
+    engine.run_once()
     fragile = Fragile(monitor.criterion, monitor.alarms, monitor.learning_s)
-    restarted = Hub(store, fragile, clock=clock)
+    restarted = MonitoringEngine(store, fragile, clock=clock)
     play(restarted, clock, {"anna": steady, "bob": steady}, 5, 8, restarted.run_once)
     assert ("raised", "detector failed") in alarms(store, "anna")
     assert verify(store.alarms.log("anna")) is None
     assert [restarted.state(name).signal.segment.next_position for name in ("anna", "bob")] == [2000, 2000]
-    assert encode(Hub(store, fragile, clock=clock).state("anna")) == encode(restarted.state("anna"))
+    assert encode(MonitoringEngine(store, fragile, clock=clock).state("anna")) == encode(restarted.state("anna"))
 
 
 def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
-    hub: Hub, store: Store, database_url: str, monitor: Monitor, clock: Clock, steady: Recording
+    engine: MonitoringEngine, store: Store, database_url: str, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    hub.admit("bob")
-    play(hub, clock, {"anna": steady, "bob": steady}, 0, 20, hub.run_once)
-    engine = sa.create_engine(database_url)
-    with engine.begin() as connection:
+    engine.admit("bob")
+    play(engine, clock, {"anna": steady, "bob": steady}, 0, 20, engine.run_once)
+    sql_engine = sa.create_engine(database_url)
+    with sql_engine.begin() as connection:
         connection.exec_driver_sql(
             "UPDATE snapshots SET state = substr(state, 1, 100) "
             "WHERE patient_id = (SELECT id FROM patients WHERE patient = 'anna')"
         )
-    engine.dispose()
-    restarted = Hub(store, monitor, clock=clock)
+    sql_engine.dispose()
+    restarted = MonitoringEngine(store, monitor, clock=clock)
     play(restarted, clock, {"bob": steady}, 20, 22, restarted.run_once)
     assert alarms(store, SYSTEM_PATIENT) == [("raised", "detector failed")]
     assert "'anna'" in store.alarms.newest(SYSTEM_PATIENT)[0].alarm.reading.text
-    with pytest.raises(SettingError, match="'anna' is watched; these bytes"):
+    with pytest.raises(NotFoundError, match="'anna' is watched; these bytes"):
         restarted.submit("anna", cut(steady, 20, 21))
 
 
@@ -405,31 +418,31 @@ def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
 def test_a_monitor_that_is_lost_is_an_alarm_of_the_station(
     store: Store, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    hub = Hub(store, Fragile(monitor.criterion, monitor.alarms, monitor.learning_s), clock=clock)
+    engine = MonitoringEngine(store, Fragile(monitor.criterion, monitor.alarms, monitor.learning_s), clock=clock)
     for patient in ("anna", "bob"):
-        hub.admit(patient)
-    hub.submit("anna", cut(steady, 0, 1, sent_at=NOW + 500))
-    hub.run_once()
-    failed, fine, *_ = play(hub, clock, {"anna": steady, "bob": steady}, 0, 4, hub.run_once)
+        engine.admit(patient)
+    engine.submit("anna", cut(steady, 0, 1, sent_at=NOW + 500))
+    engine.run_once()
+    failed, fine, *_ = play(engine, clock, {"anna": steady, "bob": steady}, 0, 4, engine.run_once)
     with pytest.raises(StorageError, match="monitor of 'anna' has failed"):
         failed.result(0)
     assert fine.result(0).next_position == 250
     assert alarms(store, SYSTEM_PATIENT) == [("raised", "detector failed")]
     assert "'anna'" in store.alarms.newest(SYSTEM_PATIENT)[0].alarm.reading.text
-    assert hub.state("bob").signal.segment.next_position == 1000
+    assert engine.state("bob").signal.segment.next_position == 1000
 
 
 def test_what_another_process_has_stored_concerns_that_patient_alone(
-    hub: Hub, store: Store, clock: Clock, steady: Recording
+    engine: MonitoringEngine, store: Store, clock: Clock, steady: Recording
 ):
-    hub.admit("bob")
-    play(hub, clock, {"anna": steady, "bob": steady}, 0, 3, hub.run_once)
+    engine.admit("bob")
+    play(engine, clock, {"anna": steady, "bob": steady}, 0, 3, engine.run_once)
     store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
-    failed, fine = play(hub, clock, {"anna": steady, "bob": steady}, 3, 4, hub.run_once)
+    failed, fine = play(engine, clock, {"anna": steady, "bob": steady}, 3, 4, engine.run_once)
     with pytest.raises(StorageError, match="two processes"):
         failed.result(0)
     assert fine.result(0).next_position == 1000
-    *_, resent, _ = play(hub, clock, {"anna": steady, "bob": steady}, 4, 17, hub.run_once)
+    *_, resent, _ = play(engine, clock, {"anna": steady, "bob": steady}, 4, 17, engine.run_once)
     assert resent.result(0).next_position == 17 * 250
     assert {change for change, condition in alarms(store, "anna") if condition == "storage failed"} == {
         "raised",
@@ -439,24 +452,29 @@ def test_what_another_process_has_stored_concerns_that_patient_alone(
 
 
 def test_a_patient_who_cannot_be_stored_is_logged_once_and_stored_once_the_database_is_whole_again(
-    hub: Hub, store: Store, database_url: str, clock: Clock, steady: Recording, caplog: pytest.LogCaptureFixture
+    engine: MonitoringEngine,
+    store: Store,
+    database_url: str,
+    clock: Clock,
+    steady: Recording,
+    caplog: pytest.LogCaptureFixture,
 ):
     def renumber(old: int, new: int) -> None:
-        engine = sa.create_engine(database_url)
-        with engine.begin() as connection:
+        sql_engine = sa.create_engine(database_url)
+        with sql_engine.begin() as connection:
             connection.exec_driver_sql(f"UPDATE waveforms SET number = {new} WHERE number = {old}")
-        engine.dispose()
+        sql_engine.dispose()
 
-    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
+    play(engine, clock, {"anna": steady}, 0, 3, engine.run_once)
     store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (Tick(NOW),), (), NOW)])
     renumber(2, -2)
-    play(hub, clock, {"anna": steady}, 3, 10, hub.run_once)
+    play(engine, clock, {"anna": steady}, 3, 10, engine.run_once)
     logged = [record.getMessage() for record in caplog.records]
     assert [text for text in logged if "missing" in text or "'anna' cannot be stored" in text] == [
         "patient 'anna' cannot be stored"
     ]
     renumber(-2, 2)
-    *_, resent = play(hub, clock, {"anna": steady}, 10, 14, hub.run_once)
+    *_, resent = play(engine, clock, {"anna": steady}, 10, 14, engine.run_once)
     assert resent.result(0).next_position == 14 * 250
 
 
@@ -466,18 +484,18 @@ def test_a_patient_who_cannot_be_stored_is_logged_once_and_stored_once_the_datab
 def test_a_restart_goes_on_from_the_identical_state(
     store: Store, database_url: str, monitor: Monitor, clock: Clock, still: Recording
 ):
-    hub = Hub(store, monitor, clock=clock)
-    hub.admit("unbroken")
-    play(hub, clock, {"unbroken": still}, 0, 40, hub.run_once)
+    engine = MonitoringEngine(store, monitor, clock=clock)
+    engine.admit("unbroken")
+    play(engine, clock, {"unbroken": still}, 0, 40, engine.run_once)
     clock.now = NOW
-    hub = Hub(store, monitor, clock=clock, system_patient="another", patients=())
-    hub.admit("anna")
+    engine = MonitoringEngine(store, monitor, clock=clock, system_patient="another", patients=())
+    engine.admit("anna")
     for start, stop in ((0, 3), (3, 17), (17, 19), (19, 36), (36, 40)):
-        play(hub, clock, {"anna": still}, start, stop, hub.run_once)
+        play(engine, clock, {"anna": still}, start, stop, engine.run_once)
         with Store.open(database_url) as other:
-            restarted = Hub(other, monitor, clock=clock, system_patient="another", patients=["anna"])
-            assert encode(restarted.state("anna")) == encode(hub.state("anna"))
-        hub = Hub(store, monitor, clock=clock, system_patient="another", patients=["anna"])
+            restarted = MonitoringEngine(other, monitor, clock=clock, system_patient="another", patients=["anna"])
+            assert encode(restarted.state("anna")) == encode(engine.state("anna"))
+        engine = MonitoringEngine(store, monitor, clock=clock, system_patient="another", patients=["anna"])
     assert store.inputs.resume_point("anna").snapshot is not None
     assert stored_events(store, "anna") == stored_events(store, "unbroken")
     assert ("raised", "asystole") in alarms(store, "anna")
@@ -485,11 +503,11 @@ def test_a_restart_goes_on_from_the_identical_state(
 
 @ON_SQLITE
 def test_silence_is_told_but_not_before_senders_could_come_back(
-    hub: Hub, store: Store, monitor: Monitor, clock: Clock, steady: Recording
+    engine: MonitoringEngine, store: Store, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
+    play(engine, clock, {"anna": steady}, 0, 3, engine.run_once)
     clock.now += 60
-    restarted = Hub(store, monitor, clock=clock)
+    restarted = MonitoringEngine(store, monitor, clock=clock)
     for second in range(12):
         assert bool(alarms(store, "anna")) == (second >= 10)
         clock.now += 1
@@ -499,12 +517,14 @@ def test_silence_is_told_but_not_before_senders_could_come_back(
 
 
 @ON_SQLITE
-def test_a_clock_that_is_set_back_does_not_stop_the_ticks(hub: Hub, store: Store, clock: Clock, steady: Recording):
-    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
+def test_a_clock_that_is_set_back_does_not_stop_the_ticks(
+    engine: MonitoringEngine, store: Store, clock: Clock, steady: Recording
+):
+    play(engine, clock, {"anna": steady}, 0, 3, engine.run_once)
     clock.now -= 3600
     for _ in range(12):
         clock.now += 1
-        hub.run_once()
+        engine.run_once()
     assert alarms(store, "anna") == [("raised", "no data")]
 
 
@@ -512,23 +532,23 @@ def test_a_clock_that_is_set_back_does_not_stop_the_ticks(hub: Hub, store: Store
 
 
 def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
-    hub: Hub, store: Store, monitor: Monitor, clock: Clock, still: Recording
+    engine: MonitoringEngine, store: Store, monitor: Monitor, clock: Clock, still: Recording
 ):
-    play(hub, clock, {"anna": still}, 0, 40, hub.run_once)
-    normal = hub.state("anna").normal
-    assert [timer.alarm.condition for timer in hub.state("anna").alarms.timers.values() if timer.alarm]
-    receipt = hub.submit("anna", Command(CommandKind.DISCHARGE, clock.now, "Ada", "went home"))
-    hub.run_once()
+    play(engine, clock, {"anna": still}, 0, 40, engine.run_once)
+    normal = engine.state("anna").normal
+    assert [timer.alarm.condition for timer in engine.state("anna").alarms.timers.values() if timer.alarm]
+    receipt = engine.submit("anna", Command(CommandKind.DISCHARGE, clock.now, "Ada", "went home"))
+    engine.run_once()
     assert receipt.result(0).rejected == ()
-    assert hub.patients() == ()
+    assert engine.patients() == ()
     ended = [entry for entry in store.alarms.log("anna") if entry.change == "discharged"]
     assert {(entry.person, entry.why) for entry in ended} == {("Ada", "went home")}
     assert "asystole" in {entry.alarm.condition for entry in ended}
     assert store.alarms.newest("anna", active_only=True) == []
     assert store.alarms.newest("anna")
 
-    restarted = Hub(store, monitor, clock=clock)
-    assert encode(restarted.state("anna")) == encode(hub.state("anna"))
+    restarted = MonitoringEngine(store, monitor, clock=clock)
+    assert encode(restarted.state("anna")) == encode(engine.state("anna"))
     assert restarted.patients() == ()
     log = store.alarms.log("anna")
     for _ in range(20):
@@ -550,7 +570,7 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
     assert (admitted.result(0).rejected, receipt.result(0).rejected) == ((), ())
     assert restarted.admit("anna", "Anna") is None
     assert restarted.patients() == ("anna",)
-    assert encode(Hub(store, monitor, clock=clock).state("anna").normal) == encode(normal)
+    assert encode(MonitoringEngine(store, monitor, clock=clock).state("anna").normal) == encode(normal)
     for _ in range(20):
         clock.now += 1
         restarted.run_once()
@@ -559,9 +579,9 @@ def test_who_is_discharged_stays_so_after_a_restart_until_admitted(
 
 
 @ON_SQLITE
-def test_the_station_is_never_discharged(hub: Hub, clock: Clock):
+def test_the_station_is_never_discharged(engine: MonitoringEngine, clock: Clock):
     with pytest.raises(SettingError, match="cannot be discharged"):
-        hub.submit(SYSTEM_PATIENT, Command(CommandKind.DISCHARGE, clock.now, "Ada"))
+        engine.submit(SYSTEM_PATIENT, Command(CommandKind.DISCHARGE, clock.now, "Ada"))
 
 
 @ON_SQLITE
@@ -569,21 +589,21 @@ def test_who_is_discharged_while_the_store_is_away_is_so_once_it_is_back(
     database_url: str, monitor: Monitor, clock: Clock, still: Recording
 ):
     with Leaky.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
-        hub.admit("anna")
-        play(hub, clock, {"anna": still}, 0, 3, hub.run_once)
+        engine = MonitoringEngine(store, monitor, clock=clock, room_bytes=10_000)
+        engine.admit("anna")
+        play(engine, clock, {"anna": still}, 0, 3, engine.run_once)
         store.failing = "before"
-        play(hub, clock, {"anna": still}, 3, 26, hub.run_once)
-        hub.submit("anna", Command(CommandKind.DISCHARGE, clock.now, "Ada"))
-        hub.run_once()
+        play(engine, clock, {"anna": still}, 3, 26, engine.run_once)
+        engine.submit("anna", Command(CommandKind.DISCHARGE, clock.now, "Ada"))
+        engine.run_once()
         store.failing = ""
         for _ in range(5):
             clock.now += 1
-            hub.run_once()
+            engine.run_once()
         assert ("discharged", "storage failed") in alarms(store, "anna")
         assert verify(store.alarms.log("anna")) is None
-        assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
-        assert hub.patients() == ()
+        assert encode(MonitoringEngine(store, monitor, clock=clock).state("anna")) == encode(engine.state("anna"))
+        assert engine.patients() == ()
 
 
 # Deliveries
@@ -594,10 +614,10 @@ def test_a_message_is_stored_with_its_alarm_and_arrives_signed(
     store: Store, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
 ):
     family = replace(ward, name="family", wants=MessageFilter(patient_name=True))
-    hub = Hub(store, monitor, [ward, family], bundle="b" * 64, clock=clock)
-    hub.admit("anna", "Anna Karenina")
+    engine = MonitoringEngine(store, monitor, [ward, family], bundle="b" * 64, clock=clock)
+    engine.admit("anna", "Anna Karenina")
     assert deliver_due(store.outbox, [ward], clock.now).total() == 0
-    play(hub, clock, {"anna": still}, 0, 20, hub.run_once)
+    play(engine, clock, {"anna": still}, 0, 20, engine.run_once)
     raised = [e.event for e in store.events.after(kinds=("alarm",)) if e.event.transition.change == "raised"]
     assert "asystole" in [event.transition.alarm.condition for event in raised]
     deliver_due(store.outbox, [ward, family], clock.now)
@@ -615,24 +635,24 @@ def test_a_message_is_stored_with_its_alarm_and_arrives_signed(
 def test_nobody_reached_is_an_alarm_until_somebody_is(
     store: Store, monitor: Monitor, clock: Clock, still: Recording, receiver: Receiver, ward: WebhookTarget
 ):
-    hub = Hub(store, monitor, [ward], clock=clock)
-    hub.admit("anna")
+    engine = MonitoringEngine(store, monitor, [ward], clock=clock)
+    engine.admit("anna")
     receiver.answers = lambda number, content: answer(503)
-    play(hub, clock, {"anna": still}, 0, 18, hub.run_once)
+    play(engine, clock, {"anna": still}, 0, 18, engine.run_once)
     for _ in range(30):
         clock.now = receiver.now = clock.now + 5
         deliver_due(store.outbox, [ward], clock.now)
-        hub.run_once()
+        engine.run_once()
     assert ("raised", "nobody reached") in alarms(store, "anna")
     receiver.answers = lambda number, content: receiver.accept(content)
     for _ in range(30):
         clock.now = receiver.now = clock.now + 5
         deliver_due(store.outbox, [ward], clock.now)
-        hub.run_once()
+        engine.run_once()
     (alarm,) = (s.alarm for s in store.alarms.newest("anna") if s.alarm.condition == "nobody reached")
     assert alarm.state is AlarmState.LATCHED
-    hub.submit("anna", Command(CommandKind.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
-    hub.run_once()
+    engine.submit("anna", Command(CommandKind.ACKNOWLEDGE, clock.now, "Ada", alarm=alarm.number))
+    engine.run_once()
     assert ("ended", "nobody reached") in alarms(store, "anna")
 
 
@@ -640,13 +660,13 @@ def test_nobody_reached_is_an_alarm_until_somebody_is(
 def test_what_came_late_is_tried_before_nobody_is_said_to_be_reached(
     store: Store, monitor: Monitor, clock: Clock, still: Recording, ward: WebhookTarget
 ):
-    hub = Hub(store, monitor, [ward], clock=clock)
-    hub.admit("anna")
-    play(hub, clock, {"anna": still}, 0, 5, hub.run_once)
+    engine = MonitoringEngine(store, monitor, [ward], clock=clock)
+    engine.admit("anna")
+    play(engine, clock, {"anna": still}, 0, 5, engine.run_once)
     clock.now = NOW + 600
-    hub.submit("anna", replace(cut(still, 5, 40), received=clock.now))
+    engine.submit("anna", replace(cut(still, 5, 40), received=clock.now))
     for _ in range(100):
-        hub.run_once()
+        engine.run_once()
         clock.now += 1
     assert ("raised", "asystole") in alarms(store, "anna")
     assert ("raised", "nobody reached") not in alarms(store, "anna")
@@ -660,13 +680,13 @@ def test_what_came_late_is_tried_before_nobody_is_said_to_be_reached(
 def test_no_message_waits_for_a_clock_that_was_set_back(
     store: Store, monitor: Monitor, clock: Clock, steady: Recording, ward: WebhookTarget
 ):
-    hub = Hub(store, monitor, [ward], clock=clock)
-    hub.admit("anna")
-    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
+    engine = MonitoringEngine(store, monitor, [ward], clock=clock)
+    engine.admit("anna")
+    play(engine, clock, {"anna": steady}, 0, 3, engine.run_once)
     clock.now -= 3600
     for _ in range(13):
         clock.now += 1
-        hub.run_once()
+        engine.run_once()
     assert alarms(store, "anna") == [("raised", "no data")]
     assert [delivery.patient for delivery in store.outbox.claim(clock.now, 100, "ward", False)] == ["anna"]
 
@@ -676,9 +696,9 @@ def test_no_message_waits_for_a_clock_that_was_set_back(
 def test_a_message_under_way_when_the_clock_is_set_back_is_due_after_a_minute(
     store: Store, monitor: Monitor, clock: Clock, still: Recording, ward: WebhookTarget, kind: str, setback_s: float
 ):
-    hub = Hub(store, monitor, [ward], clock=clock)
-    hub.admit("anna")
-    play(hub, clock, {"anna": still}, 0, 20, hub.run_once)
+    engine = MonitoringEngine(store, monitor, [ward], clock=clock)
+    engine.admit("anna")
+    play(engine, clock, {"anna": still}, 0, 20, engine.run_once)
     outbox = store.outbox
     if kind == "memory":
         outbox = MemoryOutbox()
@@ -705,9 +725,9 @@ def losable(request: pytest.FixtureRequest, tmp_path: Path) -> Losable:
 
 
 @contextmanager
-def at_work(hub: Hub) -> Iterator[None]:
+def at_work(engine: MonitoringEngine) -> Iterator[None]:
     stop = threading.Event()
-    thread = threading.Thread(target=hub.run, args=(stop, 0.005))
+    thread = threading.Thread(target=engine.run, args=(stop, 0.005))
     thread.start()
     try:
         yield
@@ -735,14 +755,14 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
 
     steps: list[StepRecord] = []
     with Store.open(losable.url) as store:
-        hub = Hub(store, monitor, [ward], clock=clock, on_steps=steps.extend)
-        hub.admit("anna")
-        with at_work(hub):
-            receipts = play(hub, clock, {"anna": still}, 0, 9, rest)
+        engine = MonitoringEngine(store, monitor, [ward], clock=clock, on_steps=steps.extend)
+        engine.admit("anna")
+        with at_work(engine):
+            receipts = play(engine, clock, {"anna": still}, 0, 9, rest)
             until(lambda: all(receipt.done() for receipt in receipts))
             with losable.outage():
-                waiting = play(hub, clock, {"anna": still}, 9, 25, rest)
-                until(lambda: hub.state("anna").signal.segment.next_position == 25 * 250)
+                waiting = play(engine, clock, {"anna": still}, 9, 25, rest)
+                until(lambda: engine.state("anna").signal.segment.next_position == 25 * 250)
                 until(has("asystole", "raised"))
                 until(has("storage failed", "raised"))
                 assert [receipt.result(20).next_position for receipt in waiting] == [
@@ -755,7 +775,7 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
                 assert [chunk.position for chunk in chunks] == list(range(0, 25 * 250, 250))
             clock.now += 2
             assert [outcome.result(20) for outcome in outcomes] == [None] * 16
-            (stored,) = play(hub, clock, {"anna": still}, 25, 26, rest)
+            (stored,) = play(engine, clock, {"anna": still}, 25, 26, rest)
             assert stored.result(20).next_position == 26 * 250
             until(lambda: later() and has("storage failed", "ended")())
             until(lambda: later() and deliveries(losable.url, "waiting") == [])
@@ -764,15 +784,15 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
         for patient in ("anna", SYSTEM_PATIENT):
             assert verify(store.alarms.log(patient)) is None
         assert alarms(store, SYSTEM_PATIENT) == [("raised", "storage failed"), ("ended", "storage failed")]
-        assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
+        assert encode(MonitoringEngine(store, monitor, clock=clock).state("anna")) == encode(engine.state("anna"))
 
 
 def deliveries(url: str, state: str) -> list[str]:
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
+    sql_engine = sa.create_engine(url)
+    with sql_engine.connect() as connection:
         keys = connection.execute(sa.text("SELECT key FROM deliveries WHERE state = :state"), {"state": state})
         stored_keys = [key for (key,) in keys]
-    engine.dispose()
+    sql_engine.dispose()
     return stored_keys
 
 
@@ -790,11 +810,11 @@ def test_turns_that_wait_for_the_store_are_stored_together(
     database_url: str, monitor: Monitor, clock: Clock, steady: Recording
 ):
     with Counting.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock)
-        hub.admit("anna")
-        receipts = play(hub, clock, {"anna": steady}, 0, 5, hub.process_inputs)
+        engine = MonitoringEngine(store, monitor, clock=clock)
+        engine.admit("anna")
+        receipts = play(engine, clock, {"anna": steady}, 0, 5, engine.process_inputs)
         assert not any(receipt.done() for receipt in receipts)
-        hub.flush()
+        engine.flush()
         assert store.writes == 1
         assert [receipt.result(0).next_position for receipt in receipts] == [250, 500, 750, 1000, 1250]
         inputs = list(store.inputs.all("anna"))
@@ -818,32 +838,32 @@ def test_when_too_much_waits_for_the_store_watching_goes_on_and_senders_are_told
     database_url: str, monitor: Monitor, clock: Clock, still: Recording, failing: str
 ):
     with Leaky.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock, room_bytes=10_000)
-        hub.admit("anna")
-        play(hub, clock, {"anna": still}, 0, 3, hub.run_once)
+        engine = MonitoringEngine(store, monitor, clock=clock, room_bytes=10_000)
+        engine.admit("anna")
+        play(engine, clock, {"anna": still}, 0, 3, engine.run_once)
         store.failing = failing
-        failed = play(hub, clock, {"anna": still}, 3, 26, hub.run_once)
+        failed = play(engine, clock, {"anna": still}, 3, 26, engine.run_once)
         for receipt in failed[:-6]:
             with pytest.raises(StorageError, match="send it again"):
                 raise receipt.exception(0) or outcome_of(receipt.result(0)).result(0)
-        raised = [c for c, timer in hub.state("anna").alarms.timers.items() if timer.alarm]
+        raised = [c for c, timer in engine.state("anna").alarms.timers.items() if timer.alarm]
         assert "asystole" in raised
         store.failing = ""
-        fine = play(hub, clock, {"anna": still}, 26, 40, hub.run_once)
+        fine = play(engine, clock, {"anna": still}, 26, 40, engine.run_once)
         assert fine[-1].result(0) == Receipt("anna", (), 10_000)
-        ((begin, end),) = hub.missing("anna", "")
+        ((begin, end),) = engine.missing("anna", "")
         assert 750 <= begin < end < 7500
         for second in range(begin // 250, end // 250):
-            hub.submit("anna", replace(cut(still, second, second + 1), received=clock.now))
-            hub.run_once()
-        assert hub.missing("anna", "") == []
+            engine.submit("anna", replace(cut(still, second, second + 1), received=clock.now))
+            engine.run_once()
+        assert engine.missing("anna", "") == []
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 10_000).signal, still.signal[:10_000])
         assert verify(store.alarms.log("anna")) is None
-        assert store.alarms.log("anna")[-1].digest == hub.state("anna").alarms.digest
+        assert store.alarms.log("anna")[-1].digest == engine.state("anna").alarms.digest
         assert ("raised", "asystole") in alarms(store, "anna")
         assert ("ended", "storage failed") in alarms(store, "anna")
         assert ("ended", "storage failed") in alarms(store, SYSTEM_PATIENT)
-        assert encode(Hub(store, monitor, clock=clock).state("anna")) == encode(hub.state("anna"))
+        assert encode(MonitoringEngine(store, monitor, clock=clock).state("anna")) == encode(engine.state("anna"))
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 7500, 10_000).signal, still.signal[7500:10_000])
 
 
@@ -852,22 +872,22 @@ def test_who_has_most_that_is_not_stored_gives_it_up_and_nobody_else(
     database_url: str, monitor: Monitor, clock: Clock, steady: Recording
 ):
     with Leaky.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock, room_bytes=60_000)
+        engine = MonitoringEngine(store, monitor, clock=clock, room_bytes=60_000)
         for patient in ("greedy", "anna", "bob"):
-            hub.admit(patient)
+            engine.admit(patient)
         store.failing = "before"
         clock.now = NOW + 40
-        receipts = {name: hub.submit(name, cut(steady, 0, 6)) for name in ("greedy", "anna", "bob")}
-        hub.run_once()
+        receipts = {name: engine.submit(name, cut(steady, 0, 6)) for name in ("greedy", "anna", "bob")}
+        engine.run_once()
         for second in range(6, 30):
-            hub.submit("greedy", cut(steady, second, second + 1))
-            hub.run_once()
-        ((_, stop),) = hub.missing("greedy", "")
+            engine.submit("greedy", cut(steady, second, second + 1))
+            engine.run_once()
+        ((_, stop),) = engine.missing("greedy", "")
         assert stop == 30 * 250
-        assert hub.missing("anna", "") == hub.missing("bob", "") == []
+        assert engine.missing("anna", "") == engine.missing("bob", "") == []
         store.failing = ""
         clock.now += 2
-        hub.run_once()
+        engine.run_once()
         assert [outcome_of(receipts[name].result()).result(0) for name in ("anna", "bob")] == [None, None]
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 1500).signal, steady.signal[:1500])
 
@@ -876,18 +896,18 @@ def test_who_has_most_that_is_not_stored_gives_it_up_and_nobody_else(
 def test_no_patient_takes_the_room_of_another_at_the_door(
     store: Store, monitor: Monitor, clock: Clock, steady: Recording
 ):
-    hub = Hub(store, monitor, clock=clock, room_bytes=30_000)
+    engine = MonitoringEngine(store, monitor, clock=clock, room_bytes=30_000)
     for patient in ("greedy", "anna", "bob"):
-        hub.admit(patient)
+        engine.admit(patient)
     second = 0
     with suppress(StorageError):
         while second < 40:
-            hub.submit("greedy", cut(steady, second, second + 1))
+            engine.submit("greedy", cut(steady, second, second + 1))
             second += 1
     assert 5 < second < 40
-    fine = [hub.submit(name, cut(steady, at, at + 1)) for name in ("anna", "bob") for at in (0, 1)]
+    fine = [engine.submit(name, cut(steady, at, at + 1)) for name in ("anna", "bob") for at in (0, 1)]
     clock.now = NOW + 40
-    while hub.run_once():
+    while engine.run_once():
         pass
     assert all(receipt.result(0).stored for receipt in fine)
 
@@ -897,15 +917,15 @@ def test_after_a_start_what_was_not_stored_is_asked_for_before_it_is_a_gap(
     database_url: str, monitor: Monitor, clock: Clock, steady: Recording, monkeypatch: pytest.MonkeyPatch
 ):
     with Leaky.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock)
+        engine = MonitoringEngine(store, monitor, clock=clock)
         for patient in ("anna", "bob"):
-            hub.admit(patient)
-        play(hub, clock, {"anna": steady, "bob": steady}, 0, 5, hub.run_once)
+            engine.admit(patient)
+        play(engine, clock, {"anna": steady, "bob": steady}, 0, 5, engine.run_once)
         store.failing = "before"
-        acknowledged = play(hub, clock, {"anna": steady, "bob": steady}, 5, 15, hub.run_once)
+        acknowledged = play(engine, clock, {"anna": steady, "bob": steady}, 5, 15, engine.run_once)
         assert not any(receipt.result(0).stored for receipt in acknowledged)
         store.failing = ""
-        restarted = Hub(store, monitor, clock=clock)  # the process was killed, and started again
+        restarted = MonitoringEngine(store, monitor, clock=clock)  # the process was killed, and started again
         for name in ("anna", "bob"):
             for second in (15, 16):
                 with pytest.raises(GapError, match="samples 1250 to"):
@@ -925,18 +945,18 @@ def test_samples_are_shown_before_their_turn_unless_the_monitor_has_to_say_first
     previews: list[tuple[int, float, int | None]] = []
 
     def show(traces: Sequence[LiveSamples]) -> None:
-        signal = hub.state("anna").signal
+        signal = engine.state("anna").signal
         next_position = None if signal is None else signal.segment.next_position
         previews.extend((trace.chunk.position, trace.time, next_position) for trace in traces)
 
     with Store.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock, on_samples=show)
-        hub.admit("anna")
-        play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
+        engine = MonitoringEngine(store, monitor, clock=clock, on_samples=show)
+        engine.admit("anna")
+        play(engine, clock, {"anna": steady}, 0, 3, engine.run_once)
         third, absurd = cut(steady, 3, 4), cut(steady, 4, 5)
         for chunk in (third, replace(absurd, signal=absurd.signal + 2000), replace(absurd, stream="other")):
-            hub.submit("anna", chunk)
-        hub.run_once()
+            engine.submit("anna", chunk)
+        engine.run_once()
     at = [NOW + second for second in range(4)]
     assert previews[:4] == [(0, at[0], 250), (250, at[1], 250), (500, at[2], 500), (750, at[3], 750)]
     assert [position for position, _, _ in previews[4:]] == [1000]
@@ -948,15 +968,15 @@ def test_states_are_not_kept_for_a_store_that_is_away(
 ):
     steps: list[StepRecord] = []
     with Leaky.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock, on_steps=steps.extend)
-        hub.admit("anna")
+        engine = MonitoringEngine(store, monitor, clock=clock, on_steps=steps.extend)
+        engine.admit("anna")
         store.failing = "before"
-        play(hub, clock, {"anna": steady}, 0, 38, hub.run_once)
+        play(engine, clock, {"anna": steady}, 0, 38, engine.run_once)
         assert [step for step in steps if step.snapshot is not None] == []
         store.failing = ""
         clock.now += 1
-        hub.run_once()
-        play(hub, clock, {"anna": steady}, 38, 40, hub.run_once)
+        engine.run_once()
+        play(engine, clock, {"anna": steady}, 38, 40, engine.run_once)
         assert len(store.inputs.resume_point("anna").inputs) < 3
 
 
@@ -965,12 +985,12 @@ def test_a_store_that_hangs_does_not_hold_up_the_monitors(
 ):
     path = tmp_path / "ectopy.db"
     with Store.open(f"sqlite:///{path}?timeout=60") as store:
-        hub = Hub(store, monitor, [ward], clock=clock)
-        hub.admit("anna")
-        with at_work(hub):
+        engine = MonitoringEngine(store, monitor, [ward], clock=clock)
+        engine.admit("anna")
+        with at_work(engine):
             with locked(path):
-                receipts = play(hub, clock, {"anna": still}, 0, 25, lambda: time.sleep(0.03))
-                until(lambda: hub.state("anna").signal.segment.next_position == 25 * 250)
+                receipts = play(engine, clock, {"anna": still}, 0, 25, lambda: time.sleep(0.03))
+                until(lambda: engine.state("anna").signal.segment.next_position == 25 * 250)
                 receiver.wait_for(lambda: '"asystole"' in json.dumps(receiver.requests))
                 assert [receipt.result(20).stored for receipt in receipts] == [False] * 25
                 outcomes = [outcome_of(receipt.result()) for receipt in receipts]
@@ -981,18 +1001,18 @@ def test_a_store_that_hangs_does_not_hold_up_the_monitors(
 # At work
 
 
-def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
+def test_a_engine_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
     database_url: str, monitor: Monitor, clock: Clock, still: Recording
 ):
     with Leaky.open(database_url) as store:
-        hub = Hub(store, monitor, clock=clock)
-        hub.admit("anna")
-        with at_work(hub):
-            receipts = play(hub, clock, {"anna": still}, 0, 5, lambda: time.sleep(0.01))
+        engine = MonitoringEngine(store, monitor, clock=clock)
+        engine.admit("anna")
+        with at_work(engine):
+            receipts = play(engine, clock, {"anna": still}, 0, 5, lambda: time.sleep(0.01))
         assert [receipt.result(0).next_position for receipt in receipts] == [250 * second for second in range(1, 6)]
         assert store.inputs.resume_point("anna").inputs == ()
-        restarted = Hub(store, monitor, clock=clock)
-        assert encode(restarted.state("anna")) == encode(hub.state("anna"))
+        restarted = MonitoringEngine(store, monitor, clock=clock)
+        assert encode(restarted.state("anna")) == encode(engine.state("anna"))
         store.failing = "before"
         with at_work(restarted):
             (waiting,) = play(restarted, clock, {"anna": still}, 5, 6, lambda: time.sleep(0.01))
@@ -1001,24 +1021,24 @@ def test_a_hub_that_is_stopped_keeps_its_states_and_leaves_nobody_waiting(
 
 
 @ON_SQLITE
-def test_what_came_before_the_hub_is_stopped_is_stored_and_nothing_is_taken_afterwards(
-    hub: Hub, clock: Clock, steady: Recording
+def test_what_came_before_the_engine_is_stopped_is_stored_and_nothing_is_taken_afterwards(
+    engine: MonitoringEngine, clock: Clock, steady: Recording
 ):
     clock.now = NOW + 40
-    with at_work(hub):
-        receipts = [hub.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
+    with at_work(engine):
+        receipts = [engine.submit("anna", cut(steady, second, second + 1)) for second in range(40)]
     assert receipts[-1].result(0).next_position == 10_000
     with pytest.raises(StorageError, match="has been stopped"):
-        hub.submit("anna", cut(steady, 0, 1))
+        engine.submit("anna", cut(steady, 0, 1))
 
 
 @ON_SQLITE
-def test_an_idle_hub_stores_nothing(hub: Hub, store: Store, clock: Clock, steady: Recording):
-    play(hub, clock, {"anna": steady}, 0, 3, hub.run_once)
+def test_an_idle_engine_stores_nothing(engine: MonitoringEngine, store: Store, clock: Clock, steady: Recording):
+    play(engine, clock, {"anna": steady}, 0, 3, engine.run_once)
     next_input = store.inputs.resume_point("anna").next_input
     for _ in range(5):
         clock.now += 1
-        hub.run_once()
+        engine.run_once()
     assert store.inputs.resume_point("anna").next_input == next_input
     assert store.inputs.resume_point(SYSTEM_PATIENT).next_input <= 2
     assert [
@@ -1032,15 +1052,15 @@ def test_a_clock_that_is_set_moves_the_times_and_nothing_else(
     store: Store, monitor: Monitor, still: Recording, set_s: float
 ):
     steady, clock = Clock(1000.0), Clock()
-    hub = Hub(store, monitor, clock=clock, steady=steady)
-    hub.admit("anna")
+    engine = MonitoringEngine(store, monitor, clock=clock, steady=steady)
+    engine.admit("anna")
     for second in range(40):
         steady.now += 1
         clock.now = NOW + second + 1 + (set_s if second >= 9 else 0.0)
         # One is on its way while the clock is set, with the time of before.
         received = clock.now - (set_s if second == 9 else 0.0)
-        receipt = hub.submit("anna", cut(still, second, second + 1, received=received))
-        hub.run_once()
+        receipt = engine.submit("anna", cut(still, second, second + 1, received=received))
+        engine.run_once()
         assert receipt.result().rejected == ()
         assert receipt.result().late == 0
     changes = [stored for stored in store.events.after(kinds=["alarm"]) if stored.patient == "anna"]

@@ -24,7 +24,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor, chunks
 from ectopy.recording import Recording
-from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.monitoring.mqtt import IDENTIFIER, Bridge, Send
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import StepRecord, Store
@@ -50,15 +50,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
-    """A hub that stores what it gets as soon as it is told to begin."""
-    hub, stop = Hub(store, monitor, clock=lambda: NOW), threading.Event()
-    hub.admit("anna")
-    hub.worker = threading.Thread(target=hub.run, args=(stop, 0.01))
-    yield hub
+def engine(store: Store, monitor: Monitor) -> Iterator[MonitoringEngine]:
+    """An engine that stores what it gets as soon as it is told to begin."""
+    engine, stop = MonitoringEngine(store, monitor, clock=lambda: NOW), threading.Event()
+    engine.admit("anna")
+    engine.worker = threading.Thread(target=engine.run, args=(stop, 0.01))
+    yield engine
     stop.set()
-    if hub.worker.ident:
-        hub.worker.join()
+    if engine.worker.ident:
+        engine.worker.join()
 
 
 @pytest.fixture(autouse=True)
@@ -81,9 +81,9 @@ async def broker(port: int) -> AsyncIterator[Broker]:
         await broker.shutdown()
 
 
-def sending(hub: Hub) -> Send:
+def sending(engine: MonitoringEngine) -> Send:
     async def send(patient: str, chunk: Chunk) -> Receipt:
-        return await asyncio.wrap_future(hub.submit(patient, chunk))
+        return await asyncio.wrap_future(engine.submit(patient, chunk))
 
     return send
 
@@ -135,13 +135,13 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "msgpack"])
-def test_chunks_are_stored_and_answered(hub: Hub, store: Store, form: str):
+def test_chunks_are_stored_and_answered(engine: MonitoringEngine, store: Store, form: str):
     messages = [write(ChunkMessage(chunk, number), form) for number, chunk in enumerate(chunks(RECORDING, 1.0))]
 
     async def work() -> None:
         port = free_port()
-        hub.worker.start()
-        async with broker(port), bridge(port, sending(hub)), device(port) as client:
+        engine.worker.start()
+        async with broker(port), bridge(port, sending(engine)), device(port) as client:
             await subscribed(client)
             for message in messages:
                 await client.publish("ectopy/anna/ecg", message, qos=1)
@@ -165,19 +165,19 @@ async def subscribed(client: aiomqtt.Client) -> None:
                 return
 
 
-def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(hub: Hub):
+def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(engine: MonitoringEngine):
     message = write(ChunkMessage(next(chunks(RECORDING, 5.0))), "msgpack")
 
     async def work() -> None:
         port = free_port()
-        async with broker(port) as running, bridge(port, sending(hub)), device(port) as client:
+        async with broker(port) as running, bridge(port, sending(engine)), device(port) as client:
             await subscribed(client)
             session, _ = running._sessions[IDENTIFIER]
             await until(lambda: not session.inflight_out)
             await client.publish("ectopy/anna/ecg", message, qos=1)
-            await until(lambda: hub._queue)
+            await until(lambda: engine._queue)
             assert len(session.inflight_out) == 1
-            hub.worker.start()
+            engine.worker.start()
             await receipts(client, 1)
             await until(lambda: not session.inflight_out)
 
@@ -188,13 +188,13 @@ def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(hub: Hub):
 
 
 @contextmanager
-def watching(store: Store, monitor: Monitor) -> Iterator[Hub]:
-    """A hub that goes on from what is stored, and stores what it gets."""
-    hub, stop = Hub(store, monitor, clock=lambda: NOW), threading.Event()
-    worker = threading.Thread(target=hub.run, args=(stop, 0.01))
+def watching(store: Store, monitor: Monitor) -> Iterator[MonitoringEngine]:
+    """An engine that goes on from what is stored, and stores what it gets."""
+    engine, stop = MonitoringEngine(store, monitor, clock=lambda: NOW), threading.Event()
+    worker = threading.Thread(target=engine.run, args=(stop, 0.01))
     worker.start()
     try:
-        yield hub
+        yield engine
     finally:
         stop.set()
         worker.join()
@@ -258,17 +258,19 @@ class Line:
         self.cut()
 
 
-def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, store: Store, monitor: Monitor):
+def test_what_was_not_stored_when_the_service_was_killed_comes_again(
+    engine: MonitoringEngine, store: Store, monitor: Monitor
+):
     chunk = next(chunks(JUDGED, 60.0))
 
     async def work() -> None:
         port, line_port = free_port(), free_port()
         async with broker(port) as running, Line(line_port, port).there() as line, device(port) as client:
-            async with bridge(line_port, sending(hub)):
+            async with bridge(line_port, sending(engine)):
                 await subscribed(client)
                 session = keep_unacknowledged(running)
                 await client.publish("ectopy/anna/ecg", write(ChunkMessage(chunk, 7), "msgpack"), qos=1)
-                await until(lambda: hub._queue)
+                await until(lambda: engine._queue)
                 line.cut()
                 await until(lambda: session.transitions.state == "disconnected")
             assert [given for given in store.inputs.all("anna") if isinstance(given, Chunk)] == []
@@ -287,7 +289,7 @@ def test_what_was_not_stored_when_the_service_was_killed_comes_again(hub: Hub, s
 
 
 def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
-    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
+    engine: MonitoringEngine, store: Store, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("ectopy.service.monitoring.mqtt._RECONNECT_S", 0.1)
     chunk = next(chunks(JUDGED, 60.0))
@@ -295,12 +297,12 @@ def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
     async def work() -> None:
         port, line_port = free_port(), free_port()
         came = 0
-        hub.worker.start()
+        engine.worker.start()
         async with broker(port) as running, Line(line_port, port).there() as line, device(port) as client:
 
             async def cut_once(patient: str, chunk: Chunk) -> Receipt:
                 nonlocal came
-                receipt = await sending(hub)(patient, chunk)
+                receipt = await sending(engine)(patient, chunk)
                 came += patient == "anna"
                 if came == 1:
                     assert beats(store)
@@ -348,9 +350,9 @@ def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_aga
                 await client.publish("ectopy/anna/ecg", write(one, "msgpack"), qos=1)
 
         async with broker(port), device(port) as client:
-            with watching(store, monitor) as hub:
-                hub.admit("anna")
-                async with bridge(port, sending(hub)):
+            with watching(store, monitor) as engine:
+                engine.admit("anna")
+                async with bridge(port, sending(engine)):
                     await subscribed(client)
                     await publish(sent[:5])
                     assert {answer["stored"] for answer in await receipts(client, 5)} == {True}
@@ -359,9 +361,9 @@ def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_aga
                     kept = [answer["sequence"] for answer in await receipts(client, 25) if not answer["stored"]]
                     assert kept == list(range(5, 30))
             store.failing = False
-            with watching(store, monitor) as hub:
-                async with bridge(port, sending(hub)):
-                    await until(lambda: hub.state("anna").signal is not None)
+            with watching(store, monitor) as engine:
+                async with bridge(port, sending(engine)):
+                    await until(lambda: engine.state("anna").signal is not None)
                     await subscribed(client)
                     await publish(sent[30:31])
                     refused = await answer_to(30, client)
@@ -404,13 +406,13 @@ def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.Mon
     run(work)
 
 
-def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+def test_a_broker_that_comes_back_is_found(engine: MonitoringEngine, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ectopy.service.monitoring.mqtt._RECONNECT_S", 0.1)
 
     async def work() -> None:
         port = free_port()
-        hub.worker.start()
-        async with bridge(port, sending(hub)):
+        engine.worker.start()
+        async with bridge(port, sending(engine)):
             for chunk in chunks(RECORDING, 2.5):
                 async with broker(port), device(port) as client:
                     await subscribed(client)
@@ -421,13 +423,13 @@ def test_a_broker_that_comes_back_is_found(hub: Hub, monkeypatch: pytest.MonkeyP
     run(work)
 
 
-def test_bad_messages_are_answered_and_do_no_harm(hub: Hub):
+def test_bad_messages_are_answered_and_do_no_harm(engine: MonitoringEngine):
     good = write(ChunkMessage(next(chunks(RECORDING, 1.0)), 7), "json")
 
     async def work() -> None:
         port = free_port()
-        hub.worker.start()
-        async with broker(port), bridge(port, sending(hub)), device(port) as client:
+        engine.worker.start()
+        async with broker(port), bridge(port, sending(engine)), device(port) as client:
             await subscribed(client)
             for topic, payload, words in (
                 ("anna", b"", "not a chunk"),

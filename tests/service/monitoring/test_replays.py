@@ -1,4 +1,4 @@
-"""Recordings played into a real hub."""
+"""Recordings played into a real engine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
-from ectopy.errors import SettingError, StorageError
+from ectopy.errors import NotFoundError, SettingError, StorageError
 from ectopy.monitor import Chunk, Monitor
-from ectopy.service.monitoring.engine import Hub
+from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.monitoring.replays import Replay, Replays, ReplayStatus
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import Store
@@ -36,12 +36,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
-def hub(store: Store, monitor: Monitor) -> Iterator[Hub]:
-    hub, stop = Hub(store, monitor), threading.Event()
-    hub.admit("anna")
-    worker = threading.Thread(target=hub.run, args=(stop, 0.01))
+def engine(store: Store, monitor: Monitor) -> Iterator[MonitoringEngine]:
+    engine, stop = MonitoringEngine(store, monitor), threading.Event()
+    engine.admit("anna")
+    worker = threading.Thread(target=engine.run, args=(stop, 0.01))
     worker.start()
-    yield hub
+    yield engine
     stop.set()
     worker.join()
 
@@ -54,8 +54,8 @@ def ended(replays: Replays, id: str) -> Replay:
     return replay
 
 
-def test_replay_is_stored_sample_by_sample(hub: Hub, store: Store):
-    replays = Replays(hub.submit)
+def test_replay_is_stored_sample_by_sample(engine: MonitoringEngine, store: Store):
+    replays = Replays(engine.submit)
     replay = replays.start(RECORDING, "simulated", "anna", 100)
     assert (replay.status, replay.duration_s) == (ReplayStatus.PLAYING, 20)
     finished = ended(replays, replay.id)
@@ -67,8 +67,8 @@ def test_replay_is_stored_sample_by_sample(hub: Hub, store: Store):
     assert replays.all() == [finished]
 
 
-def test_two_replays_of_one_patient_are_streams_of_their_own(hub: Hub, store: Store):
-    replays = Replays(hub.submit)
+def test_two_replays_of_one_patient_are_streams_of_their_own(engine: MonitoringEngine, store: Store):
+    replays = Replays(engine.submit)
     for _ in range(2):
         assert ended(replays, replays.start(RECORDING, "simulated", "anna", 1000).id).status is ReplayStatus.FINISHED
     for replay in replays.all():
@@ -76,14 +76,14 @@ def test_two_replays_of_one_patient_are_streams_of_their_own(hub: Hub, store: St
         np.testing.assert_array_equal(waveform.signal, RECORDING.signal)
 
 
-def test_what_could_not_be_stored_is_sent_again(hub: Hub, store: Store):
+def test_what_could_not_be_stored_is_sent_again(engine: MonitoringEngine, store: Store):
     attempts: list[int] = []
 
     def reluctant(patient: str, chunk: Chunk) -> Future[Receipt]:
         attempts.append(chunk.position)
         if len(attempts) == 2:
             raise StorageError("more inputs wait than can be kept; send again later.")
-        return hub.submit(patient, chunk)
+        return engine.submit(patient, chunk)
 
     replays = Replays(reluctant)
     replay = replays.start(RECORDING, "simulated", "anna", 20)
@@ -93,8 +93,8 @@ def test_what_could_not_be_stored_is_sent_again(hub: Hub, store: Store):
     np.testing.assert_array_equal(waveform.signal, RECORDING.signal)
 
 
-def test_replay_is_stopped_and_goes_at_its_speed(hub: Hub):
-    replays = Replays(hub.submit)
+def test_replay_is_stopped_and_goes_at_its_speed(engine: MonitoringEngine):
+    replays = Replays(engine.submit)
     replay = replays.start(RECORDING, "simulated", "anna", 1)
     stopped = replays.stop(replay.id)
     assert (stopped.status, stopped.position_s < 20) == (ReplayStatus.STOPPED, True)
@@ -102,8 +102,8 @@ def test_replay_is_stopped_and_goes_at_its_speed(hub: Hub):
     assert "replay" not in " ".join(thread.name for thread in threading.enumerate())
 
 
-def test_refusal_ends_a_replay_with_its_reason(hub: Hub):
-    replays = Replays(hub.submit)
+def test_refusal_ends_a_replay_with_its_reason(engine: MonitoringEngine):
+    replays = Replays(engine.submit)
     slow = replace(RECORDING, sampling_rate_hz=50.0)
     failed = ended(replays, replays.start(slow, "slow", "anna", 1000).id)
     assert (failed.status, "sampling rate" in failed.error) == (ReplayStatus.FAILED, True)
@@ -111,12 +111,12 @@ def test_refusal_ends_a_replay_with_its_reason(hub: Hub):
     assert "no patient 'nobody' is watched" in unknown.error
 
 
-def test_impossible_replays_are_refused(hub: Hub):
-    replays = Replays(hub.submit)
+def test_impossible_replays_are_refused(engine: MonitoringEngine):
+    replays = Replays(engine.submit)
     for speed in (0, -1, 1001, float("nan")):
         with pytest.raises(SettingError, match="times its speed"):
             replays.start(RECORDING, "simulated", "anna", speed)
-    with pytest.raises(SettingError, match="no replay"):
+    with pytest.raises(NotFoundError, match="no replay"):
         replays.get("../..")
     for _ in range(32):
         replays.start(RECORDING, "simulated", "anna", 0.1)

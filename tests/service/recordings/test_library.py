@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ectopy.datasets.builtin_recordings import builtin_names, load_builtin
 from ectopy.datasets.mitdb import find_mitdb
-from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.errors import DataError, NotFoundError, SettingError, StorageError
 from ectopy.files import write_text
 from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
@@ -177,7 +177,7 @@ def test_upload_is_analysed_and_shown(library):
     assert 50 < trend["heart_rate_bpm"][0] < 90
     assert len(result.beat_rows(0, 1e9, 5)) == 5
     library.delete(entry.id)
-    with pytest.raises(SettingError, match="no recording"):
+    with pytest.raises(NotFoundError, match="no recording"):
         library.entry(entry.id)
     assert library.entries() == []
 
@@ -266,7 +266,7 @@ def test_a_recording_deleted_from_the_disk_stops_no_other(tmp_path):
 
 def test_id_is_never_a_path(library):
     for id in ("..", "../..", "a", "", "0" * 16, "/etc"):
-        with pytest.raises(SettingError, match="no recording"):
+        with pytest.raises(NotFoundError, match="no recording"):
             library.entry(id)
 
 

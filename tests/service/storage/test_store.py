@@ -108,7 +108,13 @@ def encoded(values: Sequence[object]) -> list[bytes]:
 # The tables
 
 
-def test_the_migrations_make_the_tables(database_url: str):
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_new_database_and_one_of_the_first_version_get_the_tables(database_url: str, is_new: bool):
+    if not is_new:
+        with database(database_url) as connection:
+            script = Path(__file__).with_name(f"initial.{connection.dialect.name}.sql").read_text("utf-8")
+            for statement in script.removesuffix(";\n").split(";\n"):
+                connection.exec_driver_sql(statement)
     Store.open(database_url).close()
     with database(database_url) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []

@@ -1,4 +1,4 @@
-"""How the alarms of replayed records look in the terminal."""
+"""Tables of the alarms of replayed records for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import decimals, numbers_table
+from ectopy.cli.output.rich_tables import decimals, numbers_table
 from ectopy.monitor.conditions import CONDITIONS
 
 
@@ -61,13 +61,13 @@ def _records_table(figures: Mapping[str, Any]) -> Table:
 
 
 def _conditions_table(figures: Mapping[str, Any]) -> Table:
-    """How often each condition calls, and in which records."""
+    """Return how often each condition calls, and in which records."""
     title = "Alarms per bed and day, and how many in which records"
     table = numbers_table(title, "condition", "priority", "a day", text="records")
     records = {name: row["by_condition"] for name, row in figures["records"].items()}
     for code, count in figures["per_bed_day_by_condition"].items():
         where = ", ".join(f"{name}: {counts[code]}" for name, counts in records.items() if code in counts)
-        table.add_row(code, CONDITIONS[code].priority.name.lower(), f"{count:.1f}", where)
+        table.add_row(code, CONDITIONS[code].priority.word, f"{count:.1f}", where)
     table.add_section()
     for name, count in figures["per_bed_day_by_priority"].items():
         table.add_row("all", name, f"{count:.1f}", "")

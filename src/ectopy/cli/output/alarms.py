@@ -1,4 +1,4 @@
-"""How alarms look in the terminal."""
+"""Tables of alarms for the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
-from ectopy.cli.output.tables import list_table
+from ectopy.cli.output.rich_tables import list_table
 from ectopy.cli.output.watch import STYLES
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS, Priority
@@ -32,7 +32,7 @@ def alarm_table(alarms: Sequence[AlarmJson]) -> Table:
 
 
 def log_table(entries: Sequence[TransitionJson]) -> Table:
-    """What happened to one alarm."""
+    """Return what happened to one alarm."""
     table = list_table("time (UTC)", "what", "state", "inactivation", "who", "why")
     for entry in entries:
         table.add_row(
@@ -49,7 +49,7 @@ def what_if_table(result: LimitComparison) -> Table:
         table.add_row(
             Text(outcome, "green" if outcome == "lost" else "red"),
             elapsed(alarm.raised_s, places=1),
-            alarm.priority.name.lower(),
+            alarm.priority.word,
             CONDITIONS[alarm.condition].title,
             alarm.reading.text,
         )

@@ -1,4 +1,4 @@
-"""How analysed recordings look in the terminal."""
+"""Tables of analysed recordings for the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import decimals, pairs_table
+from ectopy.cli.output.rich_tables import decimals, pairs_table
 from ectopy.presentation import elapsed
 
 

@@ -1,4 +1,4 @@
-"""How an EC57 comparison looks in the terminal."""
+"""Tables of an EC57 comparison for the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import decimals, numbers_table
+from ectopy.cli.output.rich_tables import decimals, numbers_table
 from ectopy.evaluation.ec57_files import FilesComparison
 
 _KINDS = ("qrs", "veb", "sveb")

@@ -1,4 +1,4 @@
-"""How a comparison of methods on ECG5000 looks in the terminal."""
+"""Tables of a comparison of methods on ECG5000 for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import numbers_table
+from ectopy.cli.output.rich_tables import numbers_table
 
 _COLUMNS = {
     "AUC": "auc",

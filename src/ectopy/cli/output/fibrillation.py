@@ -1,4 +1,4 @@
-"""How the fit of what tells fibrillation looks in the terminal."""
+"""Tables of the fit of what tells fibrillation for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import decimals, numbers_table
+from ectopy.cli.output.rich_tables import decimals, numbers_table
 
 
 def renderables(figures: Mapping[str, Any]) -> Iterator[Table]:

@@ -1,4 +1,4 @@
-"""How time and memory of a long recording look in the terminal."""
+"""Tables of time and memory of a long recording for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import numbers_table
+from ectopy.cli.output.rich_tables import numbers_table
 
 
 def renderables(figures: Mapping[str, Any]) -> Iterator[Table]:

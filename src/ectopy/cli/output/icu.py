@@ -1,4 +1,4 @@
-"""How the answers to bedside alarms look in the terminal."""
+"""Tables of the answers to bedside alarms for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import numbers_table
+from ectopy.cli.output.rich_tables import numbers_table
 
 
 def renderables(figures: Mapping[str, Any]) -> Iterator[Table | str]:

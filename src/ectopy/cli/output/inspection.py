@@ -1,4 +1,4 @@
-"""How a recording looks in the terminal."""
+"""Tables of a recording for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from ectopy.analysis.inspection import Inspection
-from ectopy.cli.output.tables import numbers_table, pairs_table
+from ectopy.cli.output.rich_tables import numbers_table, pairs_table
 from ectopy.presentation import elapsed
 from ectopy.signal.quality import QUALITY_WORDS
 
@@ -15,7 +15,7 @@ _MOST_LISTED = 20
 
 
 def inspection_tables(inspection: Inspection) -> Iterator[Table]:
-    """What it is and its heart rate; quality by lead; the longest stretches that cannot be read, in order of time."""
+    """Tables of facts and heart rate; quality by lead; the longest stretches that cannot be read, in order of time."""
     recording, figures = inspection.recording, inspection.summary()
     rate = figures["heart_rate_bpm"]
     rows = {

@@ -1,4 +1,4 @@
-"""How the load that a service bore looks in the terminal."""
+"""Tables of the load that a service bore for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import decimals, pairs_table
+from ectopy.cli.output.rich_tables import decimals, pairs_table
 
 
 def renderables(figures: Mapping[str, Any]) -> Iterator[Table]:

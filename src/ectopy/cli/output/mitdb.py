@@ -1,4 +1,4 @@
-"""How verdicts on the MIT-BIH Arrhythmia Database look in the terminal."""
+"""Tables of verdicts on the MIT-BIH Arrhythmia Database for the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import decimals, numbers_table
+from ectopy.cli.output.rich_tables import decimals, numbers_table
 
 _AREAS = ("mean_record_auc", "pooled_auc", "veb_auc", "sveb_auc")
 

@@ -1,4 +1,4 @@
-"""How the speed of detection looks in the terminal."""
+"""Tables of the speed of detection for the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import pairs_table
+from ectopy.cli.output.rich_tables import pairs_table
 
 
 def renderables(figures: Mapping[str, float]) -> Iterator[Table]:

@@ -1,4 +1,4 @@
-"""How the outcome of ventricular episodes looks in the terminal."""
+"""Tables of the outcome of ventricular episodes for the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ectopy.cli.output.tables import decimals, numbers_table
+from ectopy.cli.output.rich_tables import decimals, numbers_table
 
 _NAMES = {"VF": "ventricular fibrillation", "VFL": "ventricular flutter", "VT": "ventricular tachycardia"}
 _NAMES |= {"ASYS": "asystole"}

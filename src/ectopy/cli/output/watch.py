@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ectopy import __version__
-from ectopy.cli.output.tables import pairs_table
+from ectopy.cli.output.rich_tables import pairs_table
 from ectopy.detector import Verdict
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
 from ectopy.monitor.alarm import Alarm
@@ -56,7 +56,7 @@ def summary_table(
 ) -> Table:
     """Summarise a watch: its span in stream seconds, counts of events, active alarms, baseline and detector."""
     from_s, to_s = span_s
-    raised = ", ".join(f"{counts.raised[priority]} {priority.name.lower()}" for priority in STYLES)
+    raised = ", ".join(f"{counts.raised[priority]} {priority.word}" for priority in STYLES)
     rows = {
         "watched": f"{_time(to_s - from_s)}, from {_time(from_s)} to {_time(to_s)}",
         "beats": f"{counts.beats:,}, of which {counts.unreadable:,} not readable",
@@ -81,12 +81,11 @@ def _beat(event: BeatJudged) -> str:
 
 
 def _alarm(event: AlarmChanged, replay: str | None) -> Text:
-    transition = event.transition
-    alarm = transition.alarm
-    text = f"{CONDITIONS[alarm.condition].title} {transition.change}"
-    if transition.change == "escalated":
+    alarm = event.alarm
+    text = f"{CONDITIONS[alarm.condition].title} {event.change}"
+    if event.change == "escalated":
         text += f" to level {alarm.level}"
-    calls = transition.change in _CALLS
+    calls = event.change in _CALLS
     if calls and alarm.latest.text:
         text += f": {alarm.latest.text}"
     line = _line(event.at_s, alarm.priority.name, text, STYLES[alarm.priority])

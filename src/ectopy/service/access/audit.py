@@ -52,15 +52,8 @@ def account(name: str | None = None) -> str:
 class Audit:
     """Writes the audit in a thread of its own, so that no caller waits for a store that does not answer.
 
-    Entries that are not stored yet are in a journal, from which the next process continues if this one is killed.
-
-    Parameters
-    ----------
-    store : Store
-    journal : Path
-        File of the entries that are not stored yet; deleted when all are.
-    clock : callable
-        Returns seconds since 1970.
+    Entries that are not stored yet are in a file, the `journal`, from which the next process continues if this one is
+    killed; it is deleted when all are stored. `clock` gives seconds since 1970.
     """
 
     def __init__(self, store: Store, journal: Path, clock: Callable[[], float] = time.time) -> None:
@@ -102,10 +95,7 @@ class Audit:
     def saw(self, actor: str, action: str, patient: str = "", interval_s: float = VIEW_INTERVAL_S) -> None:
         """Add an entry without waiting; repetitions within `interval_s` are left out.
 
-        Raises
-        ------
-        StorageError
-            If too much waits to be written.
+        A `StorageError` if too much waits to be written.
         """
         view, now = (actor, action, patient), self._clock()
         with self._lock:

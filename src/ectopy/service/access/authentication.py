@@ -7,50 +7,24 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from ectopy.errors import StorageError
 from ectopy.service.access.keys import Scope, derive, digest, is_key, new_secret
 from ectopy.service.storage import KeyStore, StoredKey
 
 SESSION_S = 12 * 3600.0
-"""How long a session lasts after its last use: a screen on a wall never has to sign in again."""
+"""Time that a session lasts after its last use: a screen on a wall never has to sign in again."""
 
 _CSRF = "csrf"
 _PROLONG_EVERY_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """The holder of a key.
+class Caller(StoredKey):
+    """The holder of a key; `csrf` is the token that a browser sends before it changes something."""
 
-    Attributes
-    ----------
-    key : int
-        Id of the key.
-    created : float
-        Time of the key, seconds since 1970; the id of a removed key may be used again.
-    name : str
-        Of the key.
-    scopes : frozenset of Scope
-    csrf : str or None
-        Token that a browser sends before it changes something; None for a caller with a key.
-    patients : frozenset of str or None
-        For whom the key may send; None = any patient.
-    devices : frozenset of str
-        As which devices the key may send, for the patients to whom they are attached.
-    expires : float or None
-        When the key ends, seconds since 1970; None = never.
-    """
-
-    key: int
-    created: float
-    name: str
-    scopes: frozenset[Scope]
     csrf: str | None = None
-    patients: frozenset[str] | None = None
-    devices: frozenset[str] = frozenset()
-    expires: float | None = None
 
     def may(self, scope: Scope) -> bool:
         """Check that the key has a scope, or every scope."""
@@ -63,7 +37,7 @@ class Caller:
     @property
     def sender(self) -> str:
         """The key as a sender, for people: its name and its number."""
-        return f"{self.name} (key {self.key})"
+        return f"{self.name} (key {self.id})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +50,10 @@ class _Session:
 
 
 class Authenticator:
-    """Authenticates callers by a key or by the cookie of a session.
+    """Authenticates callers by a key or by the cookie of a session; `clock` gives seconds since 1970.
 
-    Callers are cached, so that devices and screens go on during an outage of the store.
-
-    Parameters
-    ----------
-    stored : KeyStore
-    clock : callable
-        Returns seconds since 1970.
+    Callers are cached, so that devices and screens go on during an outage of the store: a `StorageError` comes only if
+    the store fails, and the key or session was not used before, or the key has been removed.
     """
 
     def __init__(self, stored: KeyStore, clock: Callable[[], float] = time.time) -> None:
@@ -103,19 +72,15 @@ class Authenticator:
         scopes: frozenset[Scope],
         patients: frozenset[str] | None = None,
         devices: frozenset[str] = frozenset(),
-        expires: float | None = None,
+        expires_time: float | None = None,
     ) -> tuple[StoredKey, str]:
-        """Store a new key, and return it with its secret, of which only the digest is stored; see `Caller`."""
+        """Store a new key, and return it with its secret, of which only the digest is stored; see `StoredKey`."""
         secret = new_secret()
-        key = self._stored.add(
-            name,
-            digest(secret),
-            tuple(sorted(str(scope) for scope in scopes)),
-            self._clock(),
-            patients=None if patients is None else tuple(sorted(patients)),
-            devices=tuple(sorted(devices)),
-            expires=expires,
+        for_patients = None if patients is None else tuple(sorted(patients))
+        key = StoredKey(
+            0, name, tuple(sorted(scopes)), self._clock(), for_patients, tuple(sorted(devices)), expires_time
         )
+        key = self._stored.add(key, digest(secret))
         self._key_digests.add(digest(secret))
         return key, secret
 
@@ -126,20 +91,10 @@ class Authenticator:
         _, secret = self.new_key("first key", frozenset({Scope.ADMINISTER}))
         return secret
 
-    def all_keys(self) -> list[StoredKey]:
-        """Return all keys."""
-        return self._stored.all()
-
     def remove_key(self, number: int) -> StoredKey:
-        """Remove a key and end its sessions.
-
-        Raises
-        ------
-        DataError
-            If there is no key with this id.
-        """
+        """Remove a key, as `KeyStore.remove` does, and end its sessions."""
         removed = self._stored.remove(number)
-        self._removed.add((removed.id, removed.created))
+        self._removed.add((removed.id, removed.created_time))
         with self._lock:
             self._callers = {secret: caller for secret, caller in self._callers.items() if self.is_still_valid(caller)}
             self._sessions = {
@@ -149,8 +104,9 @@ class Authenticator:
 
     def is_still_valid(self, caller: Caller) -> bool:
         """Check that the key of a caller has neither expired nor been removed; long connections ask repeatedly."""
-        expired = caller.expires is not None and caller.expires <= self._clock()
-        return not expired and (caller.key, caller.created) not in self._removed
+        expired = caller.expires_time is not None and caller.expires_time <= self._clock()
+        # The id of a removed key may be used again.
+        return not expired and (caller.id, caller.created_time) not in self._removed
 
     def might_be_key(self, secret: str) -> bool:
         """Check without a query that a key was made with this secret."""
@@ -166,13 +122,7 @@ class Authenticator:
         return caller if caller is not None and self.is_still_valid(caller) else None
 
     def caller_for_key(self, secret: str) -> Caller | None:
-        """Authenticate by key; the first time with a query.
-
-        Raises
-        ------
-        StorageError
-            If the store fails, and the key was not used before or has been removed.
-        """
+        """Authenticate by key; the first time with a query."""
         caller = self.cached_caller_for_key(secret)
         if caller is not None:
             return caller
@@ -181,7 +131,7 @@ class Authenticator:
         key = self._stored.get(digest(secret))
         if key is None:
             return None
-        caller = _caller(key)
+        caller = Caller(**asdict(key))
         if not self.is_still_valid(caller):
             return None
         with self._lock:
@@ -196,19 +146,13 @@ class Authenticator:
         return session.caller
 
     def caller_for_session(self, cookie: str) -> Caller | None:
-        """Authenticate by the cookie of a session; with a query the first time, and whenever the session is prolonged.
-
-        Raises
-        ------
-        StorageError
-            If the store fails, and the session was not used before.
-        """
+        """Authenticate by the cookie of a session; the first time, and to prolong the session, with a query."""
         cookie_digest, now = digest(cookie), self._clock()
         session = self._sessions.get(cookie_digest)
         if session is None and cookie_digest not in self._ended:
             stored = self._stored.session(cookie_digest, now)
             if stored is not None:
-                session = _Session(_caller(stored[0], derive(cookie, _CSRF)), stored[1])
+                session = _Session(Caller(**asdict(stored[0]), csrf=derive(cookie, _CSRF)), stored[1])
         if session is None or session.expires <= now or not self.is_still_valid(session.caller):
             self._drop_session(cookie_digest)
             return None
@@ -220,13 +164,7 @@ class Authenticator:
         return session.caller
 
     def sign_in(self, secret: str) -> tuple[Caller, str] | None:
-        """Open a session with a key; return the caller and the cookie.
-
-        Raises
-        ------
-        StorageError
-            If the store fails, and the key was not used before.
-        """
+        """Open a session with a key; return the caller and the cookie."""
         caller = self.caller_for_key(secret)
         if caller is None:
             return None
@@ -265,7 +203,7 @@ class Authenticator:
 
     def _store_session(self, cookie_digest: str, session: _Session, now: float) -> _Session:
         with suppress(StorageError):
-            self._stored.open_session(cookie_digest, session.caller.key, now, session.expires)
+            self._stored.open_session(cookie_digest, session.caller.id, now, session.expires)
             return replace(session, stored=True)
         return session
 
@@ -276,9 +214,3 @@ class Authenticator:
 
 def _must_be_prolonged(session: _Session, now: float) -> bool:
     return session.expires < now + SESSION_S - _PROLONG_EVERY_S
-
-
-def _caller(key: StoredKey, csrf: str | None = None) -> Caller:
-    patients = None if key.patients is None else frozenset(key.patients)
-    scopes, devices = frozenset(map(Scope, key.scopes)), frozenset(key.devices)
-    return Caller(key.id, key.created, key.name, scopes, csrf, patients, devices, key.expires)

@@ -13,7 +13,7 @@ _KEY = re.compile(r"ectopy_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class Scope(StrEnum):
-    """What a key allows; `ADMINISTER` allows the others too.
+    """A permission of a key; `ADMINISTER` allows the others too.
 
     `SEND` allows to send samples of patients or devices that the key names, and nothing else.
     """

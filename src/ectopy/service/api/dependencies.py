@@ -115,10 +115,7 @@ class PatientCommands:
     ) -> bool:
         """Carry out a command and return whether it is stored; the audit calls it `action`.
 
-        Raises
-        ------
-        RefusedError
-            If the monitor rejects it.
+        A `RefusedError` if the monitor rejects it.
         """
         command = Command(kind, self.ward.clock(), self.operator, comment, alarm, limits)
         is_stored = await self.ward.order(self.patient, command)

@@ -13,10 +13,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from ectopy.errors import DatabaseError, EctopyError, StorageError
+from ectopy.errors import DatabaseError, EctopyError, NotFoundError, StorageError
 from ectopy.service import schemas
 from ectopy.service.monitoring.senders import OccupiedError
-from ectopy.service.monitoring.ward import NotFoundError, RefusedError
+from ectopy.service.monitoring.ward import RefusedError
 from ectopy.service.monitoring.write_buffer import sentence
 
 _log = logging.getLogger(__name__)

@@ -47,10 +47,10 @@ class Metrics:
         active = collections.Counter(stored.alarm.priority for stored in ward.active_alarms())
         alarms = GaugeMetricFamily("ectopy_active_alarms", "Alarms active or latched.", labels=["priority"])
         for priority in Priority:
-            alarms.add_metric([priority.name.lower()], active[priority])
+            alarms.add_metric([priority.word], active[priority])
         yield alarms
         yield GaugeMetricFamily("ectopy_viewers", "Live viewers.", value=ward.feed.viewers)
-        yield GaugeMetricFamily("ectopy_watching", "Whether the hub runs.", value=float(ward.watching))
+        yield GaugeMetricFamily("ectopy_watching", "Whether patients are watched.", value=float(ward.watching))
 
     def describe(self) -> list[Metric]:
         """Return no metrics: they are known only once they are collected."""

@@ -1,4 +1,4 @@
-"""Readiness: hub, store and disk space."""
+"""Readiness: engine, store and disk space."""
 
 from __future__ import annotations
 
@@ -18,14 +18,7 @@ _PATIENCE_S = 10.0
 
 
 class Readiness:
-    """Checks of what the service needs, at most once in two seconds however many ask.
-
-    Parameters
-    ----------
-    ward : Ward
-    folder : Path
-        Of the data.
-    """
+    """Checks of what the service needs, at most once in two seconds however many ask."""
 
     def __init__(self, ward: Ward, folder: Path) -> None:
         self._ward, self._folder = ward, folder
@@ -48,7 +41,7 @@ class Readiness:
 
     def _takes(self) -> bool:
         try:
-            self._ward.store.database.check_writable(self._ward.clock())
+            self._ward.store.check_writable(self._ward.clock())
         except StorageError:
             return False
         return True

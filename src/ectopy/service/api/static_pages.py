@@ -78,13 +78,7 @@ class Pages(StaticFiles):
         return path if "." in name else f"{path}.html"
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return a page, a file, or where nothing exists a page that says so to people.
-
-        Raises
-        ------
-        HTTPException
-            404 or 405.
-        """
+        """Return a page, a file, or where nothing exists a page that says so to people."""
         if path in self._pages:
             response: Response = HTMLResponse(self._pages[path])
         else:

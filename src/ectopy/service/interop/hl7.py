@@ -44,20 +44,10 @@ _CONTROL_LENGTH = 20
 
 
 def alert(alarm: AlarmJson, name: str, at: float) -> str:
-    """Return the message about an alarm; the same alarm and time give the same message.
+    """Return the message about an alarm: segments, each with a carriage return at its end.
 
-    Parameters
-    ----------
-    alarm : AlarmJson
-    name : str
-        Of the patient, for people; may be empty.
-    at : float
-        Time of the message, seconds since 1970.
-
-    Returns
-    -------
-    str
-        Segments, each with a carriage return at its end.
+    The same alarm and time, seconds since 1970, give the same message. `name` is that of the patient, for people, or
+    empty.
     """
     onset = f"{alarm['patient']}\0{alarm['onset_time']}\0{alarm['number']}"
     uid = sha256(onset.encode()).hexdigest()[:_CONTROL_LENGTH]

@@ -16,17 +16,9 @@ _ROOM_BYTES = 2 * 2**20
 
 
 class Viewer:
-    """A live subscriber.
+    """A live subscriber that follows these patients, or all where none is named.
 
-    Parameters
-    ----------
-    patients : iterable of str
-        Ids to follow; empty = all.
-
-    Attributes
-    ----------
-    dropped : int
-        Frames lost since the last `take`.
+    `dropped` is how many frames were lost since the last `take`.
     """
 
     def __init__(self, patients: Iterable[str] = ()) -> None:
@@ -38,7 +30,7 @@ class Viewer:
         self.dropped = 0
 
     def follows(self, patient: str) -> bool:
-        """Whether the viewer follows this patient."""
+        """Return whether the viewer follows this patient."""
         return not self._patients or patient in self._patients
 
     def put(self, frame: Frame) -> None:
@@ -76,7 +68,7 @@ class Feed:
 
     @property
     def viewers(self) -> int:
-        """How many viewers there are."""
+        """Return how many viewers there are."""
         return len(self._viewers)
 
     def join(self, viewer: Viewer) -> None:
@@ -88,7 +80,7 @@ class Feed:
         self._viewers.discard(viewer)
 
     def is_followed(self, patient: str) -> bool:
-        """Whether any viewer follows a patient."""
+        """Return whether any viewer follows a patient."""
         return any(viewer.follows(patient) for viewer in self._viewers)
 
     def publish(self, patient: str, make: Callable[[], Frame]) -> None:
@@ -111,7 +103,7 @@ class Feed:
 
     @property
     def open(self) -> bool:
-        """Whether there will be more."""
+        """Return whether there will be more."""
         return self._open
 
     def close(self) -> None:

@@ -26,16 +26,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """The result of an input.
+    """The result of an input; `failed` says that the monitor has failed on it.
 
-    Attributes
-    ----------
-    state : MonitorState
-    inputs : tuple of Input
-        Inputs to be stored to reach the same state again: none, the input, or others in its place.
-    events : tuple of Event
-    failed : bool
-        Whether the monitor has failed on it.
+    `inputs` are those to be stored to reach the same state again: none, the input, or others in its place.
     """
 
     state: MonitorState
@@ -50,7 +43,7 @@ class StepResult:
 
     @property
     def late(self) -> int:
-        """How many samples were left out as duplicates, or because their time was over."""
+        """Return how many samples were left out as duplicates, or because their time was over."""
         return sum(event.samples for event in self.events if isinstance(event, Notice))
 
     @property

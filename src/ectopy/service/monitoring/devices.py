@@ -1,4 +1,4 @@
-"""Which device is attached to which patient: in memory, and stored when it changes."""
+"""Devices and the patients to whom they are attached: in memory, and stored when it changes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,7 @@ class Devices:
     def attach(self, device: str, patient: str) -> None:
         """Attach a device to a patient from now on, and to no other.
 
-        Raises
-        ------
-        SettingError
-            If `device` is not 1 to 200 printable characters, or there are too many.
+        A `SettingError` if `device` is not 1 to 200 printable characters, or there are too many.
         """
         check_name(device)
         with self._lock:
@@ -52,17 +49,11 @@ class Devices:
         return [device.device for device in self.all() if device.patient == patient]
 
     def save(self) -> None:
-        """Store changes.
-
-        Raises
-        ------
-        StorageError
-            If the store fails; changes that are not stored are kept for the next time.
-        """
+        """Store changes; after a `StorageError`, changes that are not stored are kept for the next time."""
         with self._lock:
             unsaved = tuple(self._unsaved.values())
         for device in unsaved:
-            self._store.patients.attach(device.device, device.patient, device.since)
+            self._store.patients.attach(device.device, device.patient, device.since_time)
             with self._lock:
                 if self._unsaved[device.device] is device:
                     del self._unsaved[device.device]

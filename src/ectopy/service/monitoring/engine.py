@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from ectopy.errors import DataError, SettingError, StorageError
+from ectopy.errors import DataError, NotFoundError, SettingError, StorageError
 from ectopy.monitor import (
     AlarmChanged,
     Chunk,
@@ -57,7 +57,7 @@ _SHARE = 2**15
 """Bytes of one patient from which on the next inputs have to wait; 16 s of two leads at 250 Hz."""
 _LARGEST_INPUT = 8 * 2**20
 _RESENT_WITHIN_S = 3.0
-"""How long after a start a sender is asked for samples in front of those that it sends, before they are a gap."""
+"""Time after a start in which a sender is asked for samples in front of those that it sends, before they are a gap."""
 _STORAGE, _DETECTOR, _UNREACHED = "storage failed", "detector failed", "nobody reached"
 
 _log = logging.getLogger(__name__)
@@ -94,10 +94,10 @@ class _QueuedInput:
     previewed: bool = False
 
 
-class Hub:
+class MonitoringEngine:
     """Watches the patients of a store.
 
-    Several hubs may share a store if each has its own patients and its own system patient.
+    Several engines may share a store if each has its own patients and its own system patient.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Hub:
     steady : callable or None
         Gives seconds by a clock that is never set, which shows when `clock` is; None = there is none.
     system_patient : str
-        The hub's own name among the patients.
+        The engine's own name among the patients.
     patients : iterable of str or None
         Patients to go on with; None = all in the store.
     room_bytes : int
@@ -183,15 +183,7 @@ class Hub:
     ) -> Future[Receipt] | None:
         """Begin to watch a patient, or resume a patient who is known or was discharged.
 
-        Parameters
-        ----------
-        patient : str
-        name : str
-            For people.
-        limits : Limits or None
-            Of a new patient; None = those of a ward.
-        account : str
-            That asks for it.
+        `name` is for people, `limits` are those of a new patient, None = of a ward, and `account` asks for it.
 
         Returns
         -------
@@ -209,7 +201,7 @@ class Hub:
             If the store fails, and the patient is not known.
         """
         if patient == self._system_patient:
-            raise SettingError(f"{patient!r} is what the hub itself is called; call the patient something else.")
+            raise SettingError(f"{patient!r} is what the service itself is called; call the patient something else.")
         if patient in self._patients:
             self._rename(patient, name)
             if not self._patients[patient].state.discharged:
@@ -244,7 +236,7 @@ class Hub:
         return tuple(w.patient for w in watched if w.patient != self._system_patient and not w.state.discharged)
 
     def is_name_stored(self, patient: str) -> bool:
-        """Whether the store has the patient's latest name."""
+        """Return whether the store has the patient's latest name."""
         return patient not in self._renamed
 
     def missing(self, patient: str, stream: str) -> list[tuple[int, int]]:
@@ -252,13 +244,7 @@ class Hub:
         return self._buffer.missing(patient, stream)
 
     def state(self, patient: str) -> MonitorState:
-        """Return the present state of a patient.
-
-        Raises
-        ------
-        SettingError
-            If no patient of that name is watched.
-        """
+        """Return the present state of a patient; a `NotFoundError` if the patient is not watched."""
         return self._watched(patient).state
 
     def _resume_all(self, patients: Iterable[str] | None) -> None:
@@ -296,7 +282,7 @@ class Hub:
         watched = self._patients.get(patient)
         if watched is None:
             reason = self._faults.get(patient, "admit the patient first.")
-            raise SettingError(f"no patient {patient!r} is watched; {reason}")
+            raise NotFoundError(f"no patient {patient!r} is watched; {reason}")
         return watched
 
     # Inputs
@@ -308,12 +294,14 @@ class Hub:
 
         Raises
         ------
+        NotFoundError
+            If the patient is not watched.
         SettingError
-            If the patient is not watched, or samples or a discharge are for the system patient.
+            If samples or a discharge are for the system patient.
         DataError
             If the input cannot be stored, is larger than 8 MiB, its time is not today, or the patient is discharged.
         StorageError
-            If too much waits already, or the hub has been stopped; send again later. A `GapError` if samples are
+            If too much waits already, or the engine has been stopped; send again later. A `GapError` if samples are
             missing in front of the first chunk since the start: send those first that were not stored.
         """
         watched = self._watched(patient)
@@ -326,19 +314,21 @@ class Hub:
         input = decode(type(input), content)
         input_time = _time_of(input)
         if not abs(input_time - self._clock()) <= _DAY_S:
-            raise DataError(f"an input is of now by the hub's clock, in seconds since 1970, and not of {input_time:g}.")
+            raise DataError(
+                f"an input is of now by the service's clock, in seconds since 1970, and not of {input_time:g}."
+            )
         input = self._restamped(input, self._clock())
         if patient == self._system_patient and isinstance(input, Chunk):
-            raise SettingError(f"{patient!r} is the hub itself, and sends no samples; name the patient.")
+            raise SettingError(f"{patient!r} is the service itself, and sends no samples; name the patient.")
         if patient == self._system_patient and isinstance(input, Command) and input.kind is CommandKind.DISCHARGE:
-            raise SettingError(f"{patient!r} is the hub itself, and cannot be discharged; name the patient.")
+            raise SettingError(f"{patient!r} is the service itself, and cannot be discharged; name the patient.")
         if watched.continues and isinstance(input, Chunk):
             self._check_continued(watched, input)
         receipt: Future[Receipt] = Future()
         receipt.set_running_or_notify_cancel()
         with self._queue_lock:
             if self._closed:
-                raise StorageError("the hub has been stopped; send again when it runs again.")
+                raise StorageError("the service has been stopped; send again when it runs again.")
             own_bytes = self._queued_bytes[patient] + len(content)
             is_full = self._queued_bytes.total() + len(content) > self._room
             if is_full and own_bytes > self._room // len(self._patients):
@@ -354,10 +344,7 @@ class Hub:
     def _check_continued(watched: _WatchedPatient, chunk: Chunk) -> None:
         """Ask for samples that were acknowledged before the start and not stored, before they become a gap.
 
-        Raises
-        ------
-        GapError
-            If samples are missing in front of these, and their sender has not had the time to send them again.
+        A `GapError` if samples are missing in front of these, and their sender has not had the time to send them again.
         """
         next_position = status.next_position(watched.state)
         if next_position is not None and status.continues(watched.state, chunk) and chunk.position > next_position:
@@ -383,7 +370,7 @@ class Hub:
         are open at the end become a `StorageError`.
         """
         closing = threading.Event()
-        writer = threading.Thread(target=self._flush_until, args=(closing,), name="hub-writer")
+        writer = threading.Thread(target=self._flush_until, args=(closing,), name="monitoring-writer")
         writer.start()
         for worker in self._workers:
             worker.start()
@@ -404,7 +391,7 @@ class Hub:
             writer.join()
             for worker in self._workers:
                 worker.stop()
-            error = StorageError("the hub was stopped before this was stored; send it again.")
+            error = StorageError("the service was stopped before this was stored; send it again.")
             self._buffer.abandon(self._patients, error)
             self._buffer.resolve()
 
@@ -702,4 +689,4 @@ def _guarded(work: Callable[[], object]) -> None:
     try:
         work()
     except Exception:
-        _log.exception("The hub has failed, and goes on.")
+        _log.exception("The engine has failed, and goes on.")

@@ -55,15 +55,8 @@ Send = Callable[[str, Chunk], Awaitable[Receipt]]
 class Bridge:
     """Passes messages of a broker on to a service.
 
-    Parameters
-    ----------
-    url : str
-        ``mqtt://USER:PASSWORD@HOST:PORT``, or ``mqtts://`` for TLS.
-
-    Raises
-    ------
-    SettingError
-        If the URL is invalid.
+    The `url` is ``mqtt://USER:PASSWORD@HOST:PORT``, or begins with ``mqtts://`` for TLS; a `SettingError` if it is
+    invalid.
     """
 
     def __init__(self, url: str) -> None:
@@ -83,12 +76,8 @@ class Bridge:
     async def run(self, send: Send, clock: Callable[[], float]) -> None:
         """Pass messages on until cancelled; where the connection is lost, connect again.
 
-        Parameters
-        ----------
-        send : callable
-            Takes a patient and a chunk, gives the receipt; see `ectopy.service.monitoring.ward.Ward.send`.
-        clock : callable
-            Gives seconds since 1970.
+        `send` takes a patient and a chunk, as `ectopy.service.monitoring.ward.Ward.send`; `clock` gives seconds since
+        1970.
         """
         while True:
             try:

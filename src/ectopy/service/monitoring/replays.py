@@ -10,12 +10,13 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ectopy.errors import EctopyError, SettingError, StorageError
+from ectopy.errors import EctopyError, NotFoundError, SettingError, StorageError
 from ectopy.monitor import Chunk
 from ectopy.monitor.chunk_assembly import LONGEST_CHUNK_S
 from ectopy.monitor.replay import cut, paced
 from ectopy.recording import Recording
 from ectopy.service.monitoring.write_buffer import Receipt
+from ectopy.service.openapi_examples import with_example
 
 Submit = Callable[[str, Chunk], Future[Receipt]]
 """Takes a patient and a chunk; see `ectopy.service.monitoring.ward.Ward.submit`."""
@@ -37,34 +38,26 @@ class ReplayStatus(StrEnum):
     FAILED = "failed"
 
 
+@with_example(
+    id="0123456789abcdef",
+    recording="simulated",
+    patient="bed 3",
+    speed=1.0,
+    started_time=1767225600.0,
+    duration_s=1800.0,
+    position_s=12.5,
+    status="playing",
+    error="",
+)
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A recording that is or was played.
-
-    Attributes
-    ----------
-    id : str
-    recording : str
-        Its id or name.
-    patient : str
-    speed : float
-        Seconds of signal a second.
-    started : float
-        Seconds since 1970.
-    duration_s : float
-        Length of the recording.
-    position_s : float
-        How much of it has been processed.
-    status : ReplayStatus
-    error : str
-        One sentence where it has failed.
-    """
+    """A recording, by its id or name, that is or was played; `position_s` of `duration_s` has been processed."""
 
     id: str
     recording: str
     patient: str
     speed: float
-    started: float
+    started_time: float
     duration_s: float
     position_s: float = 0.0
     status: ReplayStatus = ReplayStatus.PLAYING
@@ -91,12 +84,8 @@ class Replays:
     ) -> Replay:
         """Begin to play a recording, by its name, into a watched patient, so many seconds of signal a second.
 
-        `submit` hands in the samples in the name of the caller; None = that of all replays.
-
-        Raises
-        ------
-        SettingError
-            If the speed is out of range, or too many play already.
+        `submit` hands in the samples in the name of the caller; None = that of all replays. A `SettingError` if the
+        speed is out of range, or too many play already.
         """
         if not SLOWEST <= speed <= FASTEST:
             raise SettingError(f"a recording is played at {SLOWEST:g} to {FASTEST:g} times its speed, not {speed:g}.")
@@ -121,16 +110,10 @@ class Replays:
             return list(self._replays.values())[::-1]
 
     def get(self, id: str) -> Replay:
-        """Return a replay.
-
-        Raises
-        ------
-        SettingError
-            If there is no replay of that id.
-        """
+        """Return a replay; a `NotFoundError` if there is none of that id."""
         with self._lock:
             if id not in self._replays:
-                raise SettingError(f"there is no replay {id[:80]!r}; list the replays to see which there are.")
+                raise NotFoundError(f"there is no replay {id[:80]!r}; list the replays to see which there are.")
             return self._replays[id]
 
     def stop(self, id: str) -> Replay:
@@ -177,7 +160,7 @@ class Replays:
         return ReplayStatus.FINISHED
 
     def _is_processed(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
-        """Whether a chunk has been processed; an error where it never will be."""
+        """Return whether a chunk has been processed; an error where it never will be."""
         try:
             receipt = submit(patient, replace(chunk, received=self._clock())).result()
         except StorageError:

@@ -30,15 +30,10 @@ class _Line:
 
 
 class Senders:
-    """The senders, by patient.
+    """The senders, by patient; `clock` gives seconds since 1970.
 
     The monitor cannot tell samples of two senders apart: those of one would displace those of the other. So the first
     one is the only one until it has sent nothing for `NO_DATA_S`.
-
-    Parameters
-    ----------
-    clock : callable
-        Gives seconds since 1970.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -47,13 +42,7 @@ class Senders:
         self._lines: dict[str, _Line] = {}
 
     def claim(self, patient: str, sender: str, stream: str) -> None:
-        """Note that a sender sends for a patient.
-
-        Raises
-        ------
-        OccupiedError
-            If another one does already.
-        """
+        """Note that a sender sends for a patient; an `OccupiedError` if another one does already."""
         now = self._clock()
         with self._lock:
             line = self._lines.get(patient)
@@ -72,7 +61,7 @@ class Senders:
         )
 
     def owns(self, patient: str, sender: str, stream: str) -> bool:
-        """Whether the newest samples of this stream came from this sender."""
+        """Return whether the newest samples of this stream came from this sender."""
         with self._lock:
             line = self._lines.get(patient)
             return line is not None and (line.sender, line.stream) == (sender, stream)

@@ -1,7 +1,7 @@
 """The ward: all watched patients, as routes see them.
 
-The hub runs in a thread of its own. Its results come to the event loop, and from there to viewers, whether or not the
-store takes them; events that are read again by number are announced once they are stored.
+The engine runs in a thread of its own. Its results come to the event loop, and from there to viewers, whether or not
+the store takes them; events that are read again by number are announced once they are stored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from ectopy.errors import DataError, EctopyError, SettingError, StorageError
+from ectopy.errors import DataError, EctopyError, NotFoundError, StorageError
 from ectopy.monitor import (
     AlarmChanged,
     BeatJudged,
@@ -34,7 +34,7 @@ from ectopy.service.live.feed import Feed, Viewer
 from ectopy.service.live.frames import signal_frame, text_frame
 from ectopy.service.live.live_samples import LiveSamples
 from ectopy.service.monitoring.devices import Devices
-from ectopy.service.monitoring.engine import SYSTEM_PATIENT, Hub
+from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
 from ectopy.service.monitoring.senders import TWO_SENDERS, Senders
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import Target
@@ -43,7 +43,7 @@ from ectopy.service.storage import StepRecord, Store, StoredAlarm
 _SUMMARIES_S = 1.0
 _DEVICES_S = 1.0
 ANSWER_S = 30.0
-"""How long to wait for an answer of the hub."""
+"""Longest wait for an answer of the engine."""
 
 ITSELF = "the service itself"
 """The sender of samples that do not come from a device."""
@@ -51,16 +51,12 @@ ITSELF = "the service itself"
 _log = logging.getLogger(__name__)
 
 
-class NotFoundError(DataError):
-    """There is no such patient, alarm or other thing."""
-
-
 class RefusedError(EctopyError):
     """The monitor has rejected a command; one sentence says why."""
 
 
 class Ward:
-    """All watched patients; parameters and errors are those of `ectopy.service.monitoring.engine.Hub`."""
+    """All watched patients; parameters and errors are those of `ectopy.service.monitoring.engine.MonitoringEngine`."""
 
     def __init__(
         self,
@@ -72,11 +68,11 @@ class Ward:
         steady: Callable[[], float] | None = None,
     ) -> None:
         self.store, self.monitor, self.bundle, self.clock = store, monitor, bundle, clock
-        self.detector = monitor.criterion.detector
+        self.detector = monitor.detector
         self.feed = Feed()
         self.devices = Devices(store, clock)
         self.senders = Senders(clock)
-        self._hub = Hub(
+        self._engine = MonitoringEngine(
             store,
             monitor,
             targets,
@@ -90,7 +86,7 @@ class Ward:
         self._names = {stored.patient: stored.name for stored in store.patients.all()}
         self._newest_event = store.events.newest_id()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._hub.run, args=(self._stop,), name="hub")
+        self._thread = threading.Thread(target=self._engine.run, args=(self._stop,), name="monitoring")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._summaries: dict[str, str] = {}
@@ -115,7 +111,7 @@ class Ward:
 
     @property
     def watching(self) -> bool:
-        """Whether the hub runs."""
+        """Return whether patients are watched."""
         return self._thread.is_alive() and not self._stop.is_set()
 
     # Patients
@@ -123,45 +119,29 @@ class Ward:
     def admit(
         self, patient: str, name: str | None = None, limits: Limits | None = None, account: str = SYSTEM_PATIENT
     ) -> bool:
-        """Begin or resume to watch a patient, or change the name; None = it stays as it is. Errors as `Hub.admit`.
+        """Begin or resume to watch a patient, or change the name; return whether that is stored, or will be.
 
-        Returns
-        -------
-        bool
-            Whether it is stored; False = it is done, and will be.
-
-        Raises
-        ------
-        TimeoutError
-            If the hub does not answer.
+        A name of None stays as it is. Errors are those of `MonitoringEngine.admit`, and a `TimeoutError` if the engine
+        does not answer.
         """
         name = self._names.get(patient, "") if name is None else name
-        receipt = self._hub.admit(patient, name, limits, account)
+        receipt = self._engine.admit(patient, name, limits, account)
         self._names[patient] = name
         if receipt is not None and not receipt.result(ANSWER_S).stored:
             return False
-        return self._hub.is_name_stored(patient)
+        return self._engine.is_name_stored(patient)
 
     def patients(self) -> tuple[str, ...]:
         """Return all watched patients."""
-        return self._hub.patients()
+        return self._engine.patients()
 
     def knows(self, patient: str) -> bool:
-        """Whether the patient is watched, or was."""
+        """Return whether the patient is watched, or was."""
         return patient in self._names and patient != SYSTEM_PATIENT
 
     def state(self, patient: str) -> MonitorState:
-        """Return the present state of a patient, or of the system patient.
-
-        Raises
-        ------
-        NotFoundError
-            If the patient is not watched; so do all methods below that take a patient.
-        """
-        try:
-            return self._hub.state(patient)
-        except SettingError as error:
-            raise NotFoundError(str(error)) from error
+        """Return the present state of a patient, or of the system patient, as `MonitoringEngine.state` does."""
+        return self._engine.state(patient)
 
     def missing(self, patient: str) -> list[tuple[int, int]]:
         """Return samples of the patient's stream, as start and end positions, that a sender should send again.
@@ -169,12 +149,17 @@ class Ward:
         They were processed, and could not be kept until the store was back.
         """
         segment = status.stream(self.state(patient))
-        return [] if segment is None else self._hub.missing(patient, segment.stream)
+        return [] if segment is None else self._engine.missing(patient, segment.stream)
 
     def summary(self, patient: str) -> schemas.SummaryShape:
         """Return the present status of a patient, with the name."""
         state = self.state(patient)
         return responses.summary(patient, self._names.get(patient, ""), state, self._status(state))
+
+    def detail(self, patient: str) -> schemas.DetailShape:
+        """Return the present status of a patient, with limits, baseline, stream and devices."""
+        devices = self.devices.of(patient)
+        return responses.detail(self.summary(patient), self.state(patient), devices, self.monitor.baseline_threshold)
 
     def status(self, patient: str) -> PatientStatus:
         """Return the present status of a patient."""
@@ -186,12 +171,12 @@ class Ward:
     def active_alarms(self) -> list[StoredAlarm]:
         """Active and latched alarms of all patients and of the service itself, from memory: no store is needed."""
         return [
-            alarm for patient in (SYSTEM_PATIENT, *self._hub.patients()) for alarm in self.active_alarms_of(patient)
+            alarm for patient in (SYSTEM_PATIENT, *self._engine.patients()) for alarm in self.active_alarms_of(patient)
         ]
 
     def active_alarms_of(self, patient: str) -> list[StoredAlarm]:
         """Active and latched alarms of a patient, the most urgent one first."""
-        state = self._hub.state(patient)
+        state = self._engine.state(patient)
         origin = status.origin(state)
         return [
             StoredAlarm(patient, origin, alarm, state.origins.get(alarm.number))
@@ -207,7 +192,7 @@ class Ward:
         if not changes:
             return None
         origin, changed = changes[-1]
-        return StoredAlarm(patient, origin, changed.transition.alarm, changed.origins)
+        return StoredAlarm(patient, origin, changed.alarm, changed.origins)
 
     def unstored_changes(self, patient: str, number: int) -> list[tuple[float, AlarmChanged]]:
         """Return changes of an alarm that are not stored yet, each with the time of stream second 0."""
@@ -221,45 +206,26 @@ class Ward:
         return self._newest_event
 
     def attach(self, device: str, patient: str) -> None:
-        """Attach a device to the patient for whom it sends; nothing changes where that patient is not watched.
-
-        Raises
-        ------
-        SettingError
-            If `device` is not 1 to 200 printable characters.
-        """
+        """Attach a device, as `Devices.attach` does; nothing changes where the patient is not watched."""
         if self.knows(patient) and not self.state(patient).discharged:
             self.devices.attach(device, patient)
 
     # Inputs
 
     def submit(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Future[Receipt]:
-        """Hand in samples; further errors are those of `Hub.submit`.
-
-        Raises
-        ------
-        NotFoundError
-            If the patient is not watched.
-        OccupiedError
-            If another sender sends for the patient.
-        """
+        """Hand in samples as `MonitoringEngine.submit` does; an `OccupiedError` if another sender sends."""
         if not self.knows(patient):
             raise NotFoundError(f"no patient {patient!r} is watched; admit the patient first.")
         if not self.state(patient).discharged:
             self.senders.claim(patient, sender, chunk.stream)
-        return self._hub.submit(patient, chunk)
+        return self._engine.submit(patient, chunk)
 
     async def send(self, patient: str, chunk: Chunk, sender: str = ITSELF) -> Receipt:
         """Hand in samples as `submit` does, and wait until they are stored, or acknowledged where that takes long."""
         return await asyncio.wait_for(asyncio.wrap_future(self.submit(patient, chunk, sender)), ANSWER_S)
 
     async def order(self, patient: str, action: Command) -> bool:
-        """Give a command, and wait until it is carried out; its time is now.
-
-        Returns
-        -------
-        bool
-            Whether it is stored; False = it is done, and will be.
+        """Carry out a command, whose time is now; return whether that is stored, or will be.
 
         Raises
         ------
@@ -271,7 +237,7 @@ class Ward:
             If it was not carried out.
         """
         self.state(patient)
-        future = self._hub.submit(patient, replace(action, now=self.clock()))
+        future = self._engine.submit(patient, replace(action, now=self.clock()))
         receipt = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
         if receipt.rejected:
             raise RefusedError(receipt.rejected[0])
@@ -282,7 +248,7 @@ class Ward:
     def add_viewer(self, viewer: Viewer) -> None:
         """Send to a viewer, beginning with a summary of each patient."""
         self.feed.join(viewer)
-        for patient in self._hub.patients():
+        for patient in self._engine.patients():
             if viewer.follows(patient):
                 self._summaries.setdefault(patient, "")
                 viewer.put(text_frame("summary", self.summary(patient)))
@@ -300,7 +266,7 @@ class Ward:
         """Publish beats and keep changes of alarms, called by the thread that watches."""
         with self._lock:
             for step, change in _changes(steps):
-                key = step.patient, change.transition.alarm.number
+                key = step.patient, change.alarm.number
                 self._unstored.setdefault(key, []).append((step.origin, change))
         beats = [(step, event) for step in steps for event in step.events if isinstance(event, BeatJudged)]
 
@@ -315,7 +281,7 @@ class Ward:
         """Drop changes of alarms that are stored, and announce events, called by the thread that stores."""
         with self._lock:
             for step, change in _changes(steps):
-                key = step.patient, change.transition.alarm.number
+                key = step.patient, change.alarm.number
                 later = [entry for entry in self._unstored.get(key, ()) if entry[1].number > change.number]
                 if later:
                     self._unstored[key] = later
@@ -332,7 +298,7 @@ class Ward:
     async def _save_devices(self) -> None:
         while True:
             await asyncio.sleep(_DEVICES_S)
-            # The hub reports a store that is away.
+            # The engine reports a store that is away.
             with suppress(StorageError):
                 await asyncio.to_thread(self.devices.save)
 
@@ -347,16 +313,16 @@ class Ward:
 
     def _report_senders(self) -> None:
         """Report to the monitor where two senders send for one patient, and where that is over."""
-        for patient in self._hub.patients():
+        for patient in self._engine.patients():
             reading = self.senders.reading(patient)
             state = self.state(patient)
             begins = reading.present and not status.is_present(state, TWO_SENDERS)
             if begins or (not reading.present and status.is_reported(state, TWO_SENDERS)):
                 with suppress(DataError, StorageError):
-                    self._hub.submit(patient, ServiceReport(self.clock(), reading))
+                    self._engine.submit(patient, ServiceReport(self.clock(), reading))
 
     def _publish_changed_summaries(self) -> None:
-        watched = self._hub.patients()
+        watched = self._engine.patients()
         discharged = self._summaries.keys() - set(watched)
         for patient in (*watched, *discharged):
             if self.feed.is_followed(patient):

@@ -24,7 +24,7 @@ from ectopy.service.notify.outbox import Delivery
 from ectopy.service.storage import StepRecord, Store
 
 ACKNOWLEDGED_AFTER_S = 1.0
-"""How long a sender, and a message about an alarm, wait for the store at most."""
+"""Longest time that a sender, and a message about an alarm, wait for the store."""
 
 _RETRY_S = 1.0
 _PATIENCE_S = 5.0
@@ -85,17 +85,9 @@ class Unstored:
 class Receipt:
     """The answer to the sender of an input.
 
-    Attributes
-    ----------
-    patient : str
-    rejected : tuple of str
-        Reasons why it was rejected; empty where it was not.
-    next_position : int or None
-        Position of the sample that comes next; None before the first one.
-    late : int
-        How many samples were left out as duplicates, or because their time was over.
-    unstored : Unstored or None
-        None = the input is stored; else it is acknowledged, and this tells when it is stored.
+    `rejected` are the reasons why it was rejected, `next_position` is that of the sample that comes next, None before
+    the first one, and `late` is how many samples were left out as duplicates, or because their time was over. Where
+    `unstored` is None the input is stored; else it is acknowledged, and `unstored` tells when it is stored.
     """
 
     patient: str
@@ -106,7 +98,7 @@ class Receipt:
 
     @property
     def stored(self) -> bool:
-        """Whether the input outlives the process."""
+        """Return whether the input outlives the process."""
         return self.unstored is None
 
 
@@ -114,19 +106,9 @@ class Receipt:
 class Batch:
     """Steps to be stored together, and the receipts that wait for that.
 
-    Attributes
-    ----------
-    steps : list of StepRecord
-    receipts : list of (Future, Receipt)
-        Receipts that are not given out yet.
-    unstored : list of (str, Unstored)
-        Acknowledged inputs, by patient.
-    sizes : dict of str to int
-        Bytes of the inputs of each patient.
-    began : float
-        When it was made, by a clock that is never set.
-    acknowledged : bool
-        Whether no sender waits for the store any more.
+    `receipts` are those not given out yet, `unstored` are acknowledged inputs by patient, and `sizes` the bytes of the
+    inputs of each patient. `began` is by a clock that is never set; where it is `acknowledged`, no sender waits for the
+    store any more.
     """
 
     steps: list[StepRecord] = field(default_factory=list)
@@ -139,20 +121,11 @@ class Batch:
 
 @dataclass(slots=True)
 class AbandonedSamples:
-    """The remains of a patient's steps whose samples have been given up.
+    """The remains of a patient's steps whose samples have been given up, for the reason `error`.
 
-    Attributes
-    ----------
-    error : EctopyError
-        Reason, for their senders.
-    events : list of Event
-        Alarms alone, for their log has to be whole; without the beats as evidence.
-    deliveries : list of Delivery
-    commands : list of int
-    next_input : int or None
-        Number of the next input by the store; None = not known yet.
-    damaged : bool
-        Whether the store cannot know it, for an input is missing in it.
+    Of `events` there are only alarms, for their log has to be whole, without the beats as evidence. `next_input` is the
+    number of the next input by the store, None while it is not known; `damaged` says that the store cannot know it, for
+    an input is missing in it.
     """
 
     error: EctopyError
@@ -196,9 +169,11 @@ class _MissingSamples:
 class WriteBuffer:
     """Between two threads: one makes batches and adds them, the other stores them.
 
-    While the store is away, senders learn that their inputs are acknowledged, and messages are delivered from memory.
+    While the store is away, senders learn that their inputs are acknowledged, and messages are delivered from `memory`.
     When the room is used up, the samples of the patient with most of it are given up, and so are those of a patient
     whose steps cannot be stored; patients go on from their present states then.
+
+    `away` says for clients why the store takes nothing; it is empty while it does.
 
     Parameters
     ----------
@@ -209,12 +184,6 @@ class WriteBuffer:
         Called when there are messages to deliver.
     on_stored : callable
         Called with the steps that have been stored.
-
-    Attributes
-    ----------
-    memory : MemoryOutbox
-    away : str
-        Why the store takes nothing, for clients to read; empty while it does.
     """
 
     def __init__(self, store: Store, room_bytes: int, wake: Callable[[], None], on_stored: StepListener) -> None:
@@ -297,16 +266,13 @@ class WriteBuffer:
     # By the thread that stores
 
     def backing_off(self, now: float) -> bool:
-        """Whether the store is to be left alone for the moment."""
+        """Return whether the store is to be left alone for the moment."""
         return bool(self._error) and abs(now - self._tried_at) < _RETRY_S
 
     def write(self, now: float) -> bool:
         """Store all batches; return whether they hold messages, which `drop_delivered` drops from memory.
 
-        Raises
-        ------
-        StorageError
-            If the store fails; what is not stored is kept.
+        After a `StorageError`, what is not stored is kept.
         """
         self._tried_at = now
         while self._batches:
@@ -397,15 +363,9 @@ class WriteBuffer:
     # By both
 
     def abandon(self, patients: Iterable[str], error: EctopyError, events: Sequence[Event] = ()) -> None:
-        """Give up the samples of these patients but not their alarms, and tell their senders.
+        """Give up the samples of these patients but not their alarms nor further `events`, and tell their senders.
 
-        Parameters
-        ----------
-        patients : iterable of str
-        error : EctopyError
-            A `StorageError` where another process may yet take them.
-        events : sequence of Event
-            Further events of the patients.
+        The error is a `StorageError` where another process may yet take them.
         """
         with self._lock:
             for patient in patients:

@@ -38,16 +38,11 @@ class MessageBatch:
 
 
 def group(messages: Iterable[QueuedMessage]) -> list[MessageBatch]:
-    """Group messages, in the order in which they are to be sent.
+    """Group messages, in the order in which they are to be sent, those of high priority first.
 
     A message of high priority is alone. Of the others, technical ones for a target go together, whichever patients they
     are about; those about the patient go together by target and patient, so that no batch can be taken for another
     patient's.
-
-    Returns
-    -------
-    list of MessageBatch
-        Those of high priority first; otherwise in the order of their first messages.
     """
     batches: dict[tuple[str, ...], list[QueuedMessage]] = {}
     for queued in sorted(messages, key=lambda queued: not queued.delivery.high):

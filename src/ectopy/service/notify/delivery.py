@@ -29,28 +29,14 @@ _log = logging.getLogger(__name__)
 
 
 def backoff_s(attempts: int) -> float:
-    """Seconds from a failed attempt to the next: 1, 2, 4 and so on, at most 120.
-
-    Parameters
-    ----------
-    attempts : int
-        Made so far, at least 1.
-    """
+    """Return the seconds from the failed attempt of this number to the next: 1, 2, 4 and so on, at most 120."""
     return min(2.0 ** (attempts - 1), _LONGEST_BACKOFF_S)
 
 
 def deliver_due(outbox: Outbox, targets: Sequence[Target], now: float) -> Counter[DeliveryState]:
     """Try once to deliver due messages, at most 100 of high priority and 100 others for each target.
 
-    Returns
-    -------
-    Counter of DeliveryState
-        New states of the messages; a failed one waits.
-
-    Raises
-    ------
-    SettingError
-        If two targets have one name.
+    Return the new states of the messages; a failed one waits. A `SettingError` if two targets have one name.
     """
     queues = _queues(outbox, targets, lambda: now)
     with ThreadPoolExecutor(len(queues) or 1) as pool:
@@ -58,25 +44,11 @@ def deliver_due(outbox: Outbox, targets: Sequence[Target], now: float) -> Counte
 
 
 class DeliveryWorker:
-    """Delivers messages in the background until it is stopped.
+    """Delivers messages in the background until it is stopped; looks into the outbox every `poll_s` seconds.
 
     Every target has two threads of its own, one for high priority: a target that is slow or dead holds up no other, and
-    its lesser messages do not hold up an alarm.
-
-    Parameters
-    ----------
-    outbox : Outbox
-    targets : sequence of Target
-        With different names.
-    clock : callable
-        Gives seconds since 1970.
-    poll_s : float
-        Seconds between two looks into the outbox.
-
-    Raises
-    ------
-    SettingError
-        If two targets have one name.
+    its lesser messages do not hold up an alarm. A `SettingError` if two targets have one name. `clock` gives seconds
+    since 1970.
     """
 
     def __init__(

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ectopy.service.notify.outbox import Delivery, DeliveryState, Setback
+from typing_extensions import override
+
+from ectopy.service.notify.outbox import Delivery, DeliveryState, Outbox, Setback
 
 _LEASE_S = 60.0
 
 
-class MemoryOutbox:
-    """An `ectopy.service.notify.outbox.Outbox` in memory."""
+class MemoryOutbox(Outbox):
+    """Messages that wait in memory."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,8 +39,8 @@ class MemoryOutbox:
             for delivery in deliveries:
                 self._messages.pop(delivery.key, None)
 
+    @override
     def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
-        """Return due messages; they are due again after a minute."""
         with self._lock:
             setback_s = self._setback.measure(now)
             if setback_s:
@@ -57,19 +59,8 @@ class MemoryOutbox:
                 self._messages[message.key] = replace(message, due=now + _LEASE_S)
             return claimed
 
-    def succeeded(self, key: str, now: float, receipt: str) -> None:
-        """Note that a message has been delivered."""
-        self._end_attempt(key, state=DeliveryState.DELIVERED, receipt=receipt, error="", ended=now)
-
-    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
-        """Note a failed attempt; the next one is at `due`, None = there is no further one."""
-        if due is None:
-            self._end_attempt(key, state=DeliveryState.DEAD, error=error, ended=now)
-        else:
-            self._end_attempt(key, error=error, due=due)
-
+    @override
     def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Return old messages of high priority about patients for whom no target has taken one since `created`."""
         with self._lock:
             high = [message for message in self._messages.values() if message.high]
         delivered = [message for message in high if message.state is DeliveryState.DELIVERED]

@@ -10,7 +10,6 @@ import msgspec
 
 from ectopy import __version__
 from ectopy.errors import DataError
-from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarm_json import AlarmJson, change_json
 from ectopy.monitor.conditions import Priority
 from ectopy.monitor.events import AlarmChanged
@@ -99,7 +98,7 @@ def deliveries_of(
         For targets that want it, and no other.
     """
     transition = event.transition
-    high = transition.alarm.priority is Priority.HIGH
+    high = event.alarm.priority is Priority.HIGH
     message = _digest(patient, str(transition.number), transition.digest)
     about = {
         **change_json(event, patient, at - transition.at_s),
@@ -110,7 +109,7 @@ def deliveries_of(
     }
     deliveries = []
     for target in targets:
-        if not _passes(transition, target.wants):
+        if not _passes(event, target.wants):
             continue
         key = _digest(message, target.name)
         name = patient_name if target.wants.patient_name else None
@@ -122,13 +121,7 @@ def deliveries_of(
 
 
 def read_message(payload: str) -> Message:
-    """Read the message in the payload of a delivery.
-
-    Raises
-    ------
-    DataError
-        If it is invalid.
-    """
+    """Read the message in the payload of a delivery; a `DataError` if it is invalid."""
     try:
         return msgspec.json.decode(payload, type=Message)
     except msgspec.DecodeError as error:
@@ -160,12 +153,10 @@ def body(messages: Sequence[Message]) -> str:
     return "\n".join([*lines, messages[0].alarm["statement"]])
 
 
-def _passes(transition: Transition, wants: MessageFilter) -> bool:
-    return (
-        transition.alarm.priority.name.lower() in wants.priorities
-        and transition.alarm.level >= wants.level
-        and (wants.every_change or transition.change in WORTH_A_MESSAGE)
-    )
+def _passes(event: AlarmChanged, wants: MessageFilter) -> bool:
+    alarm = event.alarm
+    is_worth_it = wants.every_change or event.change in WORTH_A_MESSAGE
+    return is_worth_it and alarm.priority.word in wants.priorities and alarm.level >= wants.level
 
 
 def _headline(message: Message) -> str:

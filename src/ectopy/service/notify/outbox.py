@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any
 
 
 class DeliveryState(StrEnum):
@@ -18,7 +19,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message for one target.
+    """One message for one target, by its name in the settings.
 
     Attributes
     ----------
@@ -26,26 +27,18 @@ class Delivery:
         The same for every attempt, also after a restart: a receiver that remembers it takes the message once.
     message : str
         The same for all targets of one message.
-    target : str
-        Name of a target in the settings.
-    patient : str
     payload : str
         JSON.
-    created : float
-        When it was made, seconds since 1970.
+    created, due, ended : float
+        When it was made, when the next attempt may be made, and when it was delivered or given up; seconds since 1970.
     attempts : int
         Made so far.
-    due : float
-        When the next attempt may be made.
-    state : DeliveryState
+    high : bool
+        Whether it is of high priority.
     error : str
         Of the last attempt; empty where there was none.
     receipt : str
         Answer of the receiver.
-    high : bool
-        Whether it is of high priority.
-    ended : float or None
-        When it was delivered or given up.
     """
 
     key: str
@@ -61,6 +54,37 @@ class Delivery:
     error: str = ""
     receipt: str = ""
     ended: float | None = None
+
+
+class Outbox(ABC):
+    """Messages that wait. Called from several threads at once."""
+
+    @abstractmethod
+    def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
+        """Return due messages for a target, all of high priority or all others, oldest first.
+
+        They are due again after a minute, whether or not the clock is set back meanwhile. An attempt counts when it
+        has succeeded or failed.
+        """
+
+    @abstractmethod
+    def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
+        """Return old messages of high priority about patients for whom no target has taken one since `created`."""
+
+    @abstractmethod
+    def _end_attempt(self, key: str, **changes: Any) -> None:
+        """Count an attempt with a message, and change the message."""
+
+    def succeeded(self, key: str, now: float, receipt: str) -> None:
+        """Note that a message has been delivered."""
+        self._end_attempt(key, state=DeliveryState.DELIVERED, error="", receipt=receipt, ended=now)
+
+    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
+        """Note a failed attempt; the next one is at `due`, None = there is no further one."""
+        if due is None:
+            self._end_attempt(key, state=DeliveryState.DEAD, error=error, ended=now)
+        else:
+            self._end_attempt(key, error=error, due=due)
 
 
 class Setback:
@@ -79,23 +103,3 @@ class Setback:
             return 0.0
         self._newest = now
         return setback_s
-
-
-class Outbox(Protocol):
-    """Messages that wait. Called from several threads at once."""
-
-    def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
-        """Return due messages for a target, all of high priority or all others, oldest first.
-
-        They are due again after a minute, whether or not the clock is set back meanwhile. An attempt counts when it
-        has succeeded or failed.
-        """
-
-    def succeeded(self, key: str, now: float, receipt: str) -> None:
-        """Note that a message has been delivered."""
-
-    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
-        """Note a failed attempt; the next one is at `due`, None = there is no further one."""
-
-    def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Return old messages of high priority about patients for whom no target has taken one since `created`."""

@@ -38,15 +38,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer of a target.
+    """Answer of a target, which wants to be left alone for `retry_after_s`.
 
-    Attributes
-    ----------
-    outcome : Outcome
-    text : str
-        HTTP status and the first 200 characters, or what Apprise says.
-    retry_after_s : float
-        How long the target wants to be left alone.
+    `text` is an HTTP status and the first 200 characters, or what Apprise says.
     """
 
     outcome: Outcome
@@ -55,18 +49,7 @@ class Answer:
 
 
 def send(target: Target, key: str, messages: Sequence[Message], now: float) -> Answer:
-    """Send messages to a target, once.
-
-    Parameters
-    ----------
-    target : Target
-    key : str
-        The same for every attempt with these messages.
-    messages : sequence of Message
-        At least one.
-    now : float
-        Seconds since 1970.
-    """
+    """Send messages to a target, once; the key is the same for every attempt with these messages."""
     match target:
         case WebhookTarget():
             return _post(target, key, messages, now)

@@ -84,13 +84,7 @@ def verify(
 
 
 def check_secret(secret: str) -> bytes:
-    """Return the bytes of a secret.
-
-    Raises
-    ------
-    SettingError
-        If it is invalid; the message does not show it.
-    """
+    """Return the bytes of a secret; a `SettingError`, which does not show it, if it is invalid."""
     try:
         key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     except (binascii.Error, ValueError):

@@ -126,10 +126,7 @@ class AppriseTarget:
     def service(self) -> NotifyBase:
         """Return the Apprise object that sends.
 
-        Raises
-        ------
-        SettingError
-            If Apprise does not know the URL; the message does not show it.
+        A `SettingError`, which does not show the URL, if Apprise does not know it.
         """
         asset = AppriseAsset(app_id="Ectopy", http_redirects=False, storage_mode="memory", interpret_emojis=False)
         service = Apprise.instantiate(self.url, asset=asset, suppress_exceptions=True)

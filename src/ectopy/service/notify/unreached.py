@@ -7,21 +7,12 @@ from ectopy.service.notify.outbox import Outbox
 
 _CONDITION = "nobody reached"
 
-REACHED = ConditionReading(_CONDITION, present=False)
-"""Reading of every patient that `unreached` does not name."""
-
 
 def unreached(outbox: Outbox, now: float, limit_s: float) -> dict[str, ConditionReading]:
     """Return the patients about whom no target could be reached, with the reading for each.
 
-    Parameters
-    ----------
-    outbox : Outbox
-    now : float
-        Seconds since 1970.
-    limit_s : float
-        How long a message of high priority may wait. The condition is over as soon as a target has taken that message
-        or a later one about the patient.
+    A message of high priority may wait for `limit_s`. The condition is over as soon as a target has taken that message
+    or a later one about the patient.
     """
     oldest: dict[str, float] = {}
     errors: dict[str, set[str]] = {}

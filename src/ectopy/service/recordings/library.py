@@ -24,7 +24,7 @@ from typing import BinaryIO
 import msgspec
 
 from ectopy.datasets.builtin_recordings import builtin_names
-from ectopy.errors import DataError, OutputError, SettingError, StorageError
+from ectopy.errors import DataError, NotFoundError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
 from ectopy.service.recordings.result import Result, load_result
@@ -66,8 +66,6 @@ class StoredRecording:
     ----------
     id : str
         Sixteen hexadecimal digits.
-    name : str
-        For people.
     added : float
         Seconds since 1970.
     main : str
@@ -126,20 +124,13 @@ class Library:
     Parameters
     ----------
     folder : Path
-        Created if it does not exist.
-    largest_bytes : int
-        Limit of one upload.
-    most_bytes : int
-        Limit of all recordings with their results.
+        Created if it does not exist; an `OutputError` if it cannot be created.
+    largest_bytes, most_bytes : int
+        Limits of one upload, and of all recordings with their results.
     time_limit_s : float
         Limit of one analysis.
     clock : callable
         Returns seconds since 1970.
-
-    Raises
-    ------
-    OutputError
-        If the folder cannot be created.
     """
 
     def __init__(
@@ -185,22 +176,14 @@ class Library:
             return sorted(self._entries.values(), key=lambda entry: (-entry.added, entry.id))
 
     def entry(self, id: str) -> StoredRecording:
-        """Return one recording; a `SettingError` if there is none with this id."""
+        """Return one recording; a `NotFoundError` if there is none with this id."""
         with self._changed:
             if id not in self._entries:
-                raise SettingError(f"there is no recording {id[:80]!r}; list the recordings to see which there are.")
+                raise NotFoundError(f"there is no recording {id[:80]!r}; list the recordings to see which there are.")
             return self._entries[id]
 
     def result(self, id: str) -> Result:
-        """Return the result of a recording.
-
-        Raises
-        ------
-        SettingError
-            If there is no recording with this id.
-        DataError
-            If it is not analysed.
-        """
+        """Return the result of a recording; a `DataError` if there is no recording with this id, or no result."""
         return load_result(self._analysed_folder(id) / RESULT)
 
     def report(self, id: str) -> Path:
@@ -219,10 +202,7 @@ class Library:
     def check_room(self, key: int | None = None) -> None:
         """Check that there is room for another upload, or for more of one.
 
-        Raises
-        ------
-        StorageError
-            If a disk is full, or there are too many recordings: in all, or of this key.
+        A `StorageError` if a disk is full, or there are too many recordings: in all, or of this key.
         """
         self._check_disk()
         with self._changed:
@@ -292,7 +272,7 @@ class Library:
         return entry
 
     def delete(self, id: str) -> None:
-        """Delete a recording and its result; a `SettingError` if there is none with this id."""
+        """Delete a recording and its result; a `NotFoundError` if there is none with this id."""
         entry = self.entry(id)
         with self._changed:
             self._entries.pop(id, None)
@@ -320,7 +300,7 @@ class Library:
                     outdated.add(entry.id)
                     excess -= size_of(self._folder / entry.id)
         for id in outdated:
-            with suppress(SettingError):  # another thread may have deleted it
+            with suppress(NotFoundError):  # another thread may have deleted it
                 self.delete(id)
         return len(outdated)
 

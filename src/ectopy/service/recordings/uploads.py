@@ -1,4 +1,4 @@
-"""Which uploaded files make a recording, and the names under which they are stored, never those of a path."""
+"""Uploaded files that make a recording, and the names under which they are stored, never those of a path."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class UploadLayout:
-    """How the files of a recording are stored: `main` is the one that is read, `names` are those of all, in order."""
+    """Names of the files of a recording: `main` is the one that is read, `names` are those of all, in order."""
 
     title: str
     main: str
@@ -40,15 +40,10 @@ class UploadLayout:
 
 
 def layout_of(file_names: Sequence[str]) -> UploadLayout:
-    """Return the layout of files with these names.
+    """Return the layout of files with these names; a `DataError` if these are not the files of one recording.
 
     A WFDB header refers to its files by name, so these keep their names, which must be plain; any other recording keeps
     only its suffix.
-
-    Raises
-    ------
-    DataError
-        If these are not the files of one recording.
     """
     if not 1 <= len(file_names) <= MOST_FILES:
         raise DataError(f"{len(file_names)} files are not one recording; {_EXPECTED}.")

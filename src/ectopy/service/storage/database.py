@@ -21,7 +21,7 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL
 
 from ectopy.errors import DatabaseError, MissingExtraError, SettingError
-from ectopy.service.storage.tables import leases, sizes
+from ectopy.service.storage.tables import leases, metadata
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -34,7 +34,6 @@ ResultRow = sa.Row[*tuple[Any, ...]]
 _ADVICE = "give sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BEGIN = "sqlite_begin"
-_TRIAL = "tried to write"
 _TimeLimit = Callable[[sa.Connection, float | None], AbstractContextManager[None]]
 
 # Number of the PostgreSQL advisory lock of the only writer; any constant.
@@ -62,12 +61,7 @@ _PRAGMAS = (
 
 
 class Database:
-    """Transactions of one database.
-
-    Parameters
-    ----------
-    url : str
-        ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
+    """Transactions of the database of a URL, ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
 
     Raises
     ------
@@ -111,10 +105,7 @@ class Database:
     def reading(self) -> Iterator[sa.Connection]:
         """Open a transaction that reads a snapshot and blocks no other; during an outage it fails at once.
 
-        Raises
-        ------
-        StorageError
-            If the database fails or does not answer.
+        A `StorageError` if the database fails or does not answer.
         """
         with self._as_storage_error(), self._reader_slot(), self._reader.begin() as connection:
             yield connection
@@ -136,16 +127,8 @@ class Database:
     def writing(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
         """Open the only writing transaction; it is committed at the end of the block, or rolled back as a whole.
 
-        Parameters
-        ----------
-        fenced : bool
-            Check the lease; see `fence`.
-
-        Raises
-        ------
-        StorageError
-            If the database fails or does not answer, or another process has the lease. After an error of the commit
-            itself the rows may be stored all the same.
+        A `StorageError` if the database fails or does not answer, or another process has the lease, which `fenced` has
+        checked. After an error of the commit itself the rows may be stored all the same.
         """
         with (
             self._as_storage_error(),
@@ -162,13 +145,6 @@ class Database:
                     raise DatabaseError(f"another service has taken {self.name} over; nothing more is stored here.")
             yield connection
 
-    def check_writable(self, now: float) -> None:
-        """Write a few bytes; a `StorageError` if the database is full or read-only."""
-        with self.writing() as connection:
-            statement = upsert(connection, sizes).values(name=_TRIAL, bytes=round(now))
-            changed = {"bytes": statement.excluded.bytes}
-            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
-
     def _upgrade(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -177,6 +153,10 @@ class Database:
             if present == ScriptDirectory.from_config(config).get_current_head():
                 return
             config.attributes["connection"] = connection
+            if present is None:
+                metadata.create_all(connection, checkfirst=False)
+                command.stamp(config, "head")
+                return
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
@@ -233,6 +213,15 @@ def upsert(connection: sa.Connection, table: sa.Table) -> postgresql_dialect.Ins
     """Return an INSERT that can update an existing row instead."""
     postgres = connection.dialect.name == POSTGRESQL
     return postgresql_dialect.insert(table) if postgres else sqlite_dialect.insert(table)
+
+
+def replace_rows(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> None:
+    """Insert rows of the same columns; where the primary key exists already, replace their values."""
+    if rows:
+        statement = upsert(connection, table)
+        keys = [column.name for column in table.primary_key]
+        values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
 
 
 def _parsed(text: str) -> URL:

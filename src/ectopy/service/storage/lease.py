@@ -26,7 +26,7 @@ from ectopy.service.storage.database import Database
 from ectopy.service.storage.tables import leases
 
 LEASE_S = 10.0
-"""How long a lease lasts without renewal."""
+"""Time that a lease lasts without renewal."""
 
 _RENEWALS = 4  # in the time of a lease
 _LOOKS = 20
@@ -51,16 +51,7 @@ class _Holder:
 class Lease:
     """The right of this process to write to a database, renewed until it is closed.
 
-    Parameters
-    ----------
-    database : Database
-    lease_s : float
-        How long the lease lasts without renewal.
-
-    Raises
-    ------
-    StorageError
-        If another process has the lease, or the database fails.
+    It lasts for `lease_s` without renewal. A `StorageError` if another process has it, or the database fails.
     """
 
     def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:

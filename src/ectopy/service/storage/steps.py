@@ -13,7 +13,7 @@ from ectopy.monitor.events import AlarmChanged, BeatJudged, Event
 from ectopy.monitor.inputs import Chunk, Input
 from ectopy.service.notify.outbox import Delivery
 from ectopy.service.storage import tables
-from ectopy.service.storage.database import Row, upsert
+from ectopy.service.storage.database import Row, replace_rows, upsert
 from ectopy.service.storage.retention import add_bytes
 from ectopy.service.storage.stored_alarms import alarm_row, evidence_row, log_row
 from ectopy.service.storage.stored_beats import beat_row
@@ -26,22 +26,12 @@ from ectopy.service.storage.stored_waveforms import Origins, StreamIds, waveform
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """Inputs of the monitor of one patient, with the events that they caused.
+    """Inputs of the monitor of one patient, with the events that they caused, in order.
 
-    Attributes
-    ----------
-    first : int
-        Number of the first input; the inputs of a patient count from 1, and continue at `ResumePoint.next_input`.
-    inputs, events : tuple
-        In the order in which they were applied, and in that of their numbers.
-    origin : float
-        Time of stream second 0, seconds since 1970.
-    snapshot : bytes or None
-        The state after these inputs and events.
-    deliveries : tuple of Delivery
-        Messages about these events.
-    commands : tuple of int
-        Ids of the `PendingCommand` s among these inputs, which are removed.
+    `first` is the number of the first input; the inputs of a patient count from 1, and continue at
+    `ResumePoint.next_input`. `origin` is the time of stream second 0, seconds since 1970; `snapshot` is the state after
+    these inputs and events, and `deliveries` are messages about them. `commands` are the ids of the `PendingCommand` s
+    among the inputs, which are removed.
     """
 
     patient: str
@@ -65,17 +55,11 @@ class _Tail:
 
 @dataclass(slots=True)
 class StoredSoFar:
-    """Cache of the writer, which saves queries between transactions."""
+    """Cache of the writer, which saves queries between transactions; after a failed one only a query can say more."""
 
     tails: dict[str, _Tail] = field(default_factory=dict)
     streams: StreamIds = field(default_factory=StreamIds)
     origins: Origins = field(default_factory=Origins)
-
-    def clear(self) -> None:
-        """Drop the cache: after a failed commit only a query can say what is stored."""
-        self.tails.clear()
-        self.streams.clear()
-        self.origins.clear()
 
 
 class StepBatch:
@@ -125,8 +109,8 @@ class StepBatch:
 
     def insert(self) -> None:
         """Insert the rows."""
-        self._replace(tables.snapshots, list(self._snapshots.values()))
-        self._replace(tables.alarms, list(self._alarms.values()))
+        replace_rows(self._connection, tables.snapshots, list(self._snapshots.values()))
+        replace_rows(self._connection, tables.alarms, list(self._alarms.values()))
         for table in (tables.waveforms, tables.beats):
             if rows := self._rows[table]:
                 # Most rows are of these two tables; without SQLAlchemy's parameter handling they take half the time.
@@ -143,13 +127,6 @@ class StepBatch:
         sizes += [len(row["body"]) for row in self._rows[tables.evidence]]
         if sizes:
             add_bytes(self._connection, sum(sizes))
-
-    def _replace(self, table: sa.Table, rows: list[Row]) -> None:
-        if rows:
-            statement = upsert(self._connection, table)
-            keys = [column.name for column in table.primary_key]
-            values = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-            self._connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
 
     def _check_repeated(self, step: StepRecord, tail: _Tail) -> None:
         for number, stored in numbered_inputs(self._connection, tail.patient_id, after=step.first - 1):
@@ -170,7 +147,7 @@ class StepBatch:
             return
         time = float(origin + event.at_s)
         if isinstance(event, AlarmChanged):
-            self._alarms[patient, event.transition.alarm.number] = alarm_row(patient, origin, event)
+            self._alarms[patient, event.alarm.number] = alarm_row(patient, origin, event)
             self._rows[tables.alarm_log].append(log_row(patient, time, event))
             if event.evidence is not None:
                 self._rows[tables.evidence].append(evidence_row(patient, time, event))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from sqlalchemy.exc import IntegrityError
 
-from ectopy.service.storage.database import Database
+from ectopy.service.storage.database import Database, replace_rows
 from ectopy.service.storage.lease import LEASE_S, Lease
 from ectopy.service.storage.retention import Retention
 from ectopy.service.storage.steps import StepBatch, StepRecord, StoredSoFar, two_writers
@@ -22,6 +21,9 @@ from ectopy.service.storage.stored_keys import KeyStore
 from ectopy.service.storage.stored_outbox import StoredOutbox
 from ectopy.service.storage.stored_patients import PatientStore
 from ectopy.service.storage.stored_waveforms import WaveformStore
+from ectopy.service.storage.tables import sizes
+
+_TRIAL = "tried to write"
 
 
 class Store:
@@ -67,22 +69,21 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
+
+    def check_writable(self, now: float) -> None:
+        """Write a few bytes; a `StorageError` if the database is full or read-only."""
+        with self.database.writing() as connection:
+            replace_rows(connection, sizes, [{"name": _TRIAL, "bytes": round(now)}])
 
     def write(self, steps: Sequence[StepRecord]) -> None:
         """Store all of `steps`, or none.
 
         Stored steps survive the kill of the process, and a power cut if the disk keeps its promises. Inputs and events
         of a patient and number, and deliveries of a key, that are stored already are left out: the same steps may be
-        written again after an error, and by a monitor that applies its inputs once more.
-
-        Raises
-        ------
-        DataError
-            If inputs are missing, something cannot be encoded, or another process has written for one of the patients.
+        written again after an error, and by a monitor that applies its inputs once more. A `DataError` if inputs are
+        missing, something cannot be encoded, or another process has written for one of the patients.
         """
         with self._writing:
             try:
@@ -92,7 +93,7 @@ class Store:
                         batch.add(step)
                     batch.insert()
             except BaseException as error:
-                self._stored.clear()
+                self._stored = StoredSoFar()
                 if isinstance(error.__cause__, IntegrityError):
                     raise two_writers() from error
                 raise

@@ -8,13 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ectopy.errors import DataError
+from ectopy.errors import NotFoundError
 from ectopy.monitor import codec
 from ectopy.monitor.alarm import Alarm, Phase, Transition
 from ectopy.monitor.alarm_log import GENESIS, digest_of, verify
 from ectopy.monitor.events import AlarmChanged, Evidence
 from ectopy.service.storage import tables
-from ectopy.service.storage.database import MOST_ROWS, Database, ResultRow, Row, upsert
+from ectopy.service.storage.database import MOST_ROWS, Database, ResultRow, Row, replace_rows
 from ectopy.service.storage.stored_events import StoredEvent
 from ectopy.service.storage.stored_patients import patient_id
 
@@ -28,15 +28,9 @@ _LOGGED = sa.and_(_EVENT.patient_id == _LOG.patient_id, _EVENT.number == _LOG.ev
 class StoredAlarm:
     """An alarm in its present state.
 
-    Attributes
-    ----------
-    origin : float
-        Time of stream second 0 when the alarm changed last, seconds since 1970.
-    origins : tuple of (float, float) or None
-        The same when it was raised, and when its condition was last present: the clock may have been set in between.
-        None if unknown.
-    id : int
-        Greater for alarms that changed later; 0 if the alarm is not stored yet.
+    `origin` is the time of stream second 0, seconds since 1970, when the alarm changed last; `origins` are those when
+    it was raised, and when its condition was last present: the clock may have been set in between. `id` is greater for
+    alarms that changed later, and 0 if the alarm is not stored yet.
     """
 
     patient: str
@@ -66,10 +60,7 @@ class AlarmStore:
     ) -> list[StoredAlarm]:
         """Return the newest alarms, of one patient or of all; the one that changed last is at the end.
 
-        Parameters
-        ----------
-        before : int or None
-            Only alarms before the one with this `StoredAlarm.id`; for one patient, before the one with this number.
+        With `before`, only those before the alarm with this `StoredAlarm.id`; of one patient, with this number.
         """
         # One patient's by number, the key of the table; those of all by the event at which each changed last.
         order = _ALARM.number if patient is not None else _EVENT.id
@@ -91,12 +82,14 @@ class AlarmStore:
             return connection.execute(query.where(mine)).scalar_one()
 
     def get(self, patient: str, number: int) -> StoredAlarm:
-        """Return one alarm; a `DataError` if the patient has no alarm of this number."""
+        """Return one alarm; a `NotFoundError` if the patient has no alarm of this number."""
         with self._database.reading() as connection:
             mine = _ALARM.patient_id == patient_id(connection, patient)
             row = connection.execute(_select_alarms().where(mine, _ALARM.number == number)).one_or_none()
             if row is None:
-                raise DataError(f"patient {patient!r} has no alarm {number}; list the alarms to see which there are.")
+                raise NotFoundError(
+                    f"patient {patient!r} has no alarm {number}; list the alarms to see which there are."
+                )
             return _alarm(row)
 
     def changes(self, patient: str, number: int) -> list[StoredEvent]:
@@ -130,15 +123,14 @@ class AlarmStore:
         return intact
 
     def _save_checkpoint(self, patient: int, number: int, digest: str) -> None:
+        row = {"patient_id": patient, "number": number, "digest": digest}
         with self._database.writing() as connection:
-            changed = {"number": number, "digest": digest}
-            statement = upsert(connection, tables.checkpoints).values(patient_id=patient, **changed)
-            connection.execute(statement.on_conflict_do_update(index_elements=["patient_id"], set_=changed))
+            replace_rows(connection, tables.checkpoints, [row])
 
 
 def alarm_row(patient: int, origin: float, event: AlarmChanged) -> Row:
     """Return the row of an alarm as an event leaves it; `origin` is the time of stream second 0."""
-    alarm = event.transition.alarm
+    alarm = event.alarm
     return {
         "patient_id": patient,
         "number": alarm.number,
@@ -180,7 +172,7 @@ def _select_alarms() -> sa.Select[tuple[Any, ...]]:
 
 def _alarm(row: ResultRow) -> StoredAlarm:
     changed = codec.decode(AlarmChanged, row.body)
-    return StoredAlarm(row.patient, row.origin, changed.transition.alarm, changed.origins, row.id)
+    return StoredAlarm(row.patient, row.origin, changed.alarm, changed.origins, row.id)
 
 
 def _changes(connection: sa.Connection, patient: str, number: int) -> list[StoredEvent]:

@@ -17,16 +17,8 @@ _ENTRY = (_COLUMN.time, _COLUMN.who, _COLUMN.what, _COLUMN.patient, _COLUMN.deta
 class AuditEntry(msgspec.Struct, frozen=True, rename={"actor": "who", "action": "what"}):
     """One action of a person or program; in tables and JSON `actor` is ``who`` and `action` is ``what``.
 
-    Attributes
-    ----------
-    time : float
-        Seconds since 1970.
-    actor : str
-    action : str
-        A verb and its object, such as ``acknowledged alarm``.
-    patient : str
-        Empty where it concerns no patient.
-    detail : str
+    The action is a verb and its object, such as ``acknowledged alarm``; `patient` is empty where it concerns no
+    patient.
     """
 
     time: float

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from ectopy.errors import DataError
+from ectopy.errors import NotFoundError
+from ectopy.service.openapi_examples import with_example
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, ResultRow
 
 
+@with_example(
+    id=2,
+    name="strap of bed 3",
+    scopes=["send"],
+    created_time=1767225600.0,
+    patients=["bed 3"],
+    devices=[],
+    expires_time=None,
+)
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key, without its secret; times are seconds since 1970.
+    """A key, without its secret; times are seconds since 1970, and a key without `expires_time` does not end.
 
-    Attributes
-    ----------
-    patients : tuple of str or None
-        For whom it may send; None = any patient.
-    devices : tuple of str
-        As which devices it may send, for the patients to whom they are attached.
-    expires : float or None
-        None = never.
+    It may send for `patients`, null = for any patient, and as `devices` for the patients to whom they are attached.
     """
 
     id: int
     name: str
     scopes: tuple[str, ...]
-    created: float
+    created_time: float
     patients: tuple[str, ...] | None = None
     devices: tuple[str, ...] = ()
-    expires: float | None = None
+    expires_time: float | None = None
 
 
 _KEY = tuple(tables.keys.c[name] for name in ("id", "name", "scopes", "created", "patients", "devices", "expires"))
@@ -44,30 +47,20 @@ class KeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(
-        self,
-        name: str,
-        digest: str,
-        scopes: tuple[str, ...],
-        now: float,
-        *,
-        patients: tuple[str, ...] | None = None,
-        devices: tuple[str, ...] = (),
-        expires: float | None = None,
-    ) -> StoredKey:
-        """Add a key."""
+    def add(self, key: StoredKey, digest: str) -> StoredKey:
+        """Add a key whose secret has this digest; return it with its id."""
         row = {
-            "name": name,
+            "name": key.name,
             "digest": digest,
-            "scopes": " ".join(scopes),
-            "created": now,
-            "patients": None if patients is None else json.dumps(patients),
-            "devices": json.dumps(devices),
-            "expires": expires,
+            "scopes": " ".join(key.scopes),
+            "created": key.created_time,
+            "patients": None if key.patients is None else json.dumps(key.patients),
+            "devices": json.dumps(key.devices),
+            "expires": key.expires_time,
         }
         with self._database.writing() as connection:
             statement = sa.insert(tables.keys).values(row).returning(tables.keys.c.id)
-            return StoredKey(connection.execute(statement).scalar_one(), name, scopes, now, patients, devices, expires)
+            return replace(key, id=connection.execute(statement).scalar_one())
 
     def all(self) -> list[StoredKey]:
         """Return all keys, the oldest first."""
@@ -86,11 +79,11 @@ class KeyStore:
         return None if row is None else _key(row)
 
     def remove(self, number: int) -> StoredKey:
-        """Remove a key and its sessions; a `DataError` if there is no key of this id."""
+        """Remove a key and its sessions; a `NotFoundError` if there is no key of this id."""
         with self._database.writing() as connection:
             row = connection.execute(sa.select(*_KEY).where(tables.keys.c.id == number)).one_or_none()
             if row is None:
-                raise DataError(f"there is no key {number}; list the keys to see which there are.")
+                raise NotFoundError(f"there is no key {number}; list the keys to see which there are.")
             connection.execute(sa.delete(tables.sessions).where(tables.sessions.c.key_id == number))
             connection.execute(sa.delete(tables.keys).where(tables.keys.c.id == number))
         return _key(row)

@@ -1,13 +1,15 @@
-"""The outbox as a table of the store; see `ectopy.service.notify.outbox.Outbox`."""
+"""The outbox as a table of the store."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import fields
+from dataclasses import asdict, fields
+from typing import Any
 
 import sqlalchemy as sa
+from typing_extensions import override
 
-from ectopy.service.notify.outbox import Delivery, DeliveryState, Setback
+from ectopy.service.notify.outbox import Delivery, DeliveryState, Outbox, Setback
 from ectopy.service.storage.database import Database, ResultRow, Row
 from ectopy.service.storage.tables import deliveries
 
@@ -19,7 +21,7 @@ _WAITING, _DEAD = DeliveryState.WAITING.value, DeliveryState.DEAD.value
 _UNDELIVERED = _COLUMN.state.in_([_WAITING, _DEAD])
 
 
-class StoredOutbox:
+class StoredOutbox(Outbox):
     """Messages that wait in a database, where several workers may claim them."""
 
     def __init__(self, database: Database) -> None:
@@ -28,11 +30,8 @@ class StoredOutbox:
         self._setback = Setback()
         self._setback_s = 0.0
 
+    @override
     def claim(self, now: float, most: int, target: str, high: bool) -> list[Delivery]:
-        """Claim the due messages for a target, of high priority or the others, the oldest first.
-
-        No other worker gets them for a minute; without a reported outcome they are then due again.
-        """
         self._follow(now)
         due = (_COLUMN.state == _WAITING, _COLUMN.target == target, _COLUMN.high == high, _COLUMN.due <= now)
         # Mostly no message is due, and a read does not wait for the writer.
@@ -47,19 +46,8 @@ class StoredOutbox:
                 connection.execute(sa.update(deliveries).where(_COLUMN.key.in_(keys)).values(due=now + LEASE_S))
         return claimed
 
-    def succeeded(self, key: str, now: float, receipt: str) -> None:
-        """Note that a message was delivered."""
-        self._attempted(key, {"state": DeliveryState.DELIVERED.value, "error": "", "receipt": receipt, "ended": now})
-
-    def failed(self, key: str, now: float, error: str, due: float | None) -> None:
-        """Note a failed attempt, with the time of the next; None = give up. A delivered message stays delivered."""
-        if due is None:
-            self._attempted(key, {"state": _DEAD, "error": error, "ended": now})
-        else:
-            self._attempted(key, {"error": error, "due": due})
-
+    @override
     def unreached(self, now: float, longer_than_s: float) -> list[Delivery]:
-        """Return old messages of high priority since which no target has taken any about the patient."""
         other = deliveries.alias()
         reached = sa.exists().where(
             other.c.patient == _COLUMN.patient,
@@ -85,10 +73,10 @@ class StoredOutbox:
                     connection.execute(earlier)
                 self._setback_s = 0.0
 
-    def _attempted(self, key: str, outcome: Row) -> None:
+    def _end_attempt(self, key: str, **changes: Any) -> None:
         attempt = sa.update(deliveries).where(_COLUMN.key == key, _UNDELIVERED)
         with self._database.writing() as connection:
-            connection.execute(attempt.values(outcome | {"attempts": _COLUMN.attempts + 1}))
+            connection.execute(attempt.values(attempts=_COLUMN.attempts + 1, **changes))
 
     def _read(self, *conditions: sa.ColumnElement[bool]) -> list[Delivery]:
         query = sa.select(*_DELIVERY).where(*conditions).order_by(_COLUMN.created, _COLUMN.key)
@@ -102,18 +90,4 @@ def _delivery(row: ResultRow) -> Delivery:
 
 def delivery_row(delivery: Delivery) -> Row:
     """Return the row of a delivery."""
-    return {
-        "key": delivery.key,
-        "message": delivery.message,
-        "target": delivery.target,
-        "patient": delivery.patient,
-        "payload": delivery.payload,
-        "created": float(delivery.created),
-        "attempts": delivery.attempts,
-        "due": float(delivery.due),
-        "high": delivery.high,
-        "state": str(delivery.state),
-        "error": delivery.error,
-        "receipt": delivery.receipt,
-        "ended": delivery.ended,
-    }
+    return asdict(delivery) | {"state": delivery.state.value}

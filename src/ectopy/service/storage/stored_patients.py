@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ectopy.errors import DataError, SettingError
+from ectopy.service.openapi_examples import with_example
 from ectopy.service.storage import tables
-from ectopy.service.storage.database import Database, upsert
+from ectopy.service.storage.database import Database, replace_rows, upsert
 
 _LONGEST_NAME = 200
 
@@ -22,13 +23,14 @@ class Patient:
     enrolled: float
 
 
+@with_example(device="strap-7", patient="bed 3", since_time=1767225600.0)
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device; the patient it has been attached to since a time, seconds since 1970, or None."""
 
     device: str
     patient: str | None
-    since: float
+    since_time: float
 
 
 class PatientStore:
@@ -57,9 +59,8 @@ class PatientStore:
         """Attach a device to a patient, or with None detach it."""
         check_name(device)
         with self._database.writing() as connection:
-            changed = {"patient_id": None if patient is None else patient_id(connection, patient), "since": now}
-            statement = upsert(connection, tables.devices).values(device=device, **changed)
-            connection.execute(statement.on_conflict_do_update(index_elements=["device"], set_=changed))
+            owner = None if patient is None else patient_id(connection, patient)
+            replace_rows(connection, tables.devices, [{"device": device, "patient_id": owner, "since": now}])
 
     def devices(self) -> list[Device]:
         """Return all devices, by name."""

@@ -31,16 +31,9 @@ _CHUNK, _STREAM, _ORIGIN = tables.waveforms.c, tables.streams.c, tables.origins.
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
-    """A segment of a stream.
+    """A segment of a stream from `position` on, and the pulse waves of the same time.
 
-    Attributes
-    ----------
-    position : int
-        Of its first sample.
-    signal : ndarray of float32, shape (samples, leads)
-        Millivolt; NaN in gaps.
-    pulses : tuple of PulseChunk
-        Pulse waves of the same time.
+    `signal` has the shape (samples, leads), in millivolt, with NaN in gaps.
     """
 
     position: int
@@ -139,10 +132,6 @@ class StreamIds:
     def __init__(self) -> None:
         self._newest: dict[int, _Stream] = {}
 
-    def clear(self) -> None:
-        """Drop the cache after a rollback."""
-        self._newest.clear()
-
     def id_for(self, connection: sa.Connection, patient: int, chunk: Chunk) -> int | None:
         """Return the stream of a chunk; None if the columns of the tables cannot hold the chunk exactly."""
         if not _fits_waveforms(chunk):
@@ -161,10 +150,6 @@ class Origins:
 
     def __init__(self) -> None:
         self._newest: dict[int, float] = {}
-
-    def clear(self) -> None:
-        """Drop the cache after a rollback."""
-        self._newest.clear()
 
     def row(self, connection: sa.Connection, patient: int, number: int, input_: Input, origin: float) -> Row | None:
         """Return the row for the time of stream second 0 from an input on; None if it has not changed."""

@@ -37,14 +37,9 @@ class WaveformSegment:
 
 @dataclass(frozen=True, slots=True)
 class BeatComparison:
-    """A beat, and the normal beat that the template or the autoencoder expected.
+    """A beat, and the normal beat that the template or the autoencoder expected; it stands for `alike` beats.
 
-    Attributes
-    ----------
-    samples, reconstruction : ndarray of float64, shape (leads, 140)
-        Millivolt at 180 Hz.
-    alike : int
-        Number of beats that it represents, itself included.
+    `samples` and `reconstruction` have the shape (leads, 140), in millivolt at 180 Hz.
     """
 
     beat: StoredBeat

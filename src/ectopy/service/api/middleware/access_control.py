@@ -39,13 +39,7 @@ class RateLimit:
         self._limiter = RateLimiter(per_minute, per_minute if burst is None else burst)
 
     def count(self, name: str) -> None:
-        """Count a request.
-
-        Raises
-        ------
-        DeniedError
-            If it is one too many.
-        """
+        """Count a request; a `DeniedError` if it is one too many."""
         wait_s = self._limiter.acquire(name, time.monotonic())
         if wait_s:
             headers = {"Retry-After": str(math.ceil(wait_s))}
@@ -60,14 +54,7 @@ def address_of(connection: HTTPConnection) -> str:
 class AuthenticationMiddleware:
     """Let known callers through to ``/api`` and ``/metrics``; as ASGI middleware.
 
-    Parameters
-    ----------
-    app : ASGI application
-    authenticator : Authenticator
-    per_minute : float
-        Requests of one key.
-    failures : RateLimit
-        Of wrong keys from one address.
+    A key has `per_minute` requests; `failures` limits wrong keys from one address.
     """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator, per_minute: float, failures: RateLimit) -> None:
@@ -112,7 +99,7 @@ class AuthenticationMiddleware:
         if caller is None:
             self._failures.count(address)
             raise _unknown(connection)
-        self._requests.count(f"{caller.key} {address}")
+        self._requests.count(f"{caller.id} {address}")
         if caller.csrf is not None:
             _check_same_site(connection, caller.csrf)
         connection.scope[CALLER] = caller
@@ -175,13 +162,7 @@ async def current_caller(
     _key: Annotated[object, Depends(_BEARER)],
     _cookie: Annotated[object, Depends(_SESSION)],
 ) -> Caller:
-    """Return the caller, if the key allows what the route needs.
-
-    Raises
-    ------
-    DeniedError
-        401 or 403.
-    """
+    """Return the caller; a `DeniedError`, 401 or 403, unless the key allows what the route needs."""
     caller: Caller | None = connection.scope.get(CALLER)
     if caller is None:
         raise _unknown(connection)

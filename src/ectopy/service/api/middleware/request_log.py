@@ -84,4 +84,4 @@ def _route(scope: Scope) -> str:
 
 def _key(scope: Scope) -> int | None:
     caller = scope.get(CALLER)
-    return caller.key if isinstance(caller, Caller) else None
+    return caller.id if isinstance(caller, Caller) else None

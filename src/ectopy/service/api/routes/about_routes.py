@@ -30,7 +30,7 @@ async def about(ward: WardDep, caller: AnyCaller) -> schemas.AboutShape:
                 code=condition.code,
                 title=condition.title,
                 type=condition.kind.value,
-                priority=condition.priority.name.lower(),
+                priority=condition.priority.word,
                 definition=condition.definition,
                 source=condition.source,
                 advice=condition.advice,

@@ -25,7 +25,7 @@ from ectopy.service.api.dependencies import (
     WatchedPatient,
     json_response,
 )
-from ectopy.service.monitoring.ward import NotFoundError, Ward
+from ectopy.service.monitoring.ward import Ward
 from ectopy.service.storage import MOST_ROWS, StoredAlarm
 from ectopy.service.storage.waveform_history import LONGEST_S, read_segment
 
@@ -153,10 +153,7 @@ async def _change(
 def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     """An alarm with everything that explains it; while the store is away, with what the memory holds of that.
 
-    Raises
-    ------
-    StorageError
-        If the store fails, and the memory holds nothing of the alarm.
+    A `StorageError` if the store fails, and the memory holds nothing of the alarm.
     """
     patient, store, number = stored.patient, ward.store, stored.alarm.number
     unstored = [(origin + event.at_s, event) for origin, event in ward.unstored_changes(patient, number)]
@@ -205,19 +202,8 @@ def _commented(number: int) -> str:
 
 
 def find_alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:
-    """Return an alarm; the store is asked only for one that has ended and is stored.
-
-    Raises
-    ------
-    NotFoundError
-        If no alarm has this number.
-    StorageError
-        If the store fails.
-    """
-    try:
-        return ward.unstored_alarm(patient, number) or ward.store.alarms.get(patient, number)
-    except DataError as error:
-        raise NotFoundError(str(error)) from error
+    """Return an alarm, as `AlarmStore.get` does; the store is asked only for one that has ended and is stored."""
+    return ward.unstored_alarm(patient, number) or ward.store.alarms.get(patient, number)
 
 
 async def _alarm(ward: Ward, patient: str, number: int) -> StoredAlarm:

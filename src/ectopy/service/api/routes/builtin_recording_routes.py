@@ -26,6 +26,6 @@ def analyse(
     library: LibraryDep, caller: Uploading, audit: AuditDep, body: Annotated[schemas.Choice, Body()]
 ) -> schemas.RecordingShape:
     """Have one analysed, when those before it are."""
-    entry = library.add_builtin(body.recording, caller.key)
+    entry = library.add_builtin(body.recording, caller.id)
     audit.did(caller.name, "chose recording", detail=f"{entry.id} {entry.name}")
     return shape(entry)

@@ -6,18 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
 
-from ectopy.service import responses, schemas
+from ectopy.service import schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, WardDep
 from ectopy.service.api.middleware.access_control import Administering
 from ectopy.service.monitoring.ward import RefusedError
+from ectopy.service.storage import Device
 
 router = APIRouter(prefix="/api/devices", tags=["devices"])
 
 
 @router.get("", dependencies=[Audited("listed devices")])
-def list_devices(ward: WardDep) -> list[schemas.DeviceShape]:
+def list_devices(ward: WardDep) -> list[Device]:
     """Devices that have said what they are called, by name, and for whom each has sent last."""
-    return [responses.device(device) for device in ward.devices.all()]
+    return ward.devices.all()
 
 
 @router.put("/{device}", status_code=204)

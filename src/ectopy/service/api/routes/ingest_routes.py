@@ -40,7 +40,7 @@ _LARGE = ThreadPoolExecutor(1, "large-chunks")
 """Reads what is large, one at a time: neither the memory nor the threads for everything else are used up."""
 
 MOST_DEVICES_OF_PATIENT = 16
-"""Which a key that is bound to patients can attach to one of them by naming them."""
+"""Limit of devices that a key bound to patients can attach to one of them by naming them."""
 
 MOST_UNANSWERED = 64
 """Messages of one device to which there is no answer yet."""
@@ -280,12 +280,7 @@ class _NextPosition(TypedDict):
 def _check_sender(ward: Ward, caller: Caller, patient: str, device: str | None) -> None:
     """Check that the caller may send for a patient, and attach the device.
 
-    Raises
-    ------
-    DeniedError
-        If the key is for other patients or devices.
-    NotFoundError
-        If the patient is not watched.
+    A `DeniedError` if the key is for other patients or devices, and a `NotFoundError` if the patient is not watched.
     """
     of_device = device is not None and device in caller.devices and ward.devices.patient_of(device) == patient
     if not (caller.may_send_for(patient) or of_device):
@@ -333,10 +328,7 @@ async def _send(
 ) -> tuple[bool, list[schemas.RejectionShape], int]:
     """Hand in all of them, then wait; whether all is stored, what was rejected, and how many samples were left out.
 
-    Raises
-    ------
-    OccupiedError
-        If another key sends for the patient.
+    An `OccupiedError` if another key sends for the patient.
     """
     waiting = []
     rejected = []

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
 
-from ectopy.errors import DataError, SettingError
-from ectopy.service import responses, schemas
+from ectopy.errors import SettingError
+from ectopy.service import schemas
 from ectopy.service.access import Scope
-from ectopy.service.api.dependencies import AuditDep, Audited, AuthenticatorDep, WardDep
+from ectopy.service.api.dependencies import AuditDep, Audited, AuthenticatorDep, StoreDep, WardDep
 from ectopy.service.api.middleware.access_control import Administering
-from ectopy.service.monitoring.ward import NotFoundError, RefusedError
+from ectopy.service.monitoring.ward import RefusedError
 from ectopy.service.storage import StoredKey
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
 @router.get("", dependencies=[Audited("listed keys", Scope.ADMINISTER)])
-def list_keys(authenticator: AuthenticatorDep) -> list[schemas.KeyShape]:
+def list_keys(store: StoreDep) -> list[StoredKey]:
     """All keys, without their secrets."""
-    return [responses.key(key) for key in authenticator.all_keys()]
+    return store.keys.all()
 
 
 @router.post("", status_code=201)
@@ -41,7 +42,7 @@ def make_key(
         body.name, frozenset(body.scopes), patients, frozenset(body.devices), body.expires_time
     )
     audit.did(caller.name, "made key", detail=f"{key.id} {key.name}: {' '.join(key.scopes)}{_sends(key)}")
-    return schemas.NewKeyShape(**responses.key(key), key=secret)
+    return schemas.NewKeyShape(**asdict(key), key=secret)
 
 
 def _patients(body: schemas.NewKey) -> frozenset[str] | None:
@@ -76,10 +77,7 @@ def remove_key(
     number: Annotated[int, Path(ge=1, le=2**62, description="Id of the key.")],
 ) -> None:
     """Make a key worthless, and end the sessions that were opened with it; the key in use cannot be removed."""
-    if number == caller.key:
+    if number == caller.id:
         raise RefusedError("this is the key that you use; remove it with another one.")
-    try:
-        key = authenticator.remove_key(number)
-    except DataError as error:
-        raise NotFoundError(str(error)) from error
+    key = authenticator.remove_key(number)
     audit.did(caller.name, "removed key", detail=f"{key.id} {key.name}")

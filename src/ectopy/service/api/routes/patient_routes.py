@@ -8,12 +8,11 @@ from fastapi import APIRouter, Body, Query
 
 from ectopy.errors import SettingError
 from ectopy.monitor import CommandKind, Limits
-from ectopy.service import responses, schemas
+from ectopy.service import schemas
 from ectopy.service.access import Scope
 from ectopy.service.api.dependencies import AdministerCommands, AuditDep, Audited, CommentBody, WardDep, WatchedPatient
 from ectopy.service.api.error_responses import DeniedError
 from ectopy.service.api.middleware.access_control import Sending
-from ectopy.service.monitoring.ward import Ward
 
 router = APIRouter(prefix="/api/patients", tags=["patients"])
 
@@ -59,7 +58,7 @@ def admit(
 @router.get("/{patient}", dependencies=[Audited("viewed patient")])
 async def show(ward: WardDep, patient: WatchedPatient) -> schemas.DetailShape:
     """Return the status of a patient, and the limits and baseline of the monitor."""
-    return _detail(ward, patient)
+    return ward.detail(patient)
 
 
 @router.delete("/{patient}")
@@ -81,16 +80,11 @@ async def set_limits(
     age, resting_bpm = changes.get("age"), changes.get("resting_bpm")
     limits = Limits.of(body.profile, age, resting_bpm).changed(changes)
     stored = await commands.carry_out(CommandKind.SET_LIMITS, "set limits", body.comment, limits=limits)
-    return schemas.DetailOrderShape(**_detail(commands.ward, commands.patient), stored=stored)
+    return schemas.DetailOrderShape(**commands.ward.detail(commands.patient), stored=stored)
 
 
 @router.post("/{patient}/relearn")
 async def relearn(commands: AdministerCommands, body: CommentBody) -> schemas.DetailOrderShape:
     """Learn the patient's normal again from now on; the present one serves until then."""
     stored = await commands.carry_out(CommandKind.RELEARN, "ordered relearning", body.comment)
-    return schemas.DetailOrderShape(**_detail(commands.ward, commands.patient), stored=stored)
-
-
-def _detail(ward: Ward, patient: str) -> schemas.DetailShape:
-    threshold = ward.monitor.criterion.with_baseline
-    return responses.detail(ward.summary(patient), ward.state(patient), ward.devices.of(patient), threshold)
+    return schemas.DetailOrderShape(**commands.ward.detail(commands.patient), stored=stored)

@@ -11,12 +11,11 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message
 
 from ectopy.detector import Verdict
-from ectopy.errors import DataError, SettingError
+from ectopy.errors import DataError
 from ectopy.service import schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, json_response
 from ectopy.service.api.middleware.access_control import Administering, Uploading, Viewing
-from ectopy.service.monitoring.ward import NotFoundError
-from ectopy.service.recordings import Library, StoredRecording, Upload
+from ectopy.service.recordings import StoredRecording, Upload
 from ectopy.service.recordings.library import MOST_RECORDINGS
 from ectopy.service.recordings.result import MOST_COLUMNS
 from ectopy.service.recordings.uploads import MOST_FILES
@@ -60,15 +59,8 @@ RecordingId = Annotated[str, Path(min_length=1, max_length=32, description="As t
 Second = Annotated[float, Query(ge=0, le=_LONGEST_S, description="Seconds from the start of the recording.")]
 
 
-def _entry(library: Library, id: str) -> StoredRecording:
-    try:
-        return library.entry(id)
-    except SettingError as error:
-        raise NotFoundError(str(error)) from error
-
-
 def _viewed(library: LibraryDep, caller: Viewing, audit: AuditDep, id: RecordingId) -> StoredRecording:
-    entry = _entry(library, id)
+    entry = library.entry(id)
     audit.saw(caller.name, f"viewed recording {entry.id}")
     return entry
 
@@ -80,10 +72,10 @@ ViewedRecording = Annotated[StoredRecording, Depends(_viewed)]
 @router.post("", status_code=202, openapi_extra=_BODY)
 async def upload(request: Request, library: LibraryDep, caller: Uploading, audit: AuditDep) -> schemas.RecordingShape:
     """Upload the files of one recording; it is analysed when those before it are."""
-    await asyncio.to_thread(library.check_room, caller.key)
+    await asyncio.to_thread(library.check_room, caller.id)
 
     async def receive() -> Message:
-        library.check_room(caller.key)
+        library.check_room(caller.id)
         return await request.receive()
 
     # Files lie on the disk, the other fields in memory.
@@ -93,7 +85,7 @@ async def upload(request: Request, library: LibraryDep, caller: Uploading, audit
         files = [
             Upload(part.filename or "", part.file) for part in form.getlist("files") if isinstance(part, UploadFile)
         ]
-        entry = await asyncio.to_thread(library.add, files, rate_hz, unit, caller.key)
+        entry = await asyncio.to_thread(library.add, files, rate_hz, unit, caller.id)
     await audit.did_async(caller.name, "uploaded recording", detail=entry.id)
     return shape(entry)
 
@@ -160,7 +152,7 @@ def trend(
 @router.delete("/{id}", status_code=204)
 def delete(library: LibraryDep, caller: Administering, audit: AuditDep, id: RecordingId) -> None:
     """Delete a recording and what was found in it."""
-    entry = _entry(library, id)
+    entry = library.entry(id)
     library.delete(id)
     audit.did(caller.name, "deleted recording", detail=entry.id)
 

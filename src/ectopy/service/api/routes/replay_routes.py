@@ -8,13 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Path
 
 from ectopy.datasets.builtin_recordings import load_builtin
-from ectopy.errors import SettingError
 from ectopy.recording import Recording
 from ectopy.service import schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, ReplaysDep, WardDep
 from ectopy.service.api.middleware.access_control import Administering, AnyCaller, Viewing
 from ectopy.service.monitoring.replays import Replay
-from ectopy.service.monitoring.ward import NotFoundError
 from ectopy.service.recordings import Library
 
 router = APIRouter(prefix="/api/replays", tags=["recordings"])
@@ -23,10 +21,7 @@ ReplayId = Annotated[str, Path(min_length=1, max_length=32, description="As the 
 
 
 def _named(replays: ReplaysDep, id: ReplayId, caller: AnyCaller) -> Replay:
-    try:
-        return replays.get(id)
-    except SettingError as error:
-        raise NotFoundError(str(error)) from error
+    return replays.get(id)
 
 
 NamedReplay = Annotated[Replay, Depends(_named)]
@@ -41,7 +36,7 @@ def start(
     caller: Administering,
     audit: AuditDep,
     body: Annotated[schemas.NewReplay, Body()],
-) -> schemas.ReplayShape:
+) -> Replay:
     """Play a recording into a patient who is watched, and for whom no other key sends now."""
     ward.state(body.patient)
     recording = _recording(library, body.recording)
@@ -49,28 +44,28 @@ def start(
     submit = partial(ward.submit, sender=caller.sender)
     replay = replays.start(recording, body.recording, body.patient, body.speed, submit)
     audit.did(caller.name, "started replay", body.patient, body.recording)
-    return _shape(replay)
+    return replay
 
 
 @router.get("", dependencies=[Audited("listed replays")])
-def list_replays(replays: ReplaysDep) -> list[schemas.ReplayShape]:
+def list_replays(replays: ReplaysDep) -> list[Replay]:
     """Replays, the newest first."""
-    return [_shape(replay) for replay in replays.all()]
+    return replays.all()
 
 
 @router.get("/{id}")
-def show(caller: Viewing, audit: AuditDep, replay: NamedReplay) -> schemas.ReplayShape:
+def show(caller: Viewing, audit: AuditDep, replay: NamedReplay) -> Replay:
     """Return the progress of a replay."""
     audit.saw(caller.name, "viewed replay", replay.patient)
-    return _shape(replay)
+    return replay
 
 
 @router.delete("/{id}")
-def stop(replays: ReplaysDep, caller: Administering, audit: AuditDep, replay: NamedReplay) -> schemas.ReplayShape:
+def stop(replays: ReplaysDep, caller: Administering, audit: AuditDep, replay: NamedReplay) -> Replay:
     """End a replay; what was sent stays."""
     replay = replays.stop(replay.id)
     audit.did(caller.name, "stopped replay", replay.patient, replay.recording)
-    return _shape(replay)
+    return replay
 
 
 def _recording(library: Library, name: str) -> Recording:
@@ -78,17 +73,3 @@ def _recording(library: Library, name: str) -> Recording:
     if any(entry.id == name for entry in library.entries()):
         return library.result(name).recording
     return load_builtin(name)
-
-
-def _shape(replay: Replay) -> schemas.ReplayShape:
-    return schemas.ReplayShape(
-        id=replay.id,
-        recording=replay.recording,
-        patient=replay.patient,
-        speed=replay.speed,
-        started_time=replay.started,
-        duration_s=replay.duration_s,
-        position_s=replay.position_s,
-        status=replay.status.value,
-        error=replay.error,
-    )

@@ -6,10 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from ectopy.errors import SettingError
+from ectopy.errors import NotFoundError, SettingError
 from ectopy.service import responses, schemas
 from ectopy.service.api.dependencies import Audited, StoreDep, WardDep, WatchedPatient, json_response
-from ectopy.service.monitoring.ward import NotFoundError
 from ectopy.service.storage import MOST_BEATS
 from ectopy.service.storage.stream_clock import origin_at
 from ectopy.service.storage.waveform_history import LONGEST_S, compare_beat, one_of_each_shape, read_segment

@@ -1,4 +1,4 @@
-"""Where the inputs of the monitor come from: a recording, or lines on standard input. Clocks are handed in."""
+"""Sources of the inputs of the monitor: a recording, or lines on standard input. Clocks are handed in."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ectopy.monitor.chunk_assembly import validated_samples
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.replay import chunk_length, whole
 from ectopy.monitor.technical import NO_DATA_S
+from ectopy.presentation import short_repr
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 
 TICK_S = 1.0
 """Interval of ticks, and of sending samples that wait for their chunk."""

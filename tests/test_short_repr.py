@@ -20,8 +20,8 @@ from ectopy.beats import BeatLayout, Beats
 from ectopy.datasets import load_simulated, simulate_recording
 from ectopy.evaluation import evaluate
 from ectopy.monitor import Limits, Monitor, MonitorState, chunks
+from ectopy.presentation import short_repr
 from ectopy.recording import Recording
-from ectopy.reprs import short_repr
 
 MOST = 500
 

@@ -108,7 +108,7 @@ def _still(early: Filtered) -> NDArray[np.bool_]:
     signal = early.with_gaps()
     if not signal.shape[1]:
         return np.zeros((len(signal), 1), np.bool_)
-    return ~(np.ptp(signal, axis=1, keepdims=True) >= LEAST_MOVEMENT_MV)
+    return np.asarray(~(np.ptp(signal, axis=1, keepdims=True) >= LEAST_MOVEMENT_MV))
 
 
 def run_front_ends(blocks: Sequence[SignalBlock]) -> list[FrontEndResult]:

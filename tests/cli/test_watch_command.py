@@ -393,7 +393,7 @@ def test_lines_give_the_same_however_they_are_cut(order: list[int], cuts: list[i
     assert [int(re.match(r"standard input, line (\d+)", text)[1]) for text in complaints] == numbers
 
 
-def test_names_of_leads_need_no_header():
+def test_names_of_leads_need_no_header_and_those_of_one_name_are_numbered():
     def samples_of(lines: SampleLines, content: bytes) -> np.ndarray:
         return np.concatenate([part for part in (lines.take(content), lines.end()) if len(part)])
 
@@ -414,14 +414,10 @@ def test_names_of_leads_need_no_header():
     unnamed = reader()
     samples_of(unnamed, b"1,2\n")
     assert unnamed.leads == ("lead 1", "lead 2")
-
-
-def test_leads_of_the_same_name_are_numbered():
-    lines = reader(leads=["ECG", "ECG"])
-    assert lines.leads == ("ECG", "ECG 2")
-    lines = reader()
-    lines.take(b"ECG,ECG\n" + b"1,2\n" * 25)
-    assert lines.leads == ("ECG", "ECG 2")
+    assert reader(leads=["ECG", "ECG"]).leads == ("ECG", "ECG 2")
+    numbered = reader()
+    samples_of(numbered, b"ECG,ECG\n" + b"1,2\n" * 25)
+    assert numbered.leads == ("ECG", "ECG 2")
 
 
 @pytest.mark.parametrize("every_s", [0.0, 1.0])

@@ -199,16 +199,13 @@ def test_times_of_whole_packets(tmp_path: Path) -> None:
     assert "evenly spaced at 500 Hz" in refusal(tmp_path, content, sampling_rate_hz=500)
 
 
-def test_a_rate_in_file_and_times_must_agree(tmp_path: Path) -> None:
+def test_a_stated_rate_must_agree_with_the_times_and_a_wrong_one_is_not_taken_for_jitter(tmp_path: Path) -> None:
     content = table("time,II (mV)", TIMES, II)
     assert read(tmp_path, f"# Sampling rate: 250 Hz\n{content}").sampling_rate_hz == 250
     assert "500 Hz, and its times have 250 Hz" in refusal(tmp_path, f"# Sampling rate: 500 Hz\n{content}")
-
-
-def test_a_wrong_rate_is_not_taken_for_jitter(tmp_path: Path) -> None:
-    content = table("time,II", TIMES[:60], II[:60])
-    assert read(tmp_path, content, unit="mV").sampling_rate_hz == 250
-    assert "not evenly spaced at 252 Hz" in refusal(tmp_path, content, unit="mV", sampling_rate_hz=252)
+    few = table("time,II", TIMES[:60], II[:60])
+    assert read(tmp_path, few, unit="mV").sampling_rate_hz == 250
+    assert "not evenly spaced at 252 Hz" in refusal(tmp_path, few, unit="mV", sampling_rate_hz=252)
 
 
 @pytest.mark.parametrize(

@@ -12,20 +12,21 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.normal_scale import NormalScale
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.verdicts import Hint, JudgingRules
 from ectopy.benchmarks import holter_benchmark, mitdb_benchmark
 from ectopy.benchmarks.holter_benchmark import benchmark_holter, long_recording
 from ectopy.benchmarks.mitdb_benchmark import EC57_RATES, auc, benchmark_mitdb
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.data_folders import DATA_VARIABLE
-from ectopy.datasets.mitdb import DS1, find_mitdb
+from ectopy.datasets.mitdb import DS1
+from ectopy.detector import Detector
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import compare, matched_classes
 from ectopy.recording import Annotations, Recording
-from support.command_line import assert_refused
+from ectopy.training.train_ambulatory import Scales, calibrate_recordings
+from support.command_line import assert_refused, assert_success
+from support.data_sets import folder_of
 from support.wfdb_records import copy_records, write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -73,8 +74,7 @@ def analysis() -> Analysis:
 
 
 def test_simulated_records_from_the_command_line(run, folder: Path, tmp_path: Path):
-    outcome = run("mitdb", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(run("mitdb", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json"))
     result = json.loads((tmp_path / "out.json").read_text())
     assert result.keys() == FIGURES | {"generator"}
     assert result["split"] == "ds1"
@@ -105,30 +105,37 @@ def test_the_shipped_detector_judges_the_other_split(folder: Path):
     assert told[-1] == (2, 2)
 
 
-def test_a_record_has_no_part_in_its_own_scale_and_threshold(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_record_has_no_part_in_its_own_threshold(folder: Path, monkeypatch: pytest.MonkeyPatch):
     used = {}
 
     def spy(recording, detector):
-        used[recording.source] = detector.recordings
+        used[recording.source] = detector.recordings.with_baseline
         return analyse(recording, detector)
 
     monkeypatch.setattr(mitdb_benchmark, "analyse", spy)
     examples = {name: mitdb_benchmark._examples(folder, name).beats for name in ("101", "106", "112")}
     benchmark_mitdb(folder, "ds1", ())
-    for (source, calibration), name in zip(used.items(), examples, strict=True):
+    for (source, scores), name in zip(used.items(), examples, strict=True):
         assert name in source
         others = [beats for other, beats in examples.items() if other != name]
-        assert len(calibration.with_baseline) == sum(len(beats.later) for beats in others)
-        shape = np.concatenate([beats.shape for beats in others])
-        np.testing.assert_array_equal(calibration.shape_quantiles, NormalScale.of(shape).quantiles)
+        rules = JudgingRules.of(load_ambulatory())
+        scales = Scales(rules.shape, rules.p_wave, rules.population)
+        expected = calibrate_recordings(others, [np.empty(0)] * 2, scales, rules.intervals)
+        np.testing.assert_array_equal(scores, expected.with_baseline)
 
 
 def test_populations_never_judge_what_they_learned(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", lambda taught, random_state, intervals: taught)
-    detectors = mitdb_benchmark._half_detectors({name: name for name in DS1}, None)
+    shipped = load_ambulatory()
+
+    def trained(taught: list[str], **_: object) -> Detector:
+        return replace(shipped, card=replace(shipped.card, source=" ".join(taught)))
+
+    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", trained)
+    detectors = mitdb_benchmark._half_detectors({name: name for name in DS1}, shipped)
     assert detectors.keys() == set(DS1)
-    assert all(name not in taught for name, taught in detectors.items())
-    assert {len(taught) for taught in detectors.values()} == {11}
+    taught = {name: detector.card.source.split() for name, detector in detectors.items()}
+    assert all(name not in names for name, names in taught.items())
+    assert {len(names) for names in taught.values()} == {11}
 
 
 def test_without_tensorflow_the_population_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -143,10 +150,7 @@ def test_without_tensorflow_the_population_is_left_out(folder: Path, monkeypatch
 
 
 def test_two_real_records(tmp_path: Path):
-    source = find_mitdb(("119", "208"))
-    if source is None:
-        pytest.skip(f"the records DS1 are in no folder of {DATA_VARIABLE} and not in the cache")
-    copy_records(source, tmp_path, "119", "208")
+    copy_records(folder_of("mitdb", ("119", "208")), tmp_path, "119", "208")
     figures = benchmark_mitdb(tmp_path, "ds1", ("knn", "pca")).summary()
     assert figures["records"]["119"]["auc"] > 0.999
     assert figures["records"]["208"]["auc"] > 0.99
@@ -238,8 +242,7 @@ def test_a_record_that_is_too_short_is_named(tmp_path: Path):
 
 def test_holter_from_the_command_line(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(holter_benchmark, "NEUROKIT_MINUTES", 1)
-    outcome = run("holter", "--hours", "0.2", "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(run("holter", "--hours", "0.2", "--json", tmp_path / "out.json"))
     figures = json.loads((tmp_path / "out.json").read_text())
     assert figures.keys() == {
         "generator",

@@ -145,9 +145,18 @@ def test_a_detector_for_recordings_is_trained_and_calibrated_on_them(recording: 
     assert result.abnormal[~ventricular].mean() < 0.1
 
 
+def test_scales_are_those_of_databases_other_than_mit_bih(examples: RecordingExamples):
+    few = replace(examples.beats, shape=examples.beats.shape + 1)
+    used = [("mitdb/100", examples.beats), ("ltafdb/1", few)]
+    recordings, population = module._outside_mitdb(used, [np.zeros(1), np.ones(1)])
+    assert recordings == [few]
+    assert population == [np.ones(1)]
+    assert module._outside_mitdb(used[:1], [np.zeros(1)])[0] == [examples.beats]
+
+
 def test_nothing_to_learn_from_is_told(examples: RecordingExamples):
     with pytest.raises(NotEnoughNormalsError, match="no normal beats"):
         train_ambulatory([])
     short = replace(examples.beats, later=examples.beats.later[:0], shape=np.empty(0), p_wave=np.empty(0))
     with pytest.raises(NotEnoughNormalsError, match="first five minutes"):
-        module.calibrate_recordings([short], [np.zeros(len(short.learned))], None)
+        module.measure_scales([short], [np.zeros(len(short.learned))])

@@ -21,13 +21,9 @@ from ectopy.datasets import simulate_recording
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import DataError
 from ectopy.recording import Recording
-<<<<<<< HEAD
-from support.drawn_beats import RATE_HZ, draw_beats, narrow, wide
-=======
-from ectopy.training.train_ambulatory import training_beats_of
 from support.command_line import assert_refused
+from support.drawn_beats import RATE_HZ, draw_beats, narrow, wide
 from support.wfdb_records import write_record
->>>>>>> lead
 
 RATES = st.one_of(st.sampled_from([100.0, 360.0, 1000.0]), st.floats(100, 1000))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -181,7 +177,8 @@ KINDS: dict[str, Callable[[Recording], Recording]] = {
 BASELINE = r"(Learned from |Learned anew|The patient's normal (could not be learned|was given))"
 REASON = (
     r"Not readable: .*\.|"
-    r"Score -?\d+\.\d\d against a threshold of \d\.\d\d \(shape -?\d+\.\d, timing -?\d+\.\d(, P wave -?\d+\.\d)?\): .+\."
+    r"Score -?\d+\.\d\d against a threshold of \d\.\d\d "
+    r"\(shape -?\d+\.\d, timing -?\d+\.\d(, P wave -?\d+\.\d)?\): .+\."
 )
 
 

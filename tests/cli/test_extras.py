@@ -84,7 +84,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
     (folder / "held.dat").write_bytes(bytes(20))
     (folder / "databases" / "cinc2017").mkdir(parents=True)
     (folder / "databases" / "cinc2017" / "REFERENCE.csv").write_text("A00001,N\n")
-    (folder / "databases" / "cinc2017" / "A00001.hea").write_text("A00001 1 300 10\nA00001.dat 16 1000 16 0 0 0 0 ECG\n")
     (folder / "held.atr").write_bytes(bytes(2))
     (folder / "beats.parquet").write_bytes(b"PAR1")
     (folder / "own.ectopy").write_bytes(bundle.read_bytes())

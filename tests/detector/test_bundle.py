@@ -187,9 +187,7 @@ def test_what_recordings_need_is_stored(tmp_path: Path, detector: Detector):
     made = calibrated(detector)
     made.save(tmp_path / "made.ectopy")
     loaded = Detector.load(tmp_path / "made.ectopy")
-    for actual, expected in zip(
-        loaded.recordings.interval_weights, made.recordings.interval_weights, strict=True
-    ):
+    for actual, expected in zip(loaded.recordings.interval_weights, made.recordings.interval_weights, strict=True):
         np.testing.assert_array_equal(actual, expected)
     np.testing.assert_array_equal(loaded.recordings.p_wave_quantiles, made.recordings.p_wave_quantiles)
 

@@ -90,7 +90,7 @@ def test_scores_do_not_depend_on_gain_or_polarity(recording: Recording, analysis
     for gain in (3.0, -1.0):
         other = analyse(replace(recording, signal=np.float32(gain) * recording.signal), ambulatory)
         assert len(other) == len(analysis)
-        np.testing.assert_allclose(other.score, analysis.score, atol=0.05)
+        np.testing.assert_allclose(other.score, analysis.score, atol=0.2)
 
 
 def test_a_baseline_that_was_saved_gives_the_same_verdicts(

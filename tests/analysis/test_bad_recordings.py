@@ -92,8 +92,8 @@ def test_gain_and_polarity_of_each_lead_change_no_verdict(
     gains = np.array([-gain if inverted else gain for gain, inverted in wired], np.float32)
     actual = analyse(replace(recording, signal=gains * recording.signal), ambulatory)
     assert len(actual) == len(analysis)
-    assert np.mean(np.abs(actual.score - analysis.score) < 0.1) > 0.98
-    assert np.mean(actual.verdict == analysis.verdict) > 0.995
+    assert np.abs(actual.score - analysis.score).max() < 0.6
+    assert (actual.verdict == analysis.verdict).all()
 
 
 @given(st.floats(0, 60), st.booleans())
@@ -106,8 +106,8 @@ def test_when_a_recording_began_changes_no_verdict(
     actual = analyse(replace(recording, signal=np.concatenate([before, recording.signal])), ambulatory)
     place = np.abs(actual.positions[:, None] - samples - analysis.positions).argmin(axis=0)
     later = analysis.beats.times_s > 3
-    assert np.abs(actual.positions[place] - samples - analysis.positions)[later].max() < 3
-    assert np.mean((actual.verdict[place] == analysis.verdict)[later]) > 0.99
+    assert np.abs(actual.positions[place] - samples - analysis.positions)[later].max() < 0.05 * RATE_HZ
+    assert (actual.verdict[place] == analysis.verdict)[later].all()
     assert len(actual) == pytest.approx(len(analysis), abs=3)
 
 

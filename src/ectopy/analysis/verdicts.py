@@ -355,10 +355,10 @@ def _assign_hints(
     nor from the fourth beat of a row whose beats differ from each other. Without the patient's template: a beat as wide
     as ventricular beats of other people (`ventricular_shape`), less than 0.6 s after the beat before, as in a
     tachycardia above 100 per minute.
-    Supraventricular-like, of the beats that are very early or have an abnormal score: one that comes suddenly, and earlier than predicted and
-    than the irregularity of the fifty intervals before explains; one with nearly the usual QRS complex that is very
-    early, or somewhat early without the usual P wave; and the rest of a run that such a beat begins
-    (`_extend_early_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
+    Supraventricular-like, of the beats that are very early or have an abnormal score: one that comes suddenly, and
+    earlier than predicted and than the irregularity of the fifty intervals before explains; one with nearly the usual
+    QRS complex that is very early, or somewhat early without the usual P wave; and the rest of a run that such a beat
+    begins (`_extend_early_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
 
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.

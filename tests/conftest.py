@@ -21,11 +21,13 @@ import sqlalchemy as sa
 from hypothesis import settings
 
 from ectopy import cli
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.beats import Beats
 from ectopy.datasets import load_simulated
 from ectopy.datasets.data_folders import DATA_VARIABLE, cache_folder
 from ectopy.datasets.ecg5000 import find_ecg5000, load_ecg5000
 from ectopy.detector import Detector
+from ectopy.monitor import Monitor
 from ectopy.training import TrainingSettings
 from ectopy.training.training import train
 from support.command_line import CommandResult
@@ -131,6 +133,18 @@ def detector(bundle: Path) -> Detector:
 def simulated() -> Beats:
     """The simulated test part."""
     return load_simulated("test")
+
+
+@pytest.fixture(scope="session")
+def ambulatory() -> Detector:
+    """The detector that ships."""
+    return load_ambulatory()
+
+
+@pytest.fixture(scope="session")
+def monitor(ambulatory: Detector) -> Monitor:
+    """A monitor with that detector, which learns a patient's normal for 30 s, the shortest time there is."""
+    return Monitor.of(ambulatory, learning_s=30.0)
 
 
 # A server on this machine, to download from

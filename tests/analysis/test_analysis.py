@@ -10,7 +10,6 @@ import pytest
 
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.patient_template import PatientTemplate, compare, learn_normal
-from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import Hint
 from ectopy.datasets import Episode, load_simulated, simulate_recording
 from ectopy.detector import Detector, ThresholdRule
@@ -20,11 +19,6 @@ from ectopy.signal import filter_signal, find_heartbeats
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, cut_beats
 from ectopy.training import TrainingSettings
 from ectopy.training.train_ambulatory import normal_beats, train_ambulatory, training_beats_of
-
-
-@pytest.fixture(scope="module")
-def ambulatory() -> Detector:
-    return load_ambulatory()
 
 
 @pytest.fixture(scope="module")

@@ -14,23 +14,18 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.baseline import learn_baseline
-from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import JudgingRules, PreviousBeat, judge
 from ectopy.datasets import simulate_recording
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import DataError
-from ectopy.formats import write_annotations
 from ectopy.recording import Recording
 from ectopy.training.train_ambulatory import training_beats_of
+from support.command_line import assert_refused
+from support.wfdb_records import write_record
 
 RATES = st.one_of(st.sampled_from([100.0, 360.0, 1000.0]), st.floats(100, 1000))
 SEEDS = st.integers(0, 2**32 - 1)
 few = settings(max_examples=12)
-
-
-@pytest.fixture(scope="module")
-def ambulatory() -> Detector:
-    return load_ambulatory()
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +38,12 @@ def analysis(recording: Recording, ambulatory: Detector) -> Analysis:
     return analyse(recording, ambulatory)
 
 
-def flat(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
-    return np.full(samples, rng.normal())
-
-
-def missing(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
-    return np.full(samples, np.nan)
-
-
-def noise(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
-    return rng.normal(size=samples)
-
-
-def saturated(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
-    return np.clip(rng.normal(scale=20, size=samples), -5, 5)
+NO_ECG = {
+    "flat": lambda rng, samples: np.full(samples, rng.normal()),
+    "missing": lambda rng, samples: np.full(samples, np.nan),
+    "noise": lambda rng, samples: rng.normal(size=samples),
+    "saturated": lambda rng, samples: np.clip(rng.normal(scale=20, size=samples), -5, 5),
+}
 
 
 def ventricular(recording: Recording, found: Analysis) -> NDArray[np.bool_]:
@@ -66,7 +53,7 @@ def ventricular(recording: Recording, found: Analysis) -> NDArray[np.bool_]:
 
 
 @given(
-    st.sampled_from([flat, missing, noise, saturated]),
+    st.sampled_from(sorted(NO_ECG)),
     RATES,
     st.sampled_from([0.0, 0.5, 3.0, 20.0, 90.0]),
     st.sampled_from([1e-4, 0.1, 1.0, 1e4]),
@@ -76,12 +63,12 @@ def ventricular(recording: Recording, found: Analysis) -> NDArray[np.bool_]:
 @settings(max_examples=60)
 def test_no_beat_of_what_is_no_ecg_is_normal(ambulatory: Detector, kind, rate_hz, duration_s, amplitude, leads, seed):
     rng = np.random.default_rng(seed)
-    signal = amplitude * np.stack([kind(rng, round(duration_s * rate_hz)) for _ in range(leads)], axis=1)
+    signal = amplitude * np.stack([NO_ECG[kind](rng, round(duration_s * rate_hz)) for _ in range(leads)], axis=1)
     result = analyse(Recording(signal.astype(np.float32), rate_hz, tuple("abc"[:leads])), ambulatory)
     assert not (result.verdict == Verdict.NORMAL).any()
     assert result.normal is None
     assert "could not be learned" in result.baseline
-    if kind in (flat, missing):
+    if kind in ("flat", "missing"):
         assert len(result) == 0
 
 
@@ -183,11 +170,8 @@ def test_annotations_of_another_recording_teach_nothing(recording: Recording):
 @pytest.fixture
 def record(recording: Recording, tmp_path: Path) -> Path:
     """A WFDB record whose annotations are those of another, longer one."""
-    wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
-    samples = recording.signal.astype(np.float64)
-    wfdb.wrsamp("rec", 250, ["mV"] * 2, list(recording.leads), samples, fmt=["16"] * 2, write_dir=str(tmp_path))
-    other = simulate_recording(800, random_state=8)
-    write_annotations(tmp_path / "rec.atr", other.annotations, other.sampling_rate_hz)
+    pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+    write_record(tmp_path, "rec", replace(recording, annotations=simulate_recording(800, random_state=8).annotations))
     return tmp_path / "rec.hea"
 
 
@@ -200,14 +184,11 @@ def test_annotations_of_another_record_change_no_verdict(ectopy, record: Path, t
 
 
 def test_a_data_file_that_is_missing_or_cut_short_is_one_sentence(ectopy, record: Path):
+    commands = (("detect", "ambulatory", record), ("inspect", record))
     data = record.with_suffix(".dat")
     data.write_bytes(data.read_bytes()[:-3000])
-    for command in (("detect", "ambulatory", record), ("inspect", record)):
-        process = ectopy(*command)
-        assert (process.status, process.err.count("\n")) == (2, 1)
-        assert "promises" in process.err
+    for command in commands:
+        assert_refused(ectopy(*command), "promises")
     data.unlink()
-    for command in (("detect", "ambulatory", record), ("inspect", record)):
-        process = ectopy(*command)
-        assert (process.status, process.err.count("\n")) == (2, 1)
-        assert "rec.dat" in process.err
+    for command in commands:
+        assert_refused(ectopy(*command), "rec.dat")

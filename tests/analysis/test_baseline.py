@@ -18,6 +18,7 @@ from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState
 from ectopy.monitor.replay import whole
 from ectopy.recording import Recording
 from ectopy.signal.beat_segments import BeatSegments
+from support.monitor_steps import feed
 
 RATE_HZ = 250.0
 SEEDS = st.integers(0, 2**32 - 1)
@@ -42,11 +43,7 @@ def tachycardia(duration_s: float, bpm: float) -> np.ndarray:
 
 
 def watch(monitor: Monitor, signal: np.ndarray) -> tuple[MonitorState, list]:
-    state, events = MonitorState(), []
-    for given_input in whole(Recording(signal, RATE_HZ, ("II", "V")), 1.0):
-        state, new = monitor.step(state, given_input)
-        events += new
-    return state, events
+    return feed(monitor, MonitorState(), *whole(Recording(signal, RATE_HZ, ("II", "V")), 1.0))
 
 
 def calls(events: list, condition: str) -> list[AlarmChanged]:

@@ -16,7 +16,7 @@ from ectopy.errors import SettingError
 from ectopy.monitor import BeatJudged, Monitor, replay
 from ectopy.recording import Recording
 from ectopy.report.rhythm_trend import heart_rate
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
 
 HZ = 250.0
 
@@ -109,8 +109,7 @@ def test_a_rate_that_cannot_be_filtered_is_refused():
 
 
 def test_the_command_prints_tables_and_json(inspected, csv: Path, recording: Recording, tmp_path: Path):
-    process = inspected(csv, "--rate", HZ, "--unit", "uV", "--json", "-")
-    assert process.status == 0, process.err
+    process = assert_success(inspected(csv, "--rate", HZ, "--unit", "uV", "--json", "-"))
     figures = json.loads(process.out)
     expected = inspect(recording).summary()
     assert figures["beats"] == expected["beats"]
@@ -129,12 +128,10 @@ def test_all_good_and_all_bad_are_shown(inspected, tmp_path: Path):
     np.save(good, simulate_recording(20, sampling_rate_hz=HZ, leads=1).signal)
     np.save(bad, np.full((5000, 1), np.nan, np.float32))
     stated = ("--rate", HZ, "--unit", "mV")
-    completed = inspected(good, *stated)
-    assert completed.status == 0
+    completed = assert_success(inspected(good, *stated))
     assert "100.0" in completed.out
     assert "Not readable" not in completed.out
-    completed = inspected(bad, *stated)
-    assert completed.status == 0
+    completed = assert_success(inspected(bad, *stated))
     assert "not known" in completed.out
     assert "missing" in completed.out
 

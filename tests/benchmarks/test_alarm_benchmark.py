@@ -22,14 +22,14 @@ from ectopy.benchmarks.alarm_benchmark import (
 )
 from ectopy.benchmarks.reference_conditions import ReferenceConditions
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.data_folders import DATA_VARIABLE
-from ectopy.datasets.mitdb import DS1, find_mitdb, load_mitdb
+from ectopy.datasets.mitdb import DS1, load_mitdb
 from ectopy.datasets.simulated import Episode
 from ectopy.errors import DataError
 from ectopy.monitor import Limits, Monitor, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.recording import Annotations, Recording
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
+from support.data_sets import folder_of
 from support.wfdb_records import copy_records, write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -227,14 +227,10 @@ def test_a_simulated_tachycardia_is_announced_and_true():
 
 
 def test_a_real_tachycardia_is_announced_and_true():
-    if find_mitdb(("205",)) is None:
-        pytest.skip(f"the record 205 is in no folder of {DATA_VARIABLE} and not in the cache")
-    whole = load_mitdb("205")
+    whole = load_mitdb("205", folder_of("mitdb", ["205"]))
     first, last = 260 * 360, 320 * 360
     marks = whole.annotations
-    assert marks is not None
     inside = slice(*np.searchsorted(marks.positions, [first, last]))
-    assert marks.notes is not None
     cropped = Annotations(marks.positions[inside] - first, marks.symbols[inside], notes=marks.notes[inside])
     recording = replace(whole, signal=whole.signal[first:last], annotations=cropped)
     result = RecordAlarms.of(recording, Monitor.of(load_ambulatory(), learning_s=30), Limits())
@@ -257,8 +253,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_command_prints_tables_and_writes_figures(ectopy, folder: Path, tmp_path: Path):
-    outcome = ectopy("benchmark", "alarms", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(
+        ectopy("benchmark", "alarms", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json")
+    )
     figures = json.loads((tmp_path / "out.json").read_text())
     assert figures.keys() >= ASKED
     assert figures["records"].keys() == {"101"}

@@ -16,11 +16,11 @@ from ectopy.benchmarks import heartbeat_benchmark, heartbeat_peers
 from ectopy.benchmarks.heartbeat_benchmark import benchmark_heartbeats
 from ectopy.benchmarks.heartbeat_peers import METHODS, Method, Samples
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.data_folders import DATA_VARIABLE
-from ectopy.datasets.mitdb import DS1, DS2, find_mitdb
+from ectopy.datasets.mitdb import DS1, DS2
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.recording import Annotations, Recording
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
+from support.data_sets import folder_of
 from support.wfdb_records import copy_records, write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -49,15 +49,11 @@ def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def ds1_folder() -> Path:
-    folder = find_mitdb(DS1)
-    if folder is None:
-        pytest.skip(f"the records DS1 are in no folder of {DATA_VARIABLE} and not in the cache")
-    return folder
+    return folder_of("mitdb", DS1)
 
 
 def test_simulated_recording_with_every_method_that_is_installed(run, simulated_folder: Path, tmp_path: Path):
-    outcome = run("--data", simulated_folder, "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(run("--data", simulated_folder, "--json", tmp_path / "out.json"))
     result = json.loads((tmp_path / "out.json").read_text())
     assert result.keys() == {"generator", "split", "methods", "seconds_24h", "left_out"}
     assert result["split"] == "all"
@@ -207,8 +203,9 @@ def test_a_peer_that_is_not_installed_is_named_and_left_out(
 ):
     monkeypatch.setitem(sys.modules, "sleepecg", None)
     monkeypatch.setitem(sys.modules, "neurokit2", None)
-    outcome = run("--data", simulated_folder, "--methods", "ectopy,sleepecg,neurokit2", "--json", tmp_path / "out.json")
-    assert outcome.status == 0
+    outcome = assert_success(
+        run("--data", simulated_folder, "--methods", "ectopy,sleepecg,neurokit2", "--json", tmp_path / "out.json")
+    )
     assert "Not installed, and left out: sleepecg, neurokit2." in outcome.out
     assert "pip install neurokit2 sleepecg" in outcome.out
     result = json.loads((tmp_path / "out.json").read_text())

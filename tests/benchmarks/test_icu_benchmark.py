@@ -30,7 +30,7 @@ from ectopy.errors import DataError
 from ectopy.monitor import Limits, Monitor
 from ectopy.monitor.conditions import Priority
 from ectopy.recording import PulseWave, Recording
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
 from support.wfdb_records import write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -168,8 +168,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_command_prints_a_table_and_writes_figures(ectopy, folder: Path, tmp_path: Path):
     for switch in ([], ["--without-pulse"]):
-        outcome = ectopy("benchmark", "icu", "--data", folder, *switch, "--json", tmp_path / "out.json")
-        assert outcome.status == 0, outcome.err
+        outcome = assert_success(ectopy("benchmark", "icu", "--data", folder, *switch, "--json", tmp_path / "out.json"))
         figures = json.loads((tmp_path / "out.json").read_text())
         assert figures["by_kind"] == {"Asystole": {"tp": 0, "fn": 0, "fp": 0, "tn": 1}}
         assert (figures["tpr"], figures["tnr"], figures["score"]) == (None, 1.0, 100.0)

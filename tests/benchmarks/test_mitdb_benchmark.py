@@ -19,12 +19,12 @@ from ectopy.benchmarks.holter_benchmark import benchmark_holter, long_recording
 from ectopy.benchmarks.mitdb_benchmark import EC57_RATES, auc, benchmark_mitdb
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.data_folders import DATA_VARIABLE
-from ectopy.datasets.mitdb import DS1, find_mitdb
+from ectopy.datasets.mitdb import DS1
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import compare, matched_classes
 from ectopy.recording import Annotations, Recording
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
+from support.data_sets import folder_of
 from support.wfdb_records import copy_records, write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -72,8 +72,7 @@ def analysis() -> Analysis:
 
 
 def test_simulated_records_from_the_command_line(run, folder: Path, tmp_path: Path):
-    outcome = run("mitdb", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(run("mitdb", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json"))
     result = json.loads((tmp_path / "out.json").read_text())
     assert result.keys() == FIGURES | {"generator"}
     assert result["split"] == "ds1"
@@ -141,10 +140,7 @@ def test_without_tensorflow_the_population_is_left_out(folder: Path, monkeypatch
 
 
 def test_two_real_records(tmp_path: Path):
-    source = find_mitdb(("119", "208"))
-    if source is None:
-        pytest.skip(f"the records DS1 are in no folder of {DATA_VARIABLE} and not in the cache")
-    copy_records(source, tmp_path, "119", "208")
+    copy_records(folder_of("mitdb", ("119", "208")), tmp_path, "119", "208")
     figures = benchmark_mitdb(tmp_path, "ds1", ("knn", "pca")).summary()
     assert figures["records"]["119"]["auc"] > 0.999
     assert figures["records"]["208"]["auc"] > 0.99
@@ -236,8 +232,7 @@ def test_a_record_that_is_too_short_is_named(tmp_path: Path):
 
 def test_holter_from_the_command_line(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(holter_benchmark, "NEUROKIT_MINUTES", 1)
-    outcome = run("holter", "--hours", "0.2", "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(run("holter", "--hours", "0.2", "--json", tmp_path / "out.json"))
     figures = json.loads((tmp_path / "out.json").read_text())
     assert figures.keys() == {
         "generator",

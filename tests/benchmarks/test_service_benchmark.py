@@ -14,12 +14,12 @@ from ectopy.errors import SettingError
 from ectopy.monitor import Chunk
 from ectopy.service.live.frames import signal_frame
 from ectopy.service.live.live_samples import LiveSamples
+from support.command_line import assert_success
 
 
 def test_benchmark_of_the_service(ectopy, tmp_path: Path):
     file = tmp_path / "load.json"
-    done = ectopy("benchmark", "service", "--devices", 3, "--viewers", 2, "--seconds", 5, "--json", file)
-    assert done.status == 0, done.err
+    assert_success(ectopy("benchmark", "service", "--devices", 3, "--viewers", 2, "--seconds", 5, "--json", file))
     found = json.loads(file.read_text())
     assert found["chunks_sent"] == found["chunks_stored"] == 30
     assert found["chunks_lost"] == found["chunks_doubled"] == 0

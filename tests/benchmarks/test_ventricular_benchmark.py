@@ -30,7 +30,7 @@ from ectopy.datasets.simulated import Episode as Simulated
 from ectopy.errors import DataError
 from ectopy.monitor.conditions import Priority
 from ectopy.recording import Annotations, Recording
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
 from support.wfdb_records import write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
@@ -183,8 +183,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_command_prints_tables_and_writes_figures(ectopy, folder: Path, tmp_path: Path):
-    outcome = ectopy("benchmark", "ventricular", "--data", folder, "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    outcome = assert_success(ectopy("benchmark", "ventricular", "--data", folder, "--json", tmp_path / "out.json"))
     figures = json.loads((tmp_path / "out.json").read_text())
     assert figures["episodes"]["ASYS"] == {"there": 1, "announced": 1}
     assert 4 <= figures["delay_p50_s"] == figures["delay_p95_s"] < 9
@@ -198,8 +197,9 @@ def test_the_command_prints_tables_and_writes_figures(ectopy, folder: Path, tmp_
 
 
 def test_from_the_start_of_each_episode(ectopy, folder: Path, tmp_path: Path):
-    outcome = ectopy("benchmark", "ventricular", "--data", folder, "--from-start", "--json", tmp_path / "out.json")
-    assert outcome.status == 0, outcome.err
+    assert_success(
+        ectopy("benchmark", "ventricular", "--data", folder, "--from-start", "--json", tmp_path / "out.json")
+    )
     figures = json.loads((tmp_path / "out.json").read_text())
     for part in (figures, figures["from_60_s_before"]):
         assert part["episodes"]["ASYS"]["there"] == 1

@@ -21,6 +21,8 @@ from ectopy.datasets import load_simulated, simulate_recording
 from ectopy.files import GENERATOR
 from ectopy.formats.wfdb import read_annotations
 from ectopy.recording import Recording
+from support import wfdb_records
+from support.command_line import assert_refused, assert_success
 
 
 def write_csv(path: Path, recording: Recording) -> Path:
@@ -42,8 +44,9 @@ def file(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_a_recording_gets_its_figures_and_its_results(ectopy, file: Path, recording: Recording, tmp_path: Path):
-    done = ectopy("detect", "ambulatory", file, "-o", tmp_path / "beats.csv", "--json", tmp_path / "figures.json")
-    assert done.status == 0, done
+    done = assert_success(
+        ectopy("detect", "ambulatory", file, "-o", tmp_path / "beats.csv", "--json", tmp_path / "figures.json")
+    )
     assert "ventricular-like" in done.out
     (figures,) = json.loads((tmp_path / "figures.json").read_text())["recordings"]
     true = int(np.sum(recording.annotations.symbols == "V"))
@@ -64,8 +67,7 @@ def test_annotations_open_again_and_say_where_nothing_can_be_read(ectopy, record
     signal = recording.signal.copy()
     signal[60 * 200 : 90 * 200] = np.nan
     file = write_csv(tmp_path / "gap.csv", replace(recording, signal=signal))
-    done = ectopy("detect", "ambulatory", file, "-o", tmp_path / "gap.ecto")
-    assert done.status == 0, done
+    assert_success(ectopy("detect", "ambulatory", file, "-o", tmp_path / "gap.ecto"))
     marks = read_annotations(tmp_path / "gap.ecto")
     noise = marks.positions[marks.symbols == "~"] / 200
     assert noise.tolist() == pytest.approx([60, 90], abs=2)
@@ -98,8 +100,7 @@ def dated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_results_say_where_they_come_from(ectopy, dated: Path, tmp_path: Path):
     for end in ("csv", "json", "edf"):
-        done = ectopy("detect", dated, "-o", tmp_path / f"beats.{end}", "--json", tmp_path / "figures.json")
-        assert done.status == 0, done
+        assert_success(ectopy("detect", dated, "-o", tmp_path / f"beats.{end}", "--json", tmp_path / "figures.json"))
     (figures,) = json.loads((tmp_path / "figures.json").read_text())["recordings"]
     whole = json.loads((tmp_path / "beats.json").read_text())
     table = pd.read_csv(tmp_path / "beats.csv")
@@ -118,18 +119,9 @@ def test_results_say_where_they_come_from(ectopy, dated: Path, tmp_path: Path):
     assert [mark.onset for mark in written.annotations] == pytest.approx(table["time_s"].tolist(), abs=1 / 256)
 
 
-def test_tables_of_several_recordings_can_be_put_together(ectopy, recording: Recording, tmp_path: Path):
-    short = replace(recording, signal=recording.signal[: 40 * 200], annotations=None)
-    files = [write_csv(tmp_path / f"{name}.csv", short) for name in ("one", "two")]
-    assert ectopy("detect", *files, "-o", tmp_path / "results").status == 0
-    tables = pd.concat(map(pd.read_csv, (tmp_path / "results").iterdir()))
-    assert set(tables["source"]) == {str(file) for file in files}
-
-
 def test_the_detector_is_found_wherever_it_stands(ectopy, dated: Path, bundle: Path, beats_file: Path):
     for arguments in ((dated,), (dated, "ambulatory"), ("ambulatory", dated), (dated, "--target-fpr", "0.02")):
-        done = ectopy("detect", *arguments, "--json", "-")
-        assert done.status == 0, done
+        done = assert_success(ectopy("detect", *arguments, "--json", "-"))
         (figures,) = json.loads(done.out)["recordings"]
         assert figures["detector"] == ambulatory_digest()
     for arguments in ((bundle, beats_file), (beats_file, bundle)):
@@ -145,58 +137,54 @@ def beats_file(tmp_path: Path) -> Path:
 
 def test_what_is_missing_beside_a_detector_is_said(ectopy, bundle: Path):
     for name in ("ambulatory", bundle, "gone.ectopy"):
-        done = ectopy("detect", name)
-        assert (done.status, f"ectopy detect {name} holter.edf" in done.err) == (2, True), done
+        assert_refused(ectopy("detect", name), f"ectopy detect {name} holter.edf")
 
 
 def test_the_shipped_detector_has_a_name_in_every_command(ectopy):
     facts = json.loads(ectopy("info", "ambulatory", "--json", "-").out)
     assert facts["bundle_digest"] == ambulatory_digest()
+    assert load_detector("ambulatory").recordings is not None
     assert ectopy("evaluate", "ambulatory", "simulated").status == 2
 
 
 def test_results_of_several_recordings_need_a_folder(ectopy, dated: Path, tmp_path: Path):
     for option, name in (("--report", "page.html"), ("-o", "beats.csv"), ("-o", "beats.JSON")):
-        done = ectopy("detect", "ambulatory", dated, dated, option, tmp_path / name)
-        assert (done.status, "folder" in done.err) == (2, True), done
+        assert_refused(ectopy("detect", "ambulatory", dated, dated, option, tmp_path / name), "folder")
         assert not (tmp_path / name).exists()
 
 
-def test_a_bad_file_does_not_stop_the_others_and_is_named(ectopy, recording: Recording, tmp_path: Path):
+def test_a_bad_file_is_named_and_does_not_stop_the_others_whose_tables_can_be_put_together(
+    ectopy, recording: Recording, tmp_path: Path
+):
     short = replace(recording, signal=recording.signal[: 60 * 200], annotations=None)
-    files = [write_csv(tmp_path / f"{name}.csv", short) for name in ("first", "second")]
+    first, second = (write_csv(tmp_path / f"{name}.csv", short) for name in ("first", "second"))
     bad = tmp_path / "bad.csv"
     bad.write_text("II (mV)\nnot a number\n")
-    done = ectopy(
-        "detect", "ambulatory", files[0], bad, files[1], "-o", tmp_path / "out", "--json", tmp_path / "figures.json"
-    )
-    assert done.status == 2
-    assert "bad.csv" in done.err
-    assert done.err.count("\n") == 1
+    outputs = ("-o", tmp_path / "out", "--json", tmp_path / "figures.json")
+    assert_refused(ectopy("detect", "ambulatory", first, bad, second, *outputs), "bad.csv", out=None)
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert len(figures["recordings"]) == 2
     assert list(figures["failed"]) == [str(bad)]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["first.csv", "second.csv"]
+    tables = pd.concat(map(pd.read_csv, (tmp_path / "out").iterdir()))
+    assert set(tables["source"]) == {str(first), str(second)}
 
 
 def test_several_bad_files_are_one_sentence(ectopy, tmp_path: Path):
     done = ectopy("detect", "ambulatory", tmp_path / "one.edf", tmp_path / "two.edf")
-    assert done.status == 2
-    assert "one.edf" in done.err
+    assert_refused(done, "one.edf")
     assert ".; " not in done.err
     assert done.err.endswith(".\n")
 
 
 def test_a_folder_gives_results_of_each_of_its_recordings(ectopy, recording: Recording, tmp_path: Path):
-    wfdb = pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
     folder = tmp_path / "folder"
     folder.mkdir()
-    samples = recording.signal[: 60 * 200].astype(np.float64)
+    short = replace(recording, signal=recording.signal[: 60 * 200], annotations=None)
     for name in ("one", "two"):
-        wfdb.wrsamp(name, 200, ["mV"] * 2, list(recording.leads), samples, fmt=["16"] * 2, write_dir=str(folder))
+        wfdb_records.write_record(folder, name, short)
     (folder / "notes.txt").write_text("no recording")
-    done = ectopy("detect", "ambulatory", folder, "-o", tmp_path / "out", "--report", tmp_path / "pages")
-    assert done.status == 0, done
+    assert_success(ectopy("detect", "ambulatory", folder, "-o", tmp_path / "out", "--report", tmp_path / "pages"))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.csv", "two.csv"]
     assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["one.html", "two.html"]
 
@@ -211,8 +199,7 @@ def test_a_saved_baseline_is_used_for_the_next_recording(ectopy, file: Path, tmp
 def test_noise_has_no_rate_and_no_verdict(ectopy, tmp_path: Path):
     noise = np.random.default_rng(0).normal(size=(200 * 100, 1)).astype(np.float32)
     file = write_csv(tmp_path / "noise.csv", Recording(noise, 200.0, ("II",)))
-    done = ectopy("detect", "ambulatory", file, "--json", tmp_path / "figures.json")
-    assert done.status == 0, done
+    assert_success(ectopy("detect", "ambulatory", file, "--json", tmp_path / "figures.json"))
     (figures,) = json.loads((tmp_path / "figures.json").read_text())["recordings"]
     assert figures["median_rate_bpm"] is None
     assert figures["normal"] == figures["abnormal"] == 0
@@ -237,17 +224,10 @@ def test_what_cannot_be_done_is_said_in_one_sentence(ectopy, file: Path, bundle:
         ((bundle, file, file), "one data set"),
         ((bundle, "holter.edf"), "'ambulatory' takes recordings"),
         ((tmp_path / "gone.ectopy", file), "gone.ectopy"),
-        (("ambulatory", file, "--target-fpr", "0.00001"), "0.00001"),
+        (("ambulatory", file, "--target-fpr", "0.00001"), "1e-05"),
+        ((tmp_path / "nothing.csv",), "nothing.csv does not exist"),
     ):
-        done = ectopy("detect", *arguments)
-        assert done.status == 2, done
-        assert words in done.err.replace("1e-05", "0.00001"), done
-        assert done.err.startswith("ectopy: ")
-        assert done.err.count("\n") == 1
-
-
-def test_the_shipped_detector_is_found_by_its_name():
-    assert load_detector("ambulatory").recordings is not None
+        assert_refused(ectopy("detect", *arguments), words)
 
 
 def test_reading_and_analysing_take_three_lines_of_python(file: Path):
@@ -256,29 +236,21 @@ def test_reading_and_analysing_take_three_lines_of_python(file: Path):
     assert analysis.abnormal.sum() > 5
 
 
-def write_record(folder: Path, name: str, signal: np.ndarray, lead: str = "II") -> Path:
-    """A WFDB record of one lead at 250 Hz."""
-    counts = np.rint(signal * 1000).astype("<i2")
-    (folder / f"{name}.hea").write_text(f"{name} 1 250 {len(counts)}\n{name}.dat 16 1000 16 0 0 0 0 {lead}\n")
-    (folder / f"{name}.dat").write_bytes(counts.tobytes())
-    return folder / f"{name}.hea"
-
-
 @pytest.fixture(scope="module")
-def lead() -> np.ndarray:
-    return simulate_recording(20, sampling_rate_hz=250.0, random_state=1).signal[:, 0]
+def short() -> Recording:
+    return replace(simulate_recording(20, sampling_rate_hz=250.0, leads=1, random_state=1), annotations=None)
 
 
 @pytest.mark.parametrize(
     ("layout", "suffix", "listed"), [("", ".hea", "one"), ("layout 0\n", ".hea", "one"), ("", ".HEA", "ONE")]
 )
 def test_segments_in_a_folder_belong_to_their_record(
-    tmp_path: Path, lead: np.ndarray, layout: str, suffix: str, listed: str
+    tmp_path: Path, short: Recording, layout: str, suffix: str, listed: str
 ):
     for name in ("one", "two", "alone"):
-        write_record(tmp_path, name, lead)
-    (tmp_path / "layout.hea").write_text("layout 1 250 0\n~ 0 1000 16 0 0 0 0 II\n")
-    whole = f"whole/{3 if layout else 2} 1 250 {2 * len(lead)}\n{layout}{listed} {len(lead)}\ntwo {len(lead)}\n"
+        wfdb_records.write_record(tmp_path, name, short)
+    (tmp_path / "layout.hea").write_text("layout 1 250 0\n~ 0 1000 16 0 0 0 0 MLII\n")
+    whole = f"whole/{3 if layout else 2} 1 250 10000\n{layout}{listed} 5000\ntwo 5000\n"
     (tmp_path / f"whole{suffix}").write_text(whole)
     (tmp_path / "broken.hea").write_text("no header at all\n")
     names = [path.name for path in find_recordings([tmp_path])]
@@ -292,21 +264,19 @@ def test_a_record_that_lists_itself_stays(tmp_path: Path):
     assert find_recordings([tmp_path]) == [tmp_path / "rec.hea"]
 
 
-def test_recordings_of_one_name_have_results_of_their_own(ectopy, tmp_path: Path, lead: np.ndarray):
+def test_recordings_of_one_name_have_results_of_their_own(ectopy, tmp_path: Path, short: Recording):
     folders = [tmp_path / "a", tmp_path / "b"]
     for number, folder in enumerate(folders, start=1):
         folder.mkdir()
-        write_record(folder, "100", lead[: number * 2000])
-    write_record(folders[1], "100-2", lead)
+        wfdb_records.write_record(folder, "100", replace(short, signal=short.signal[: number * 2000]))
+    wfdb_records.write_record(folders[1], "100-2", short)
     output, report = tmp_path / "results", tmp_path / "pages"
-    done = ectopy("detect", "ambulatory", *folders, "-o", output, "--report", report, "--json", tmp_path / "all.json")
-    assert done.status == 0, done
+    assert_success(
+        ectopy("detect", "ambulatory", *folders, "-o", output, "--report", report, "--json", tmp_path / "all.json")
+    )
     summaries = json.loads((tmp_path / "all.json").read_text())["recordings"]
-    assert [Path(each["source"]).parent.name + Path(each["source"]).stem for each in summaries] == [
-        "a100",
-        "b100-2",
-        "b100",
-    ]
+    sources = [Path(each["source"]) for each in summaries]
+    assert [source.parent.name + source.stem for source in sources] == ["a100", "b100-2", "b100"]
     counts = [len((output / f"{name}.csv").read_text().splitlines()) - 1 for name in ("100", "100-2", "100-3")]
     assert counts == [each["beats"] for each in summaries]
     assert len(set(counts)) == 3
@@ -315,16 +285,9 @@ def test_recordings_of_one_name_have_results_of_their_own(ectopy, tmp_path: Path
 
 @pytest.mark.parametrize("names", [("a.hea", "a.edf"), ("a.edf", "A.EDF"), ("x/a.bdf", "y/a.bdf"), ("a.edf", "a.edf")])
 def test_no_two_recordings_share_a_file(tmp_path: Path, names: tuple[str, str]):
-    jobs = expand_jobs(
-        Job(Path(), "ambulatory"), [Path(name) for name in names], tmp_path / "results", tmp_path / "pages"
-    )
+    sources = [Path(name) for name in names]
+    jobs = expand_jobs(Job(Path(), "ambulatory"), sources, tmp_path / "results", tmp_path / "pages")
     for kind in ("results", "report"):
         files = [getattr(job, kind).name.casefold() for job in jobs]
         assert len(set(files)) == 2
-    assert [job.recording for job in jobs] == [Path(name) for name in names]
-
-
-def test_a_recording_that_is_missing_is_said_to_be_missing(ectopy, tmp_path: Path):
-    done = ectopy("detect", tmp_path / "nothing.csv")
-    assert done.status == 2
-    assert "nothing.csv does not exist" in done.err
+    assert [job.recording for job in jobs] == sources

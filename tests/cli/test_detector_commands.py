@@ -21,7 +21,7 @@ from ectopy.detector import Detector
 from ectopy.detector.bundle import bundle_digest
 from ectopy.files import GENERATOR
 from ectopy.training import TrainingSettings
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
 from support.labelled_beats import Parts
 
 # The smallest training after which abnormal beats score clearly above normal ones.
@@ -40,8 +40,7 @@ def beats_file(tmp_path: Path, simulated: Beats) -> Path:
 
 
 def test_help_lists_every_command(ectopy):
-    done = ectopy("--help")
-    assert done.status == 0
+    done = assert_success(ectopy("--help"))
     for command in ("demo", "fetch", "train", "evaluate", "detect", "watch", "info", "benchmark"):
         assert command in done.out
     assert "Not a cleared medical device" in done.out
@@ -53,8 +52,7 @@ def test_version(ectopy):
 
 def test_train_writes_a_bundle_that_info_and_detect_take(ectopy, tmp_path: Path, beats_file: Path):
     bundle = tmp_path / "made.ectopy"
-    done = ectopy("train", "simulated", "-o", bundle, *QUICK, "--seed", 4, "--json", "-")
-    assert done.status == 0, done.err
+    done = assert_success(ectopy("train", "simulated", "-o", bundle, *QUICK, "--seed", 4, "--json", "-"))
     assert "reversed" not in done.err
     facts = json.loads(done.out)
     assert facts["card"]["random_state"] == 4
@@ -68,8 +66,9 @@ def test_train_writes_a_bundle_that_info_and_detect_take(ectopy, tmp_path: Path,
 
 def test_evaluate_gives_figures_and_a_report(ectopy, bundle: Path, tmp_path: Path):
     report = tmp_path / "report.html"
-    done = ectopy("evaluate", bundle, "simulated", "--json", tmp_path / "figures.json", "--report", report)
-    assert done.status == 0, done.err
+    done = assert_success(
+        ectopy("evaluate", bundle, "simulated", "--json", tmp_path / "figures.json", "--report", report)
+    )
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["beats"] == 4500
     assert 0.9 < figures["auc"] <= 1
@@ -89,8 +88,7 @@ def test_evaluate_at_another_rate(ectopy, bundle: Path):
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
 def test_detect_writes_one_record_a_beat(ectopy, bundle: Path, beats_file: Path, tmp_path: Path, suffix: str):
     results = tmp_path / f"results{suffix}"
-    done = ectopy("detect", bundle, beats_file, "-o", results, "--json", tmp_path / "counts.json")
-    assert done.status == 0, done.err
+    assert_success(ectopy("detect", bundle, beats_file, "-o", results, "--json", tmp_path / "counts.json"))
     text = results.read_text()
     rows = json.loads(text)["beat_list"] if suffix == ".json" else list(csv.DictReader(text.splitlines()))
     for origin in (json.loads(text),) if suffix == ".json" else rows:
@@ -108,8 +106,9 @@ def test_detect_calls_beats_with_missing_samples_unreadable(ectopy, bundle: Path
     samples = simulated.samples[:5].copy()
     samples[2, 10] = np.nan
     np.save(tmp_path / "beats.npy", samples)
-    done = ectopy("detect", bundle, tmp_path / "beats.npy", "-o", tmp_path / "out.csv", "--report", tmp_path / "r.html")
-    assert done.status == 0, done.err
+    done = assert_success(
+        ectopy("detect", bundle, tmp_path / "beats.npy", "-o", tmp_path / "out.csv", "--report", tmp_path / "r.html")
+    )
     assert "1 UNREADABLE" in done.out
     assert "Not readable" in (tmp_path / "out.csv").read_text().splitlines()[3]
 
@@ -122,8 +121,7 @@ def write_beats(path: Path, beats: Beats, labels: np.ndarray) -> Path:
 def test_train_warns_where_most_abnormal_beats_are_scored_normal(ectopy, tmp_path: Path):
     beats = load_simulated("train")
     data = write_beats(tmp_path / "beats.csv", beats, np.where(beats.abnormal, 1, 0))
-    done = ectopy("train", data, "-o", tmp_path / "own.ectopy", *QUICK)
-    assert done.status == 0, done.err
+    done = assert_success(ectopy("train", data, "-o", tmp_path / "own.ectopy", *QUICK))
     assert "reversed" in done.err
     assert (tmp_path / "own.ectopy").exists()
 
@@ -239,7 +237,6 @@ def interrupted_until_it_ends(running: subprocess.Popen[str]) -> None:
 def test_an_interrupt_leaves_no_file(tmp_path: Path):
     command = [sys.executable, "-m", "ectopy", "train", "simulated", "-o", "x.ectopy", "--max-steps", "100000"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
         assert "Learning from" in running.stdout.readline()
         time.sleep(1)
         interrupted_until_it_ends(running)
@@ -253,8 +250,7 @@ def test_demo_without_data_or_network_runs_on_simulated_beats(ectopy, empty_mach
     monkeypatch.chdir(tmp_path)
     small = TrainingSettings(architecture="dense", members=2, max_steps=150)
     monkeypatch.setattr(demo_command, "train_and_save", partial(train_and_save, settings=small))
-    done = ectopy("demo", "--json", "figures.json")
-    assert done.status == 0, done.err
+    done = assert_success(ectopy("demo", "--json", "figures.json"))
     assert "simulated" in done.out
     assert json.loads((tmp_path / "figures.json").read_text())["auc"] > 0.95
     assert (tmp_path / "ectopy-demo" / "report.html").stat().st_size > 10_000
@@ -262,8 +258,7 @@ def test_demo_without_data_or_network_runs_on_simulated_beats(ectopy, empty_mach
 
 
 def test_benchmark_speed_gives_its_figures(ectopy, bundle: Path):
-    done = ectopy("benchmark", "speed", "--bundle", bundle, "--json", "-")
-    assert done.status == 0, done.err
+    done = assert_success(ectopy("benchmark", "speed", "--bundle", bundle, "--json", "-"))
     assert set(json.loads(done.out)) == {
         "generator",
         "batch_beats_per_s",
@@ -274,8 +269,9 @@ def test_benchmark_speed_gives_its_figures(ectopy, bundle: Path):
 
 
 def test_benchmark_ecg5000_gives_its_figures(ectopy, ecg5000_folder: Path):
-    done = ectopy("benchmark", "ecg5000", "--protocol", "official", "--seeds", 1, "--methods", "knn,pca", "--json", "-")
-    assert done.status == 0, done.err
+    done = assert_success(
+        ectopy("benchmark", "ecg5000", "--protocol", "official", "--seeds", 1, "--methods", "knn,pca", "--json", "-")
+    )
     methods = json.loads(done.out)["methods"]
     assert methods["knn"]["auc"]["mean"] == pytest.approx(0.991, abs=0.001)
     assert methods["pca"]["auc"]["mean"] == pytest.approx(0.985, abs=0.001)

@@ -16,7 +16,7 @@ import pytest
 
 from ectopy.datasets import simulate_recording
 from ectopy.errors import EXTRAS
-from support.command_line import commands
+from support.command_line import BENCHMARKS_OF_RECORDS, DATA_SETS, commands
 
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
@@ -93,14 +93,7 @@ SIGNAL = ["rec.npy", "--rate", "250", "--unit", "mV"]
 # What a command answers in a base installation: the extra that it names, or None where it needs none.
 BASE = {
     "demo": ([["demo"], "report"], [["demo", "--live"], "service"], [["demo", "--report", "x.html"], "report"]),
-    "fetch ecg5000": ([["fetch", "ecg5000"], None],),
-    "fetch mitdb": ([["fetch", "mitdb"], None],),
-    "fetch cinc2015": ([["fetch", "cinc2015"], None],),
-    "fetch vfdb": ([["fetch", "vfdb"], None],),
-    "fetch qtdb": ([["fetch", "qtdb"], None],),
-    "fetch ludb": ([["fetch", "ludb"], None],),
-    "fetch cinc2017": ([["fetch", "cinc2017"], None],),
-    "fetch ltafdb": ([["fetch", "ltafdb"], None],),
+    **{f"fetch {name}": ([["fetch", name], None],) for name in DATA_SETS},
     "train": (
         [["train", "simulated", "-o", "x.ectopy"], "train"],
         [["train", "beats.parquet", "-o", "x.ectopy"], "formats"],
@@ -127,12 +120,7 @@ BASE = {
         [["watch", "held.hea", "--fast"], None],
     ),
     "benchmark ecg5000": ([["benchmark", "ecg5000"], "train"],),
-    "benchmark heartbeats": ([["benchmark", "heartbeats", "--data", "."], None],),
-    "benchmark mitdb": ([["benchmark", "mitdb", "--data", "."], None],),
-    "benchmark alarms": ([["benchmark", "alarms", "--data", "."], None],),
-    "benchmark icu": ([["benchmark", "icu", "--data", "."], None],),
-    "benchmark ventricular": ([["benchmark", "ventricular", "--data", "."], None],),
-    "benchmark fibrillation": ([["benchmark", "fibrillation", "--data", "."], None],),
+    **{f"benchmark {name}": ([["benchmark", name, "--data", "."], None],) for name in BENCHMARKS_OF_RECORDS},
     "benchmark holter": ([["benchmark", "holter", "--hours", "0.2"], None],),
     "benchmark monitor": (
         [["benchmark", "monitor"], "service"],

@@ -24,7 +24,14 @@ from ectopy.errors import OutputError
 from ectopy.files import GENERATOR, written_by_ectopy
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations
-from support.command_line import commands
+from support.command_line import (
+    BENCHMARKS_OF_RECORDS,
+    DATA_SETS,
+    CommandResult,
+    assert_refused,
+    assert_success,
+    commands,
+)
 
 pytest.importorskip("fastapi")
 
@@ -44,14 +51,7 @@ ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge"}
 # What each command needs beside its outputs; "@" = a file that it reads.
 COMMANDS = {
     "demo": (),
-    "fetch ecg5000": (),
-    "fetch mitdb": (),
-    "fetch cinc2015": (),
-    "fetch vfdb": (),
-    "fetch qtdb": (),
-    "fetch ludb": (),
-    "fetch cinc2017": (),
-    "fetch ltafdb": (),
+    **{f"fetch {name}": () for name in DATA_SETS},
     "train": ("@", "-o", "new"),
     "evaluate": ("@", "@"),
     "detect": ("ambulatory", "@"),
@@ -60,12 +60,7 @@ COMMANDS = {
     "ec57": ("@", "@"),
     "watch": ("@",),
     "benchmark ecg5000": (),
-    "benchmark heartbeats": ("--data", "@folder"),
-    "benchmark mitdb": ("--data", "@folder"),
-    "benchmark alarms": ("--data", "@folder"),
-    "benchmark icu": ("--data", "@folder"),
-    "benchmark ventricular": ("--data", "@folder"),
-    "benchmark fibrillation": ("--data", "@folder"),
+    **{f"benchmark {name}": ("--data", "@folder") for name in BENCHMARKS_OF_RECORDS},
     "benchmark holter": ("--hours", "0.1"),
     "benchmark monitor": ("--store", "@"),
     "benchmark service": (),
@@ -125,9 +120,6 @@ class Place:
         replaced = {"@": str(self.file), "@folder": str(self.folder), "new": str(self.folder / "new.ectopy")}
         return [*name.split(), *(replaced.get(word, word) for word in COMMANDS[name])]
 
-    def unharmed(self) -> bool:
-        return self.file.read_bytes() == self.content
-
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
@@ -135,13 +127,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     return Place(tmp_path)
 
 
-def refused(done, place: Place, words: str) -> None:
-    assert done.status == 2, done
-    assert done.out == ""
-    assert done.err.startswith("ectopy: cannot write ")
-    assert done.err.count("\n") == 1
-    assert words in done.err
-    assert place.unharmed()
+def assert_untouched(result: CommandResult, place: Place, words: str) -> None:
+    assert_refused(result, "ectopy: cannot write ", words)
+    assert place.file.read_bytes() == place.content
 
 
 def with_option(arguments: list[str], option: str, value: object) -> list[str]:
@@ -161,8 +149,8 @@ def test_no_output_replaces_what_is_read(ectopy, place: Place, name: str, option
         target.symlink_to(place.file)
     elif link == "hard link":
         target.hardlink_to(place.file)
-    done = ectopy(*with_option(place.arguments(name), option, target), "--overwrite")
-    refused(done, place, "the command reads this file")
+    result = ectopy(*with_option(place.arguments(name), option, target), "--overwrite")
+    assert_untouched(result, place, "the command reads this file")
 
 
 @pytest.mark.parametrize(
@@ -178,8 +166,8 @@ def test_nor_what_is_read_beside(ectopy, place: Place, name: str, source: str, o
     other = place.folder / "other.npz"
     shutil.copy(place.file, other)
     stored = ("--stored",) if source == "--store" else ()
-    done = ectopy(*place.arguments(name), source, other, option, other, "--overwrite", *stored)
-    refused(done, place, "the command reads this file")
+    result = ectopy(*place.arguments(name), source, other, option, other, "--overwrite", *stored)
+    assert_untouched(result, place, "the command reads this file")
     assert other.read_bytes() == place.content
 
 
@@ -187,7 +175,7 @@ def test_nor_what_is_read_beside(ectopy, place: Place, name: str, source: str, o
 def test_no_output_replaces_the_file_of_somebody_else(ectopy, place: Place, name: str, option: str):
     mine = place.folder.parent / f"{place.folder.name}.mine"
     mine.write_text("the only copy, about ventricular ectopy 0.9")
-    refused(ectopy(*with_option(place.arguments(name), option, mine)), place, "--overwrite")
+    assert_untouched(ectopy(*with_option(place.arguments(name), option, mine)), place, "--overwrite")
     assert mine.read_text().startswith("the only copy")
 
 
@@ -201,7 +189,7 @@ def test_no_output_replaces_the_file_of_somebody_else(ectopy, place: Place, name
 )
 def test_two_outputs_are_two_files(ectopy, place: Place, name: str, one: str, other: str):
     both = with_option(with_option(place.arguments(name), one, "both.csv"), other, place.folder / "both.csv")
-    refused(ectopy(*both), place, "two outputs")
+    assert_untouched(ectopy(*both), place, "two outputs")
     assert not (place.folder / "both.csv").exists()
 
 
@@ -211,8 +199,7 @@ def test_a_detector_is_not_replaced_by_what_it_says(ectopy, bundle: Path, tmp_pa
     held = bundle.read_bytes()
     if name == "detect" or option == "--json" or (name, option) == ("evaluate", "--report"):
         data = () if name == "info" else ("simulated",)
-        done = ectopy(name, bundle, *data, option, bundle, "--overwrite")
-        assert (done.status, "the command reads this file" in done.err) == (2, True), done
+        assert_refused(ectopy(name, bundle, *data, option, bundle, "--overwrite"), "the command reads this file")
     assert bundle.read_bytes() == held
 
 
@@ -239,8 +226,10 @@ def test_a_database_is_all_of_its_files(tmp_path: Path, ectopy):
     for end in ("", "-wal", "-shm"):
         Path(f"{database}{end}").write_text("pages")
     for store in (database, f"sqlite:///{database}"):
-        done = ectopy("alarms", "list", "--store", store, "--json", f"{database}-wal", "--overwrite")
-        assert (done.status, "the command reads this file" in done.err) == (2, True), done
+        assert_refused(
+            ectopy("alarms", "list", "--store", store, "--json", f"{database}-wal", "--overwrite"),
+            "the command reads this file",
+        )
     assert Path(f"{database}-wal").read_text() == "pages"
 
 
@@ -253,8 +242,7 @@ def test_a_named_data_set_is_all_of_its_files(ectopy, tmp_path: Path, monkeypatc
     file.write_text("beats")
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    done = ectopy(*command, file, "--overwrite")
-    assert (done.status, "the command reads this file" in done.err) == (2, True), done
+    assert_refused(ectopy(*command, file, "--overwrite"), "the command reads this file")
     assert file.read_text() == "beats"
 
 
@@ -285,8 +273,7 @@ def test_what_comes_by_standard_input_is_safe(tmp_path: Path):
 
 
 def test_a_device_is_not_replaced_by_a_file(ectopy, bundle: Path):
-    done = ectopy("info", bundle, "--json", os.devnull, "--overwrite")
-    assert (done.status, "not a regular file" in done.err) == (2, True)
+    assert_refused(ectopy("info", bundle, "--json", os.devnull, "--overwrite"), "not a regular file")
     assert Path(os.devnull).is_char_device()
 
 
@@ -312,8 +299,7 @@ def test_ectopy_replaces_what_it_wrote(ectopy, record: Path, tmp_path: Path):
     for option, paths in outputs.items():
         for path in paths:
             for _ in range(2):
-                done = ectopy("detect", "ambulatory", record, *stated, option, path)
-                assert done.status == 0, done
+                assert_success(ectopy("detect", "ambulatory", record, *stated, option, path))
             path.write_text("mine")
             assert "--overwrite" in ectopy("detect", "ambulatory", record, *stated, option, path).err
             assert path.read_text() == "mine"
@@ -332,8 +318,9 @@ def test_several_recordings_are_written_again_beside_their_sources(ectopy, tmp_p
     results = tmp_path / "results"
     for _ in range(2):
         assert ectopy("detect", "ambulatory", *sources, "--unit", "mV", "-o", results).status == 0
-    done = ectopy("detect", "ambulatory", *sources, "--unit", "mV", "-o", tmp_path, "--overwrite")
-    assert (done.status, "the command reads" in done.err) == (2, True)
+    assert_refused(
+        ectopy("detect", "ambulatory", *sources, "--unit", "mV", "-o", tmp_path, "--overwrite"), "the command reads"
+    )
     assert [source.read_bytes() for source in sources] == held
     (results / "one.csv").write_text("mine")
     assert "--overwrite" in ectopy("detect", "ambulatory", *sources, "--unit", "mV", "-o", results).err
@@ -346,16 +333,12 @@ def test_a_plot_says_who_drew_it(tmp_path: Path, suffix: str):
     assert written_by_ectopy(path)
 
 
-def test_bundles_say_who_wrote_them(bundle: Path):
-    assert written_by_ectopy(bundle)
-
-
-def test_a_wfdb_annotation_file_has_no_place_for_it(tmp_path: Path):
+def test_bundles_and_json_say_who_wrote_them_and_a_wfdb_annotation_file_has_no_place_for_it(
+    ectopy, bundle: Path, tmp_path: Path
+):
     write_annotations(tmp_path / "rec.ecto", Annotations(np.array([7]), np.array(["N"])), 360)
     assert not written_by_ectopy(tmp_path / "rec.ecto")
-
-
-def test_json_says_who_wrote_it(ectopy, bundle: Path):
+    assert written_by_ectopy(bundle)
     assert json.loads(ectopy("info", bundle, "--json", "-").out)["generator"] == GENERATOR
 
 

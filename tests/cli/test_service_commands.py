@@ -21,6 +21,7 @@ from ectopy.service.access import Scope
 from ectopy.service.demo import stream_for_ever
 from ectopy.service.monitoring.ward import Ward
 from ectopy.service.storage import Store, tables
+from support.command_line import assert_refused
 from support.edf_files import edf
 from support.server import Service, free_port, messages, running, served, troubled, until
 
@@ -42,8 +43,7 @@ def test_replay_sends_the_intact_part_and_says_what_is_missing(ectopy, service: 
     path = edf(tmp_path / "rec.edf")
     path.write_bytes(path.read_bytes()[:-500])
     options = ("--url", service.url, "--key", service.key, "--speed", 1000, "--patient", "cut short")
-    refused = ectopy("replay", path, *options)
-    assert (refused.status, "--partial" in refused.err) == (2, True)
+    assert_refused(ectopy("replay", path, *options), "--partial")
     done = ectopy("replay", path, *options, "--partial")
     assert (done.status, done.out) == (0, "4,750 samples of cut short are stored.\n")
     assert "1 s at the end are missing" in done.err
@@ -60,9 +60,7 @@ def test_replay_sends_the_intact_part_and_says_what_is_missing(ectopy, service: 
 )
 def test_replay_says_what_is_wrong(ectopy, options: tuple[str, ...], why: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("ECTOPY_KEY", raising=False)
-    done = ectopy("replay", "simulated", *options)
-    assert done.status == 2
-    assert why in done.err
+    assert_refused(ectopy("replay", "simulated", *options), why)
 
 
 @pytest.mark.usefixtures("own_log")

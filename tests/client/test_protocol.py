@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import tracemalloc
 from dataclasses import replace
 
 import msgspec
@@ -27,6 +26,7 @@ from ectopy.client.protocol import (
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk
 from ectopy.monitor.inputs import PulseChunk
+from support.memory import takes_at_most
 
 NUMBERS = st.floats(-30, 30, width=32) | st.just(np.nan)
 SIGNALS = st.tuples(st.integers(1, 20), st.integers(1, 4)).flatmap(
@@ -64,12 +64,8 @@ def test_pulse_waves_are_read_again(waves: list[tuple[str, list[float]]], form: 
     (message,) = read(write(ChunkMessage(replace(chunk(signal), pulses=pulses)), form), form, received=5.0)
     assert len(message.chunk.pulses) == len(pulses)
     for wave, expected in zip(message.chunk.pulses, pulses, strict=True):
-        assert (wave.name, wave.unit, wave.sampling_rate_hz, wave.position) == (
-            expected.name,
-            "mmHg",
-            62.5,
-            9,
-        )
+        assert (wave.name, wave.unit) == (expected.name, "mmHg")
+        assert (wave.sampling_rate_hz, wave.position) == (62.5, 9)
         np.testing.assert_array_equal(wave.samples, expected.samples)
         assert wave.samples.dtype == np.float32
 
@@ -90,27 +86,6 @@ def test_messages_without_pulse_waves_are_what_they_were():
 
 
 PULSE = {"name": "PLETH", "sampling_rate_hz": 125, "position": 0, "samples": [1, None]}
-
-
-@pytest.mark.parametrize(
-    "pulses",
-    [
-        7,
-        [PULSE] * 5,
-        [PULSE | {"samples": [[1]]}],
-        [PULSE | {"samples": ["1"]}],
-        [PULSE | {"position": 0.5}],
-        [PULSE | {"name": None}],
-        [PULSE | {"samples": b"abc"}],
-        [PULSE | {"samples": b"abc", "gain": 1.0}],
-        [PULSE | {"samples": b"ab", "gain": 0.0}],
-        [PULSE | {"samples": [0] * (MOST_ROWS + 1)}],
-        [{"name": "PLETH"}],
-    ],
-)
-def test_nonsense_in_pulse_waves_gets_a_sentence(pulses: object):
-    with pytest.raises(DataError, match=r"\.$"):
-        read(msgspec.msgpack.encode(PLAIN | {"pulses": pulses}), "msgpack", 0.0)
 
 
 def test_samples_of_pulse_waves_count_among_what_is_sent_at_a_time():
@@ -162,6 +137,17 @@ def test_nonsense_in_json_gets_a_sentence(content: bytes):
         {"samples": b"1234", "gain": 1e-60},
         {"samples": b"1234", "gain": float("inf")},
         {"samples": b"1234", "leads": []},
+        {"pulses": 7},
+        {"pulses": [PULSE] * 5},
+        {"pulses": [PULSE | {"samples": [[1]]}]},
+        {"pulses": [PULSE | {"samples": ["1"]}]},
+        {"pulses": [PULSE | {"position": 0.5}]},
+        {"pulses": [PULSE | {"name": None}]},
+        {"pulses": [PULSE | {"samples": b"abc"}]},
+        {"pulses": [PULSE | {"samples": b"abc", "gain": 1.0}]},
+        {"pulses": [PULSE | {"samples": b"ab", "gain": 0.0}]},
+        {"pulses": [PULSE | {"samples": [0] * (MOST_ROWS + 1)}]},
+        {"pulses": [{"name": "PLETH"}]},
     ],
 )
 def test_nonsense_in_msgpack_gets_a_sentence(other: dict):
@@ -212,13 +198,8 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_what_would_become_much_is_refused_before_it_does(name: str):
     form, content = BOMBS[name]
-    tracemalloc.start()
-    try:
-        with pytest.raises(DataError):
-            read(content, form, 0.0)
-        assert tracemalloc.get_traced_memory()[1] < 80e6
-    finally:
-        tracemalloc.stop()
+    with takes_at_most(80), pytest.raises(DataError):
+        read(content, form, 0.0)
 
 
 def test_a_minute_of_sixteen_leads_is_read():

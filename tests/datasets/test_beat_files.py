@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
 from ectopy.datasets import beat_files, load, read_beats
 from ectopy.errors import DataError, MissingExtraError, SettingError
+from support import refusals
+from support.parquet_files import write_parquet
 
 Samples = NDArray[np.float32]
 Labels = Sequence[object]
@@ -41,70 +44,46 @@ def write_lines(path: Path, lines: Sequence[str]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def write_txt(path: Path, samples: Samples, labels: Labels) -> None:
-    rows = zip(samples, labels, strict=True)
-    write_lines(path, [f"   {label}   " + "   ".join(as_text(row)) for row, label in rows])
+def text_writer(line: Callable[[list[str], object], str], *header: str) -> Writer:
+    """Writes a line for each beat, made of its values and its label."""
+
+    def write(path: Path, samples: Samples, labels: Labels) -> None:
+        rows = zip(samples, labels, strict=True)
+        write_lines(path, [*header, *(line(as_text(row), label) for row, label in rows)])
+
+    return write
 
 
-def write_tsv(path: Path, samples: Samples, labels: Labels) -> None:
-    rows = zip(samples, labels, strict=True)
-    write_lines(path, ["\t".join([str(label), *as_text(row)]) for row, label in rows])
-
-
-def write_ts(path: Path, samples: Samples, labels: Labels) -> None:
-    rows = zip(samples, labels, strict=True)
-    header = ["# a comment", "@problemName beats", "@classLabel true 1 2 3 4 5", "@data"]
-    write_lines(path, header + [",".join(as_text(row)) + f":{label}" for row, label in rows])
-
-
-def write_arff(path: Path, samples: Samples, labels: Labels) -> None:
-    rows = zip(samples, labels, strict=True)
-    header = ["% a comment", "@relation beats"]
-    header += [f"@attribute att{i} numeric" for i in range(BEAT_SAMPLES)]
-    header += ["@attribute target {1,2,3,4,5}", "", "@DATA", "% another"]
-    write_lines(path, header + [",".join([*as_text(row), str(label)]) for row, label in rows])
-
-
-def write_csv(path: Path, samples: Samples, labels: Labels) -> None:
-    rows = zip(samples, labels, strict=True)
-    write_lines(path, [",".join([*as_text(row), str(label)]) for row, label in rows])
+write_csv = text_writer(lambda values, label: ",".join([*values, str(label)]))
 
 
 def write_npy(path: Path, samples: Samples, labels: Labels) -> None:
     np.save(path, np.column_stack([samples, np.array(labels, dtype=np.float32)]))
 
 
-def write_parquet(path: Path, samples: Samples, labels: Labels) -> None:
-    write_parquet_columns(path, {f"s{i}": samples[:, i] for i in range(BEAT_SAMPLES)} | {"label": labels})
-
-
-def write_parquet_columns(path: Path, columns: dict[str, object]) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not installed")
-    from pyarrow import parquet
-
-    parquet.write_table(pyarrow.table(columns), path)
+def write_parquet_beats(path: Path, samples: Samples, labels: Labels) -> None:
+    write_parquet(path, {f"s{i}": samples[:, i] for i in range(BEAT_SAMPLES)} | {"label": labels})
 
 
 WRITERS: dict[str, Writer] = {
-    ".txt": write_txt,
-    ".tsv": write_tsv,
-    ".ts": write_ts,
-    ".arff": write_arff,
+    ".txt": text_writer(lambda values, label: f"   {label}   " + "   ".join(values)),
+    ".tsv": text_writer(lambda values, label: "\t".join([str(label), *values])),
+    ".ts": text_writer(
+        lambda values, label: ",".join(values) + f":{label}",
+        *("# a comment", "@problemName beats", "@classLabel true 1 2 3 4 5", "@data"),
+    ),
+    ".arff": text_writer(
+        lambda values, label: ",".join([*values, str(label)]),
+        *("% a comment", "@relation beats", *(f"@attribute att{i} numeric" for i in range(BEAT_SAMPLES))),
+        *("@attribute target {1,2,3,4,5}", "", "@DATA", "% another"),
+    ),
     ".csv": write_csv,
     ".npy": write_npy,
-    ".parquet": write_parquet,
+    ".parquet": write_parquet_beats,
 }
 
 
-def refusal(path: Path) -> str:
-    """The one sentence that `read_beats` refuses the file with."""
-    with pytest.raises(DataError) as caught:
-        read_beats(path)
-    message = str(caught.value)
-    assert message.endswith(".")
-    assert "\n" not in message
-    assert path.name in message
-    return message
+refusal = partial(refusals.refusal, read=read_beats)
 
 
 # What is read
@@ -118,7 +97,6 @@ def test_every_format_gives_the_same_beats(suffix: str, tmp_path: Path) -> None:
     read = read_beats(path)
     np.testing.assert_array_equal(read.samples, samples)
     assert read.samples.dtype == np.float32
-    assert read.labels is not None
     assert read.labels.tolist() == labels
     assert read.source == str(path)
 
@@ -161,7 +139,6 @@ def test_what_is_written_is_read(
     WRITERS[suffix](path, samples, labels)
     read = read_beats(path)
     np.testing.assert_array_equal(read.samples, samples)
-    assert read.labels is not None
     assert read.labels.tolist() == labels
 
 
@@ -201,7 +178,7 @@ def test_beats_may_have_no_labels(suffix: str, tmp_path: Path) -> None:
     elif suffix == ".npy":
         np.save(path, samples)
     else:
-        write_parquet_columns(path, {f"s{i}": samples[:, i] for i in range(BEAT_SAMPLES)})
+        write_parquet(path, {f"s{i}": samples[:, i] for i in range(BEAT_SAMPLES)})
     read = read_beats(path)
     assert read.labels is None
     np.testing.assert_array_equal(read.samples, samples)
@@ -219,7 +196,6 @@ def test_meaning_of_a_label(written: str, meaning: int, tmp_path: Path) -> None:
     path = tmp_path / "beats.csv"
     write_lines(path, [",".join([*as_text(beats(1)[0]), written])])
     labels = read_beats(path).labels
-    assert labels is not None
     assert labels.tolist() == [meaning]
 
 
@@ -244,7 +220,7 @@ def test_unknown_label_in_an_array(label: float, tmp_path: Path) -> None:
 
 def test_missing_label(tmp_path: Path) -> None:
     write_csv(tmp_path / "beats.csv", beats(2), ["1", ""])
-    write_parquet(tmp_path / "beats.parquet", beats(2), [1, None])
+    write_parquet_beats(tmp_path / "beats.parquet", beats(2), [1, None])
     assert "row 2: ''" in refusal(tmp_path / "beats.csv")
     assert "row 2: 'None'" in refusal(tmp_path / "beats.parquet")
 
@@ -263,7 +239,6 @@ def test_label_column_of_a_csv_is_found_by_its_name(column: int, name: str, tmp_
         csv.writer(file).writerows([names, *rows])
     read = read_beats(path)
     np.testing.assert_array_equal(read.samples, samples)
-    assert read.labels is not None
     assert read.labels.tolist() == [1, 3]
 
 
@@ -271,10 +246,9 @@ def test_label_column_of_a_parquet_file_is_found_by_its_name(tmp_path: Path) -> 
     path = tmp_path / "beats.parquet"
     samples = beats(2)
     values = {f"s{i}": samples[:, i] for i in range(BEAT_SAMPLES)}
-    write_parquet_columns(path, {"Class": ["N", "abnormal"]} | values)
+    write_parquet(path, {"Class": ["N", "abnormal"]} | values)
     read = read_beats(path)
     np.testing.assert_array_equal(read.samples, samples)
-    assert read.labels is not None
     assert read.labels.tolist() == [1, 0]
 
 
@@ -315,7 +289,6 @@ def test_line_ends_byte_order_mark_and_blank_lines_do_not_matter(suffix: str, ne
     path.write_bytes((newline.join(["", *lines[:-1], "", lines[-1], "", ""])).encode("utf-8-sig"))
     read = read_beats(path)
     np.testing.assert_array_equal(read.samples, beats(2))
-    assert read.labels is not None
     assert read.labels.tolist() == [1, 2]
 
 
@@ -337,7 +310,7 @@ def test_what_is_no_finite_number_is_kept(suffix: str, cell: str, value: float, 
 
 def test_nulls_of_a_parquet_file_become_nan(tmp_path: Path) -> None:
     path = tmp_path / "beats.parquet"
-    write_parquet_columns(path, {f"s{i}": [1, None] for i in range(BEAT_SAMPLES)})
+    write_parquet(path, {f"s{i}": [1, None] for i in range(BEAT_SAMPLES)})
     read = read_beats(path)
     assert np.all(read.samples[0] == 1)
     assert np.all(np.isnan(read.samples[1]))
@@ -371,7 +344,7 @@ def test_wrong_number_of_columns(suffix: str, change: int, tmp_path: Path) -> No
 @pytest.mark.parametrize("columns", [0, 139, 142])
 def test_wrong_number_of_columns_in_binary_files(columns: int, tmp_path: Path) -> None:
     np.save(tmp_path / "beats.npy", np.ones((2, columns)))
-    write_parquet_columns(tmp_path / "beats.parquet", {f"s{i}": [1.0] for i in range(columns)})
+    write_parquet(tmp_path / "beats.parquet", {f"s{i}": [1.0] for i in range(columns)})
     for name in ("beats.npy", "beats.parquet"):
         message = refusal(tmp_path / name)
         assert f"{columns} columns" in message
@@ -381,7 +354,7 @@ def test_wrong_number_of_columns_in_binary_files(columns: int, tmp_path: Path) -
 def test_141_named_columns_without_a_label(tmp_path: Path) -> None:
     names = [f"s{i}" for i in range(BEAT_SAMPLES + 1)]
     write_lines(tmp_path / "beats.csv", [",".join(names), ",".join(["1"] * len(names))])
-    write_parquet_columns(tmp_path / "beats.parquet", {name: [1.0] for name in names})
+    write_parquet(tmp_path / "beats.parquet", {name: [1.0] for name in names})
     for name in ("beats.csv", "beats.parquet"):
         assert "none of them a label (called label or class)" in refusal(tmp_path / name)
 
@@ -428,39 +401,28 @@ def test_text_where_a_number_belongs(suffix: str, tmp_path: Path) -> None:
 def test_text_where_a_number_belongs_in_a_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "beats.parquet"
     columns: dict[str, object] = {f"s{i}": [1.0] for i in range(BEAT_SAMPLES)}
-    write_parquet_columns(path, columns | {"s7": ["high"]})
+    write_parquet(path, columns | {"s7": ["high"]})
     assert "column 8 (s7) holds values of type string" in refusal(path)
 
 
 @pytest.mark.parametrize(
-    "array",
+    ("array", "expected"),
     [
-        np.array([["1"] * BEAT_SAMPLES]),
-        np.ones((1, BEAT_SAMPLES), complex),
-        np.ones((1, BEAT_SAMPLES), bool),
-        np.ones((1, BEAT_SAMPLES), [("a", float)]),
+        pytest.param(np.array([["1"] * BEAT_SAMPLES]), "expected real numbers", id="text"),
+        pytest.param(np.ones((1, BEAT_SAMPLES), complex), "expected real numbers", id="complex"),
+        pytest.param(np.ones((1, BEAT_SAMPLES), bool), "expected real numbers", id="bool"),
+        pytest.param(np.ones((1, BEAT_SAMPLES), [("a", float)]), "expected real numbers", id="structured"),
+        pytest.param(np.array([[{}] * BEAT_SAMPLES]), "not a whole .npy file of numbers", id="pickled"),
+        *(
+            pytest.param(np.ones(shape), f"{shape}; expected (n, 140)", id=f"shape {shape}")
+            for shape in ((), (BEAT_SAMPLES,), (2, BEAT_SAMPLES, 1))
+        ),
     ],
-    ids=["text", "complex", "bool", "structured"],
 )
-def test_array_of_another_type(array: NDArray[np.generic], tmp_path: Path) -> None:
+def test_arrays_that_hold_no_beats(array: NDArray[np.generic], expected: str, tmp_path: Path) -> None:
     path = tmp_path / "beats.npy"
-    np.save(path, array)
-    assert "expected real numbers" in refusal(path)
-
-
-@pytest.mark.parametrize("shape", [(), (BEAT_SAMPLES,), (2, BEAT_SAMPLES, 1)])
-def test_array_of_another_dimension(shape: tuple[int, ...], tmp_path: Path) -> None:
-    path = tmp_path / "beats.npy"
-    np.save(path, np.ones(shape))
-    message = refusal(path)
-    assert str(shape) in message
-    assert "(n, 140)" in message
-
-
-def test_pickled_array(tmp_path: Path) -> None:
-    path = tmp_path / "beats.npy"
-    np.save(path, np.array([[{}] * BEAT_SAMPLES]), allow_pickle=True)
-    assert "not a whole .npy file of numbers" in refusal(path)
+    np.save(path, array, allow_pickle=True)
+    assert expected in refusal(path)
 
 
 def test_missing_file_folder_and_empty_file(tmp_path: Path) -> None:
@@ -505,7 +467,7 @@ def test_no_rows(suffix: str, text: str, tmp_path: Path) -> None:
 def test_no_rows_in_binary_files(tmp_path: Path) -> None:
     np.save(tmp_path / "beats.npy", np.empty((0, BEAT_SAMPLES)))
     empty = np.empty(0)
-    write_parquet_columns(tmp_path / "beats.parquet", {f"s{i}": empty for i in range(BEAT_SAMPLES)})
+    write_parquet(tmp_path / "beats.parquet", {f"s{i}": empty for i in range(BEAT_SAMPLES)})
     assert "no rows" in refusal(tmp_path / "beats.npy")
     assert "no rows" in refusal(tmp_path / "beats.parquet")
 
@@ -570,7 +532,7 @@ def test_small_parquet_file_that_claims_many_rows(tmp_path: Path) -> None:
     path = tmp_path / "beats.parquet"
     pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not installed")
     nulls = pyarrow.nulls(beat_files.MAX_BEATS + 1)
-    write_parquet_columns(path, {f"s{i}": nulls for i in range(BEAT_SAMPLES)})
+    write_parquet(path, {f"s{i}": nulls for i in range(BEAT_SAMPLES)})
     assert f"more than {beat_files.MAX_BEATS:,} beats" in refusal(path)
 
 
@@ -637,8 +599,8 @@ print(peak_kb() - before)
 
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_a_label_that_is_repeated_for_every_beat_takes_its_memory_once(tmp_path: Path, dictionary: bool):
-    samples = np.zeros((1500, BEAT_SAMPLES), np.float32)
-    write_parquet(tmp_path / "good.parquet", samples, ["1"] * len(samples))
+    samples = np.zeros((600, BEAT_SAMPLES), np.float32)
+    write_parquet_beats(tmp_path / "good.parquet", samples, ["1"] * len(samples))
     columns = {f"s{i}": samples[:, i] for i in range(BEAT_SAMPLES)} | {"label": ["N" * 2**19] * len(samples)}
     import pyarrow
     from pyarrow import parquet
@@ -655,6 +617,6 @@ def test_a_label_that_is_repeated_for_every_beat_takes_its_memory_once(tmp_path:
 
 def test_columns_of_lists_are_refused(tmp_path: Path):
     columns: dict[str, object] = {f"s{i}": np.zeros(2, np.float32) for i in range(BEAT_SAMPLES)}
-    write_parquet_columns(tmp_path / "lists.parquet", columns | {"label": [{"a": 1, "b": 2}] * 2})
+    write_parquet(tmp_path / "lists.parquet", columns | {"label": [{"a": 1, "b": 2}] * 2})
     with pytest.raises(DataError, match="more than one value"):
         read_beats(tmp_path / "lists.parquet")

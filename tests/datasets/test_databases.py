@@ -125,8 +125,6 @@ def test_records_with_labels_come_in_order_from_the_folder_of_the_user(data: Pat
 @pytest.mark.parametrize(("name", "rate_hz"), [("mitdb", 360.0), ("qtdb", 250.0), ("ltafdb", 128.0)])
 def test_beats_and_rhythms_are_told_from_other_marks(data: Path, name: str, rate_hz: float):
     for labelled in read_database(name):
-        assert labelled.beats is not None
-        assert labelled.rhythms is not None
         np.testing.assert_allclose(labelled.beats.times_s, np.array([100, 200, 400]) / rate_hz)
         assert labelled.beats.symbols.tolist() == ["N", "V", "A"]
         assert labelled.beats.classes.tolist() == ["N", "V", "S"]
@@ -143,7 +141,6 @@ def test_the_signal_is_there_except_of_the_long_term_database(data: Path):
                 assert labelled.recording is None
                 assert labelled.duration_s == 1000.0
             else:
-                assert labelled.recording is not None
                 assert (
                     labelled.duration_s
                     == labelled.recording.duration_s
@@ -159,7 +156,6 @@ def test_a_record_of_the_qt_database_without_a_gain_is_in_mv(data: Path):
     samples = np.fromfile(data / "qtdb" / "sel116.dat", "<i2").reshape(-1, 2)
     labelled = next(read_database("qtdb"))
     assert labelled.name == "sel116"
-    assert labelled.recording is not None
     np.testing.assert_allclose(labelled.recording.signal, samples / 200.0, rtol=1e-6)
 
 
@@ -168,7 +164,6 @@ def test_beats_of_ludb_are_normal_only_in_sinus_rhythm_without_other_beats(data:
     symbols = {name: one.beats.symbols.tolist() for name, one in labelled.items() if one.beats}
     assert symbols == {"1": ["N"], "2": ["Q"], "3": ["Q"], "10": ["N"], "11": ["Q"], "12": ["Q"]}
     beats = labelled["1"].beats
-    assert beats is not None
     assert beats.times_s.tolist() == [110 / 500]
     assert labelled["3"].label == "Atrial fibrillation"
 
@@ -253,11 +248,8 @@ def test_beats_of_a_database(name: str, most: int | None, hours: float, normal_s
     summary = summarise_sources(recordings)[0]
     assert summary.patients == summary.recordings == len(recordings)
     assert summary.hours / summary.recordings == pytest.approx(hours, rel=0.1)
-    assert summary.normal_beats is not None
-    assert summary.other_beats is not None
     assert summary.normal_beats > normal_share * (summary.normal_beats + summary.other_beats)
     for labelled in recordings:
-        assert labelled.beats is not None
         intervals_s = np.diff(labelled.beats.times_s)
         assert np.all(intervals_s >= 0)
         assert 30 < 60 / np.median(intervals_s) < 160, labelled.name
@@ -282,8 +274,6 @@ def test_labels_lie_on_heartbeats(name: str, record: str):
     if find_database(name) is None:
         pytest.skip(f"{name} is in no folder of {DATA_VARIABLE} and not in the cache")
     labelled = next(labelled for labelled in read_database(name) if labelled.name == record)
-    assert labelled.recording is not None
-    assert labelled.beats is not None
     early, filtered = filter_twice(labelled.recording.signal, labelled.recording.sampling_rate_hz)
     times_s = cut_beats(filtered, find_heartbeats(early)).times_s
     distances_s = np.abs(times_s[:, None] - labelled.beats.times_s).min(axis=0)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +27,7 @@ from ectopy.datasets.ecg5000 import (
     verify_ecg5000,
 )
 from ectopy.errors import DataError, DatasetUnavailableError, SettingError
-from support.downloads import Server, archive, send
+from support.downloads import Server, archive, refused_fetch, send
 from support.labelled_beats import Parts
 
 DIGEST = "a9ec1f772edc0d53ed19833c3988793a3b02b18889a3b8bd8aaf22c1380f5c5f"
@@ -45,7 +46,6 @@ def test_official_parts(ecg5000: Parts) -> None:
 
 
 def test_classes_of_the_official_parts(ecg5000: Parts) -> None:
-    assert ecg5000.train.labels is not None
     assert np.bincount(ecg5000.train.labels).tolist() == [0, 292, 177, 10, 19, 2]
     assert ecg5000.test.abnormal.sum() == 1873
 
@@ -74,15 +74,12 @@ def test_digest_of_all_beats_in_any_order(ecg5000: Parts) -> None:
 
 def test_verification_accepts_the_official_parts_and_unknown_classes(ecg5000: Parts) -> None:
     labels = ecg5000.test.labels
-    assert labels is not None
     verify_ecg5000(ecg5000.train, ecg5000.test)
     verify_ecg5000(ecg5000.train, replace(ecg5000.test, labels=np.where(labels > 1, 0, labels)))
 
 
 def test_verification_refuses_other_classes(ecg5000: Parts) -> None:
     train, test = ecg5000
-    assert train.labels is not None
-    assert test.labels is not None
     changed_train = np.where(train.labels == 5, 4, train.labels)
     changed_test = np.where(test.labels == 1, 0, test.labels)
     for parts in (
@@ -176,22 +173,8 @@ def members(ecg5000_folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def good_archive(members: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    other_members = {"ECG5000.txt": b"about", "../ECG5000_TRAIN.csv": b"no", "ECG5000_TRAIN.ts": b"no"}
-    return archive(tmp_path_factory.mktemp("archive") / "good.zip", other_members | members)
-
-
-def refused_fetch(url: str, cache: Path) -> str:
-    """The one sentence that a download is refused with, after which the cache must be empty."""
-    with pytest.raises(DatasetUnavailableError) as caught:
-        fetch_ecg5000(url=url, progress=False)
-    assert list(cache.iterdir()) == []
-    message = str(caught.value)
-    assert message.endswith(".")
-    assert "\n" not in message
-    assert DATA_VARIABLE in message
-    assert "`ectopy fetch ecg5000`" in message
-    return message
+def good_archive(members: dict[str, bytes]) -> bytes:
+    return archive({"ECG5000.txt": b"about", "../ECG5000_TRAIN.csv": b"no", "ECG5000_TRAIN.ts": b"no"} | members)
 
 
 def test_fetched_once_then_found(server: Server, good_archive: bytes, empty_machine: Path, ecg5000: Parts) -> None:
@@ -206,13 +189,13 @@ def test_fetched_once_then_found(server: Server, good_archive: bytes, empty_mach
 
 
 def test_archive_with_a_folder_and_another_format(
-    server: Server, members: dict[str, bytes], ecg5000_folder: Path, tmp_path: Path
+    server: Server, members: dict[str, bytes], ecg5000_folder: Path
 ) -> None:
     file = ecg5000_folder / "ECG5000_TRAIN.arff"
     if not file.exists():
         pytest.skip("this copy of ECG5000 has no .arff")
     content = {"ECG5000/ECG5000_TRAIN.arff": file.read_bytes(), f"ECG5000/{TEST}": members[TEST]}
-    folder = fetch_ecg5000(url=server.serve(archive(tmp_path / "a.zip", content)))
+    folder = fetch_ecg5000(url=server.serve(archive(content)))
     assert sorted(file.name for file in folder.iterdir()) == [TEST, "ECG5000_TRAIN.arff"]
 
 
@@ -238,73 +221,74 @@ def test_two_fetches_at_once(server: Server, good_archive: bytes, empty_machine:
 
 
 def test_no_such_file_on_the_server(server: Server, empty_machine: Path) -> None:
-    assert "answered with status 404" in refused_fetch(f"{server.url}/gone.zip", empty_machine)
+    assert "answered with status 404" in refused_fetch(fetch_ecg5000, f"{server.url}/gone.zip", empty_machine)
 
 
 def test_no_server(server: Server, empty_machine: Path) -> None:
     unused = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     unused.server_close()
     url = f"http://127.0.0.1:{unused.server_port}/a.zip"
-    assert "the server cannot be reached" in refused_fetch(url, empty_machine)
-    assert "cannot be reached" in refused_fetch("no address", empty_machine)
+    assert "the server cannot be reached" in refused_fetch(fetch_ecg5000, url, empty_machine)
+    assert "cannot be reached" in refused_fetch(fetch_ecg5000, "no address", empty_machine)
 
 
 def test_server_that_breaks_off(server: Server, empty_machine: Path) -> None:
     content = bytes(300_000)
     url = server.answer(lambda handler: send(handler, content[:200_000], len(content)))
-    assert "the transfer broke off" in refused_fetch(url, empty_machine)
+    assert "the transfer broke off" in refused_fetch(fetch_ecg5000, url, empty_machine)
 
 
-def test_truncated_archive(server: Server, good_archive: bytes, empty_machine: Path) -> None:
-    url = server.serve(good_archive[: len(good_archive) // 2])
-    assert "not a whole zip archive" in refused_fetch(url, empty_machine)
+def one_byte_changed(content: bytes, members: dict[str, bytes]) -> bytes:
+    damaged = bytearray(content)
+    damaged[len(content) // 2] ^= 0xFF
+    return bytes(damaged)
 
 
-def test_page_in_place_of_the_archive(server: Server, empty_machine: Path) -> None:
-    url = server.serve(b"<html>Please log in to this network</html>")
-    assert "not a whole zip archive" in refused_fetch(url, empty_machine)
+def bomb(content: bytes, members: dict[str, bytes]) -> bytes:
+    return archive(members | {TEST: bytes(MAX_MEMBER_BYTES + 1)})
 
 
-def test_damaged_archive(server: Server, good_archive: bytes, empty_machine: Path) -> None:
-    content = bytearray(good_archive)
-    content[len(content) // 2] ^= 0xFF
-    assert "not a whole zip archive" in refused_fetch(server.serve(content), empty_machine)
+def bomb_that_lies_about_its_size(content: bytes, members: dict[str, bytes]) -> bytes:
+    size, claim = (number.to_bytes(4, "little") for number in (MAX_MEMBER_BYTES + 1, 1000))
+    assert size in bomb(content, members)
+    return bomb(content, members).replace(size, claim)
 
 
-def test_archive_without_a_part(server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path) -> None:
-    content = archive(tmp_path / "a.zip", {TRAIN: members[TRAIN]})
-    message = refused_fetch(server.serve(content), empty_machine)
-    assert "it has no ECG5000_TEST.txt or ECG5000_TEST.ts or ECG5000_TEST.arff" in message
-
-
-def test_one_value_changed(server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path) -> None:
-    changed = members[TEST].replace(b"e-01", b"e-02", 1)
-    content = archive(tmp_path / "a.zip", members | {TEST: changed})
-    message = refused_fetch(server.serve(content), empty_machine)
-    assert "it has other values than the ECG5000, official test part" in message
-
-
-def test_zip_bomb(server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path) -> None:
-    content = archive(tmp_path / "a.zip", members | {TEST: bytes(MAX_MEMBER_BYTES + 1)})
-    message = refused_fetch(server.serve(content), empty_machine)
-    assert "ECG5000_TEST.txt unpacks to more than 64 MiB" in message
-
-
-def test_zip_bomb_that_lies_about_its_size(
-    server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param(lambda content, _: content[: len(content) // 2], "not a whole zip archive", id="half of it"),
+        pytest.param(lambda *_: b"<html>Please log in</html>", "not a whole zip archive", id="a page in its place"),
+        pytest.param(one_byte_changed, "not a whole zip archive", id="one byte changed"),
+        pytest.param(
+            lambda _, members: archive({TRAIN: members[TRAIN]}),
+            "it has no ECG5000_TEST.txt or ECG5000_TEST.ts or ECG5000_TEST.arff",
+            id="one part only",
+        ),
+        pytest.param(
+            lambda _, members: archive(members | {TEST: members[TEST].replace(b"e-01", b"e-02", 1)}),
+            "it has other values than the ECG5000, official test part",
+            id="one value changed",
+        ),
+        pytest.param(bomb, "ECG5000_TEST.txt unpacks to more than 64 MiB", id="bomb"),
+        pytest.param(bomb_that_lies_about_its_size, "not a whole zip archive", id="bomb that lies about its size"),
+        pytest.param(
+            lambda _, members: archive({TRAIN: members[TRAIN][:1000]}, zipfile.ZIP_LZMA),
+            "compressed in an unusual way",
+            id="unusual compression",
+        ),
+    ],
+)
+def test_archives_that_are_not_it(
+    server: Server,
+    good_archive: bytes,
+    members: dict[str, bytes],
+    empty_machine: Path,
+    changed: Callable[[bytes, dict[str, bytes]], bytes],
+    expected: str,
 ) -> None:
-    size = MAX_MEMBER_BYTES + 1
-    content = archive(tmp_path / "a.zip", members | {TEST: bytes(size)})
-    lie = content.replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little"))
-    assert lie != content
-    assert "not a whole zip archive" in refused_fetch(server.serve(lie), empty_machine)
-
-
-def test_unusual_compression(server: Server, members: dict[str, bytes], empty_machine: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as file:
-        file.writestr(TRAIN, members[TRAIN][:1000])
-    url = server.serve((tmp_path / "a.zip").read_bytes())
-    assert "compressed in an unusual way" in refused_fetch(url, empty_machine)
+    url = server.serve(changed(good_archive, members))
+    assert expected in refused_fetch(fetch_ecg5000, url, empty_machine)
 
 
 def test_endless_download(server: Server, empty_machine: Path) -> None:
@@ -318,7 +302,7 @@ def test_endless_download(server: Server, empty_machine: Path) -> None:
             return
 
     url = server.answer(send_without_end)
-    assert "larger than 64 MiB" in refused_fetch(url, empty_machine)
+    assert "larger than 64 MiB" in refused_fetch(fetch_ecg5000, url, empty_machine)
 
 
 def test_cache_that_cannot_be_written(server: Server, good_archive: bytes, empty_machine: Path) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from ectopy.cli import app
 from ectopy.datasets import mitdb
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.datasets.mitdb import DS1, DS2, PACED, RECORDS, fetch_mitdb, find_mitdb, load_mitdb
 from ectopy.errors import DataError, DatasetUnavailableError, SettingError
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations
-from support.downloads import Server, archive
+from support.command_line import assert_success
+from support.data_sets import folder_of
+from support.downloads import Server, archive, refused_fetch
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
@@ -30,15 +30,12 @@ def test_the_two_sets() -> None:
 
 @pytest.mark.parametrize("record", ["101", "208"])
 def test_record(record: str) -> None:
-    if find_mitdb([record]) is None:
-        pytest.skip(f"record {record} is in no folder of {DATA_VARIABLE} and not in the cache")
-    recording = load_mitdb(record)
+    recording = load_mitdb(record, folder_of("mitdb", [record]))
     assert recording.signal.shape == (650_000, 2)
     assert recording.signal.dtype == np.float32
     assert recording.sampling_rate_hz == 360
     assert recording.leads == ("MLII", "V1")
     assert np.isfinite(recording.signal).all()
-    assert recording.annotations is not None
     beats = {"101": 1865, "208": 2955}[record]
     assert np.isin(recording.annotations.symbols, list("NLRaVFJASEj/Qenf")).sum() == beats
 
@@ -75,20 +72,9 @@ def content(folder: Path) -> dict[str, bytes]:
     return {f"mit-bih-arrhythmia-database-1.0.0/{file.name}": file.read_bytes() for file in folder.iterdir()}
 
 
-def refused_fetch(url: str, cache: Path) -> str:
-    with pytest.raises(DatasetUnavailableError) as caught:
-        fetch_mitdb(url=url, progress=False)
-    assert list(cache.iterdir()) == []
-    message = str(caught.value)
-    assert message.endswith(".")
-    assert "\n" not in message
-    assert DATA_VARIABLE in message
-    return message
-
-
-def test_fetched_once_then_found(server: Server, copy: Path, empty_machine: Path, tmp_path: Path) -> None:
+def test_fetched_once_then_found(server: Server, copy: Path, empty_machine: Path) -> None:
     members = {"mit-bih-arrhythmia-database-1.0.0/RECORDS": b"100\n101\n", **content(copy)}
-    url = server.serve(archive(tmp_path / "a.zip", members))
+    url = server.serve(archive(members))
     folder = fetch_mitdb(url=url)
     assert folder == empty_machine / "mitdb" == find_mitdb(TWO_RECORDS)
     assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in copy.iterdir())
@@ -97,11 +83,9 @@ def test_fetched_once_then_found(server: Server, copy: Path, empty_machine: Path
     assert server.requests == 1
 
 
-def test_command(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command(ectopy, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(copy.parent))
-    result = CliRunner().invoke(app, ["fetch", "mitdb", "--json", "-"])
-    assert result.exit_code == 0
-    facts = json.loads(result.stdout)
+    facts = json.loads(assert_success(ectopy("fetch", "mitdb", "--json", "-")).out)
     assert (facts["folder"], facts["records"]) == (str(copy), 2)
 
 
@@ -114,9 +98,9 @@ def test_a_part_of_it_is_found_for_what_it_holds(copy: Path, monkeypatch: pytest
 
 
 def test_a_damaged_copy_is_refused_or_replaced(
-    server: Server, copy: Path, empty_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, copy: Path, empty_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = server.serve(archive(tmp_path / "a.zip", content(copy)))
+    url = server.serve(archive(content(copy)))
     cached = empty_machine / "mitdb"
     shutil.copytree(copy, cached)
     for folder in (copy, cached):
@@ -135,14 +119,16 @@ def test_another_record_in_its_place(copy: Path) -> None:
         load_mitdb("100", copy)
 
 
-def test_archives_that_are_not_it(server: Server, copy: Path, empty_machine: Path, tmp_path: Path) -> None:
+def test_archives_that_are_not_it(server: Server, copy: Path, empty_machine: Path) -> None:
     members = content(copy)
-    whole = archive(tmp_path / "whole.zip", members)
-    assert "answered with status 404" in refused_fetch(f"{server.url}/gone.zip", empty_machine)
-    assert "not a whole zip archive" in refused_fetch(server.serve(whole[: len(whole) // 2]), empty_machine)
+    whole = archive(members)
+    assert "answered with status 404" in refused_fetch(fetch_mitdb, f"{server.url}/gone.zip", empty_machine)
+    assert "not a whole zip archive" in refused_fetch(
+        fetch_mitdb, server.serve(whole[: len(whole) // 2]), empty_machine
+    )
     missing = {name: data for name, data in members.items() if not name.endswith("100.atr")}
-    url = server.serve(archive(tmp_path / "missing.zip", missing))
-    assert "it has no 100.atr" in refused_fetch(url, empty_machine)
+    url = server.serve(archive(missing))
+    assert "it has no 100.atr" in refused_fetch(fetch_mitdb, url, empty_machine)
     short = {name: data[:-1] if name.endswith("100.dat") else data for name, data in members.items()}
-    url = server.serve(archive(tmp_path / "short.zip", short))
-    assert "promises 650,000 samples" in refused_fetch(url, empty_machine)
+    url = server.serve(archive(short))
+    assert "promises 650,000 samples" in refused_fetch(fetch_mitdb, url, empty_machine)

@@ -93,17 +93,8 @@ def run(service: Service, *command: str) -> str:
 
 
 def test_simulated_strap_is_stored(service: Service):
-    said = run(
-        service,
-        sys.executable,
-        str(EXAMPLES / "polar_h10.py"),
-        "--patient",
-        "polar",
-        "--simulate",
-        "30",
-        "--pace",
-        "500",
-    )
+    options = ("--patient", "polar", "--simulate", "30", "--pace", "500")
+    said = run(service, sys.executable, str(EXAMPLES / "polar_h10.py"), *options)
     assert "30 s were sent and are stored." in said
     state = service.app.state.ward.state("polar")
     assert state.signal.segment.next_position == 30 * 130 // 73 * 73

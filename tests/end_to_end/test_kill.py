@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import WebhookTarget, deliver_due, deliveries_of
 from ectopy.service.storage import Store
+from support.monitor_steps import feed
 from support.pulses import has_pulses
 from support.webhooks import NOW, SECRET, Receiver, answer, running
 
@@ -66,21 +68,13 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["ectopy.analysis.shipped_detector", "ectopy.service.monitoring.engine"])
 
 
-@dataclass
-class Clock:
-    now: float
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def serve(url: str, hook: str, now: float, pipe: Connection) -> None:
     """An engine that is fed through a pipe, and says there what it has acknowledged."""
     os.environ["NO_PROXY"] = "127.0.0.1"
-    clock, stop, mouth = Clock(now), threading.Event(), threading.Lock()
+    clock, stop, mouth = SimpleNamespace(now=now), threading.Event(), threading.Lock()
     with Store.open(url) as store:
         monitor = Monitor.of(load_ambulatory(), LEARNING_S)
-        engine = MonitoringEngine(store, monitor, [WebhookTarget("ward", hook, SECRET)], clock=clock)
+        engine = MonitoringEngine(store, monitor, [WebhookTarget("ward", hook, SECRET)], clock=lambda: clock.now)
         worker = threading.Thread(target=engine.run, args=(stop, 0.02))
         worker.start()
         while content := pipe.recv_bytes():
@@ -225,7 +219,7 @@ def check(url: str, cases: dict[str, tuple[Recording, str]], receiver: Receiver)
             assert len(log) == engine.state(name).alarms.entries
             owed |= messages_owed(name, events)
         for name, (recording, condition) in cases.items():
-            events = events_of(monitor, recording)
+            _, events = feed(monitor, MonitorState(), *chunks(recording, 1.0))  # as a device sends it, without its end
             assert_samples_and_beats(store, name, recording, events)
             raised = [(t.alarm.condition, t.at_s) for t in store.alarms.log(name) if is_new(t)]
             assert condition in [raised_condition for raised_condition, _ in raised]
@@ -275,15 +269,6 @@ def assert_samples_and_beats(store: Store, patient: str, recording: Recording, e
     has_pulses(waveform, recording)
     stored = [event for event in stored_events(store, patient) if isinstance(event, BeatJudged)]
     assert [facts(beat) for beat in stored] == [facts(event) for event in events if isinstance(event, BeatJudged)]
-
-
-def events_of(monitor: Monitor, recording: Recording) -> list[Event]:
-    """Step a monitor with a recording as a device sends it, without its end."""
-    state, events = MonitorState(), list[Event]()
-    for chunk in chunks(recording, chunk_s=1.0):
-        state, new_events = monitor.step(state, chunk)
-        events += new_events
-    return events
 
 
 def facts(beat: BeatJudged) -> tuple[object, ...]:

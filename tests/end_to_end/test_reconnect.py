@@ -18,7 +18,7 @@ from ectopy.monitor import Chunk
 from ectopy.recording import Recording
 from ectopy.service.access import Authenticator, Scope
 from ectopy.service.storage import Store
-from support.server import free_port, served
+from support.server import free_port, served, until
 
 PACE = 4.0
 CHUNK_S = 0.5
@@ -52,6 +52,10 @@ class Device:
         assert len(beats) == len(set(beats))
 
 
+def acknowledged(senders: list[Device]) -> int:
+    return sum(sender.stream.acknowledged for sender in senders)
+
+
 def mint(home: Path) -> str:
     """A key that allows everything, for a service that will be started in this folder."""
     with Store.open(f"sqlite:///{home / 'ectopy.db'}") as store:
@@ -78,8 +82,9 @@ def test_killed_and_started_again(tmp_path: Path, devices: int, seconds: float, 
                         client.admit(f"patient {number}")
                         stream = client.stream(f"patient {number}", recording.sampling_rate_hz, recording.leads)
                         senders.append(Device(client, f"patient {number}", recording, stream))
-                before = sum(sender.stream.acknowledged for sender in senders)
-                until_more(senders, before)
+                before = acknowledged(senders)
+                enough = before + 125 * len(senders)  # everybody is likely to have been answered once more
+                until(lambda enough=enough: acknowledged(senders) >= enough, 60.0)
                 time.sleep(rng.uniform(0.0, 1.0))
             safe = [sender.stream.acknowledged for sender in senders]
             assert sum(safe) > before
@@ -94,11 +99,3 @@ def test_killed_and_started_again(tmp_path: Path, devices: int, seconds: float, 
         with Store.open(url) as store:
             for sender in senders:
                 sender.check(store, len(sender.recording.signal))
-
-
-def until_more(senders: list[Device], before: int) -> None:
-    """Until everybody is likely to have been answered once more."""
-    end = time.monotonic() + 60
-    while sum(sender.stream.acknowledged for sender in senders) < before + 125 * len(senders):
-        assert time.monotonic() < end
-        time.sleep(0.05)

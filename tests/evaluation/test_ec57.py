@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.datasets.data_folders import DATA_VARIABLE, find_dataset
 from ectopy.errors import DataError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, RATES, Comparison, average, compare, gross
 from ectopy.evaluation.ec57_files import FilesComparison, compare_files
 from ectopy.recording import Annotations
-from support.command_line import assert_refused
+from support.command_line import assert_refused, assert_success
+from support.data_sets import folder_of
 
 HZ = 100
 START = 30_000
@@ -339,10 +339,7 @@ class Line(NamedTuple):
 @pytest.fixture(scope="module")
 def mitdb() -> Path:
     pytest.importorskip("wfdb")
-    folder = find_dataset("mitdb", lambda folder: (folder / "101.atr").is_file())
-    if folder is None:
-        pytest.skip(f"the MIT-BIH Arrhythmia Database is in no folder of {DATA_VARIABLE} and not in the cache")
-    return folder
+    return folder_of("mitdb", ["101"])
 
 
 @pytest.fixture(scope="module")
@@ -462,8 +459,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_folders_are_compared_record_by_record(compared, folders: tuple[Path, Path], tmp_path: Path):
     figures = tmp_path / "figures.json"
-    done = compared(*folders, "--test-ext", "qrs", "--json", figures)
-    assert done.status == 0, done.err
+    done = assert_success(compared(*folders, "--test-ext", "qrs", "--json", figures))
     for word in ("aami", "100", "101", "gross", "average", "66.67"):
         assert word in done.out
     found = json.loads(figures.read_text())
@@ -500,8 +496,7 @@ def test_the_label_map_changes_the_classes_and_is_named(compared, tmp_path: Path
 def test_records_on_one_side_only_are_named(compared, folders: tuple[Path, Path]):
     ours, theirs = folders
     write(ours / "203.atr", scored((100, "N")))
-    done = compared(ours, theirs, "--test-ext", "qrs")
-    assert done.status == 0
+    done = assert_success(compared(ours, theirs, "--test-ext", "qrs"))
     assert "left out: 203." in done.out
 
 

@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 import ectopy
 from ectopy import Annotations, Recording, formats
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.mitdb import DS1, find_mitdb
+from ectopy.datasets.mitdb import DS1
 from ectopy.errors import DataError, OutputError, SettingError
 from ectopy.formats import leads
 from ectopy.formats.annotation_codes import CODES, NOTE
 from ectopy.formats.annotation_files import Mark, collect, each_mark
 from ectopy.formats.wfdb import read_annotations
+from support.data_sets import folder_of
 from support.edf_files import edf
 from support.memory import takes_at_most
+from support.parquet_files import write_parquet
 from support.refusals import refusal
 from support.wfdb_records import write_counts
 
@@ -293,9 +295,7 @@ def test_hours_need_little_more_memory_than_their_result(tmp_path: Path) -> None
 
 
 def test_mitdb_record() -> None:
-    folder = find_mitdb(DS1[:1])
-    if folder is None:
-        pytest.skip("the MIT-BIH Arrhythmia Database is in no folder of ECTOPY_DATA and not in the cache")
+    folder = folder_of("mitdb", DS1[:1])
     recording = ectopy.read(folder / DS1[0])
     reference = wfdb.rdrecord(str(folder / DS1[0]))
     np.testing.assert_allclose(recording.signal, reference.p_signal, atol=1e-6)
@@ -537,19 +537,16 @@ def test_csv_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not installed")
-    from pyarrow import parquet
-
     path = tmp_path / "rec.parquet"
-    parquet.write_table(pyarrow.table({"time": [0.0, 0.1, 0.3, 0.4, 0.5], "II [uV]": [1, None, 3, 4, 5]}), path)
+    write_parquet(path, {"time": [0.0, 0.1, 0.3, 0.4, 0.5], "II [uV]": [1, None, 3, 4, 5]})
     recording = ectopy.read(path)
     assert recording.sampling_rate_hz == 10
     assert recording.leads == ("II",)
     np.testing.assert_allclose(recording.signal[:, 0] * 1000, [1, np.nan, np.nan, 3, 4, 5], rtol=1e-6)
 
-    parquet.write_table(pyarrow.table({"II": ["a", "b"]}), path)
+    write_parquet(path, {"II": ["a", "b"]})
     assert "values of type string in the column 'II'" in refusal(path, sampling_rate_hz=250, unit="mV")
-    parquet.write_table(pyarrow.table({"II": [0.5, 1.5]}), path)
+    write_parquet(path, {"II": [0.5, 1.5]})
     np.testing.assert_array_equal(ectopy.read(path, sampling_rate_hz=250, unit="mV").signal, [[0.5], [1.5]])
     assert "unit=" in refusal(path, sampling_rate_hz=250)
     content = path.read_bytes()
@@ -611,10 +608,7 @@ def test_too_much_for_memory_is_refused_before_it_is_read(tmp_path: Path, monkey
     np.save(tmp_path / "rec.npy", np.zeros((100, 2)))
     edf(tmp_path / "rec.edf")
     np.savetxt(tmp_path / "rec.csv", -wave(100), delimiter=",")
-    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not installed")
-    from pyarrow import parquet
-
-    parquet.write_table(pyarrow.table({"I": pyarrow.nulls(200, pyarrow.float32())}), tmp_path / "rec.parquet")
+    write_parquet(tmp_path / "rec.parquet", {"I": np.zeros(200, np.float32)})
     for name in ("rec.npy", "rec.edf", "rec.csv", "rec.parquet"):
         stated = {} if name == "rec.edf" else {"sampling_rate_hz": 250, "unit": "mV"}
         assert "a recording may have 199 values: split it" in refusal(tmp_path / name, **stated)
@@ -676,7 +670,6 @@ def test_annotations_into_no_folder(tmp_path: Path) -> None:
 
 def test_simulated_recording_through_every_format(tmp_path: Path) -> None:
     original = simulate_recording(20, random_state=0)
-    assert original.annotations is not None
     rate = original.sampling_rate_hz
     names = list(original.leads)
     signal = original.signal.astype(float)

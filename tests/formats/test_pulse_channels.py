@@ -11,6 +11,7 @@ import ectopy
 from ectopy.formats.pulse_channels import pulse_unit
 from ectopy.monitor.replay import chunks
 from ectopy.recording import Recording
+from support.parquet_files import write_parquet
 
 FRAMES = 1000
 ECG = np.sin(np.arange(FRAMES) / 20) * 1000
@@ -151,10 +152,7 @@ def test_tables_have_pulse_waves_where_columns_say_so(tmp_path: Path, kind: str)
     if kind == "csv":
         np.savetxt(path, np.column_stack(columns), delimiter=",", header=",".join(names), comments="")
     else:
-        pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not installed")
-        from pyarrow import parquet
-
-        parquet.write_table(pyarrow.table(dict(zip(names, columns, strict=True))), path)
+        write_parquet(path, dict(zip(names, columns, strict=True)))
     recording = ectopy.read(path)
     assert recording.leads == ("II",)
     assert recording.signal.shape == (FRAMES, 1)

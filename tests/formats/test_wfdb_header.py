@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 import ectopy
 from ectopy import Annotations, formats
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.data_folders import find_dataset
 from ectopy.errors import DataError
 from ectopy.formats.leads import unique_names
 from ectopy.formats.spelling import parse_number, spell_unit
+from support.command_line import assert_success
+from support.data_sets import folder_of
 from support.refusals import refusal
 from support.wfdb_records import write_counts
 
@@ -301,8 +302,7 @@ def test_a_record_with_leads_of_one_name_can_be_watched(ectopy, tmp_path: Path):
     lines = "rec.dat 16 1000 16 0 0 0 0 ECG\n" * signal.shape[1]
     path = write(tmp_path, f"rec {signal.shape[1]} 250 {len(signal)}\n{lines}", signal)
     for command in (["inspect"], ["watch", "--fast"], ["detect", "ambulatory"]):
-        result = ectopy(*command, path)
-        assert result.status == 0, result
+        assert_success(ectopy(*command, path))
 
 
 # Checksums
@@ -360,8 +360,7 @@ def test_damage_to_a_segment_is_noted_with_its_name(tmp_path: Path):
 def test_commands_tell_of_damage(ectopy, tmp_path: Path, command: list[str]):
     counts = np.rint(simulate_recording(30, sampling_rate_hz=250.0).signal[:, 0] * 1000)
     header = f"rec 1 250 {len(counts)}\nrec.dat 16 1000 16 0 0 {checksum(counts) + 1} 0 II\n"
-    result = ectopy(*command, write(tmp_path, header, counts))
-    assert result.status == 0, result
+    result = assert_success(ectopy(*command, write(tmp_path, header, counts)))
     assert "checksum" in " ".join((result.out + result.err).split())
     assert "'II'" in result.out + result.err
 
@@ -459,10 +458,7 @@ def test_a_file_that_unfolds_to_far_more_than_it_holds_is_refused(tmp_path: Path
 
 
 def test_every_record_of_a_database_whose_leads_share_a_name(ectopy, tmp_path: Path):
-    folder = find_dataset("vfdb", lambda path: any(path.glob("*.hea")))
-    if folder is None:
-        pytest.skip("the database vfdb is in no folder of ECTOPY_DATA")
-    headers = sorted(folder.glob("*.hea"))
+    headers = sorted(folder_of("vfdb", ["418"]).glob("*.hea"))
     for header in headers:
         recording = formats.read(header)
         assert recording.notes == ()

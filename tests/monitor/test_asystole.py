@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.beats import BEAT_SAMPLES
-from ectopy.datasets.data_folders import find_dataset
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.formats import read
 from ectopy.monitor import AlarmChanged, Chunk, Command, CommandKind, Event, Monitor, MonitorState, Tick
@@ -24,6 +23,7 @@ from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.conditions import Priority
 from ectopy.signal.beat_segments import BEFORE, MARGIN, no_beats
 from ectopy.signal.pacing_spikes import SpikeState, spikes_end, spikes_step
+from support.data_sets import folder_of
 
 RATE_HZ = 250
 LEADS = ("I", "II")
@@ -219,10 +219,7 @@ def test_what_is_known_of_the_leads_is_stored_with_the_state():
 
 @pytest.mark.parametrize(("record", "from_s", "to_s"), [("424", 1371, 1384), ("430", 527, 538), ("430", 776, 785)])
 def test_real_flat_lines_are_announced_from_their_first_sample(record: str, from_s: int, to_s: int):
-    folder = find_dataset("vfdb", lambda each: (each / f"{record}.hea").exists())
-    if folder is None:
-        pytest.skip("needs the records of the MIT-BIH Malignant Ventricular Ectopy Database in ECTOPY_DATA")
-    signal = read(folder / f"{record}.hea").signal[from_s * RATE_HZ : to_s * RATE_HZ]
+    signal = read(folder_of("vfdb", [record]) / record).signal[from_s * RATE_HZ : to_s * RATE_HZ]
     bed = Bed()
     bed.assert_asystole(bed.send(signal))
 

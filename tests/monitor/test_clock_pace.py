@@ -115,7 +115,6 @@ def test_an_alarm_keeps_the_time_at_which_it_was_raised(monitor: Monitor, still:
     raised, last = changes[0], changes[-1]
     assert raised[1].transition.change == "raised"
     assert last[1].transition.alarm.number == raised[1].transition.alarm.number
-    assert last[1].origins is not None
     assert last[1].origins[0] + last[1].transition.alarm.raised_s == pytest.approx(raised[0], abs=0.01)
 
 

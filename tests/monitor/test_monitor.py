@@ -11,7 +11,6 @@ import pytest
 
 from ectopy.analysis import analyse
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.datasets.mitdb import find_mitdb
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.formats import read
 from ectopy.monitor import (
@@ -38,6 +37,7 @@ from ectopy.monitor.codec import decode, encode, to_json
 from ectopy.monitor.replay import whole
 from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.recording import Recording
+from support.data_sets import folder_of
 from support.monitor_steps import feed
 
 NOW = 1_700_000_000.0
@@ -126,10 +126,7 @@ def test_beats_quality_and_scores_are_those_of_the_whole_recording(source: str):
         episodes = [Episode("noise", 75, 6), Episode("lead_off", 90, 5), Episode("asystole", 105, 6)]
         recording = simulate_recording(120, ectopic={"V": 0.05, "A": 0.05}, episodes=episodes, random_state=1)
     else:
-        folder = find_mitdb((source,))
-        if folder is None:
-            pytest.skip("the MIT-BIH Arrhythmia Database is in no folder of ECTOPY_DATA and not in the cache")
-        record = read(folder / source)
+        record = read(folder_of("mitdb", [source]) / source)
         recording = replace(record, signal=record.signal[: 120 * 360], annotations=None)
     detector, learning_s = load_ambulatory(), 60.0
     analysis = analyse(recording, detector, learning_s=learning_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from ectopy.analysis.patient_template import PatientTemplate, compare_together
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.monitor import Chunk, Event, Input, Monitor, MonitorState, Tick
+from ectopy.monitor import Chunk, Input, Monitor, MonitorState, Tick
 from ectopy.monitor import monitor as monitor_module
 from ectopy.monitor.codec import encode
-from ectopy.signal.front_end import SignalBlock, run_front_end
+from ectopy.signal.front_end import SignalBlock, run_front_ends
 from ectopy.signal.state_batching import parted, stacked, structure
 
 NOW = 1_000_000.0
@@ -94,38 +94,28 @@ def test_states_are_stacked_and_parted_without_a_trace(monitor: Monitor):
     )
 
 
-@dataclass
-class Breaking:
-    """A front end that cannot bear one patient's samples."""
-
-    calls: int = 0
-
-    def together(self, pieces: list[SignalBlock]) -> list:
-        self.calls += 1
-        return [self.alone(piece) for piece in pieces]
-
-    def alone(self, piece: SignalBlock):
-        if np.nanmax(piece.signal) > 90:
-            raise FloatingPointError("too much")
-        return run_front_end(piece)
+def stepped(monitor: Monitor, states: list[MonitorState], *signals: np.ndarray) -> Iterator[list[MonitorState]]:
+    """The patients' states after each half second of their signals."""
+    for start in range(0, len(signals[0]), 125):
+        parts = [signal[start : start + 125] for signal in signals]
+        chunks = [Chunk(start, part, 250.0, ("I", "II"), received=NOW + start / 250) for part in parts]
+        outcomes = monitor.step_together(list(zip(states, chunks, strict=True)))
+        assert not any(isinstance(outcome, Exception) for outcome in outcomes)
+        states = [state for state, _ in outcomes]
+        yield states
 
 
 def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
-    breaking = Breaking()
-    monkeypatch.setattr(monitor_module, "run_front_ends", breaking.together)
-    good, bad = MonitorState(), MonitorState()
-    found: list[Event] = []
-    for number in range(8):
-        samples = simulate_recording(4).signal[number * 125 : (number + 1) * 125]
-        ahead = NOW + number / 2
-        chunks = [Chunk(number * 125, samples * scale, 250.0, ("I", "II"), received=ahead) for scale in (1.0, 200.0)]
-        outcomes = monitor.step_together([(good, chunks[0]), (bad, chunks[1])])
-        assert not any(isinstance(outcome, Exception) for outcome in outcomes)
-        (good, _), (bad, told) = outcomes  # type: ignore[misc]
-        found += told
-        assert "detector failed" not in good.alarms.timers
-    assert breaking.calls > 1
-    assert "detector failed" in bad.alarms.timers
+    def breaking(pieces: list[SignalBlock]):
+        if any(np.nanmax(piece.signal) > 90 for piece in pieces):
+            raise FloatingPointError("too much")
+        return run_front_ends(pieces)
+
+    monkeypatch.setattr(monitor_module, "run_front_ends", breaking)
+    signal = simulate_recording(4).signal
+    states = list(stepped(monitor, [MonitorState(), MonitorState()], signal, 200 * signal))
+    assert not any("detector failed" in good.alarms.timers for good, _ in states)
+    assert "detector failed" in states[-1][1].alarms.timers
 
 
 def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
@@ -137,16 +127,10 @@ def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch
     monkeypatch.setattr(monitor_module, "compare_together", breaking)
     beats = np.vstack([np.hanning(140), np.hanning(140)])
     normals = [PatientTemplate(beats, np.ones(2), 0.1, count, ("I", "II")) for count in (40, 7)]
-    states = [MonitorState(normal=normal) for normal in normals]
-    recording = simulate_recording(10)
-    for number in range(20):
-        samples = recording.signal[number * 125 : (number + 1) * 125]
-        chunk = Chunk(number * 125, samples, 250.0, ("I", "II"), received=NOW + number / 2)
-        outcomes = monitor.step_together([(state, chunk) for state in states])
-        assert not any(isinstance(outcome, Exception) for outcome in outcomes)
-        states = [state for state, _ in outcomes]  # type: ignore[misc]
-    assert "detector failed" not in states[0].alarms.timers
-    assert "detector failed" in states[1].alarms.timers
+    signal = simulate_recording(10).signal
+    *_, (good, bad) = stepped(monitor, [MonitorState(normal=normal) for normal in normals], signal, signal)
+    assert "detector failed" not in good.alarms.timers
+    assert "detector failed" in bad.alarms.timers
 
 
 def test_an_input_that_cannot_be_taken_is_an_error_of_that_patient_alone(monitor: Monitor):

@@ -71,6 +71,36 @@ def test_a_fast_rhythm_that_begins_later_is_counted_at_its_own_rate_after_three_
     assert np.count_nonzero((result >= 33.5) & (result < 58.5)) == pytest.approx(25 * bpm / 60, rel=0.02)
 
 
+def twisting(bpm: float, seconds: float = 30.0, seed: int = 1) -> tuple[Signal, NDArray[np.float64]]:
+    """Two leads of a polymorphic tachycardia, and its beats: they twist around the baseline at uneven intervals."""
+    times_s = beats_at(bpm, seconds, seed, 0.05)
+    turns = np.arange(len(times_s)) / 22
+    waves = [(0.0, 0.018, 1.3), (0.04, 0.017, -0.4)]
+    leads = [
+        sum(height * draw_beats(times_s[[beat]], waves, seconds) for beat, height in enumerate(heights))
+        for heights in (np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns))
+    ]
+    noise = 0.01 * np.random.default_rng(seed).standard_normal((round(seconds * RATE_HZ), 2))
+    return np.stack(leads, axis=1) + noise, times_s
+
+
+@pytest.mark.parametrize("bpm", [210, 240, 260])
+def test_a_fast_rhythm_whose_shape_changes_from_beat_to_beat_is_counted_at_its_rate(bpm: int):
+    lead, (twist, truth) = rhythm("infant", 120), twisting(bpm)
+    signal = np.concatenate([np.hstack([lead, lead]), twist])
+    detected = find_heartbeats(filter_twice(signal, RATE_HZ)[0]) - 30.0
+    apart_s = np.abs(detected[:, None] - truth[(truth > 2.0) & (truth < 28.0)]).min(axis=0)
+    assert np.mean(apart_s < 0.06) > 0.9
+
+
+def test_a_fast_rhythm_whose_rate_varies_is_readable():
+    turning = 0.1 * np.sin(0.5 * np.pi * np.arange(0.0, 30.0, 0.2))
+    truth = np.cumsum(60 / 300 * (1 + turning))
+    signal = draw_beats(truth, infant(0.2), 30.0)[:, None]
+    signal += 0.01 * np.random.default_rng(1).standard_normal(signal.shape)
+    assert np.mean(assess(signal, RATE_HZ, filter_signal(signal, RATE_HZ)).word == "good") > 0.9
+
+
 def test_beats_closer_than_a_quarter_of_a_second_are_cut_and_judged():
     reading = read_recording(Recording(rhythm("infant", 320), RATE_HZ, ("II",)))
     assert len(reading.beats) > 150
@@ -80,9 +110,10 @@ def test_beats_closer_than_a_quarter_of_a_second_are_cut_and_judged():
 
 @pytest.mark.parametrize("cut", [37, 180, 1111])
 def test_a_stream_finds_the_same_fast_beats(cut: int):
-    signal = np.concatenate([rhythm("narrow", 75, 10.0), rhythm("infant", 310, 10.0), rhythm("wide", 230, 10.0)])
+    lead = np.concatenate([rhythm("narrow", 75, 10.0), rhythm("infant", 310, 10.0), rhythm("wide", 230, 10.0)])
+    signal = np.concatenate([np.hstack([lead, lead]), twisting(250, 10.0)[0]])
     early = filter_twice(signal, RATE_HZ)[0]
-    stream = HeartbeatStream(1)
+    stream = HeartbeatStream(2)
     parts = [
         stream.step(Filtered(early.signal[:, start : start + cut], early.missing[:, start : start + cut]))
         for start in range(0, early.signal.shape[1], cut)

@@ -9,19 +9,13 @@ import pytest
 
 from ectopy.analysis import analyse
 from ectopy.analysis.rhythm_events import find_events
-from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.datasets.mitdb import find_mitdb
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.detector import Detector
 from ectopy.formats import read
 from ectopy.recording import Recording
+from support.data_sets import folder_of
 
 HZ = 250.0
-
-
-@pytest.fixture(scope="module")
-def ambulatory() -> Detector:
-    return load_ambulatory()
 
 
 def touched(recording: Recording, lead: int, start_s: float, duration_s: float, swing_mv: float) -> Recording:
@@ -69,9 +63,6 @@ def test_noise_and_p_waves_in_a_lead_do_not_hide_a_pause(ambulatory: Detector, n
 
 
 def test_beats_in_a_clean_lead_contradict_a_pause_of_a_real_recording(ambulatory: Detector):
-    folder = find_mitdb(("203",))
-    if folder is None:
-        pytest.skip("the MIT-BIH Arrhythmia Database is in no folder of ECTOPY_DATA and not in the cache")
-    record = read(folder / "203")
+    record = read(folder_of("mitdb", ["203"]) / "203")
     part = replace(record, signal=record.signal[1380 * 360 : 1520 * 360], annotations=None)
     assert pauses(part, ambulatory) == []

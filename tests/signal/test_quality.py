@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 import ectopy
 from ectopy.analysis.inspection import inspect
-from ectopy.datasets.mitdb import find_mitdb
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError
 from ectopy.recording import Recording
 from ectopy.signal import Quality, assess, filter_signal
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.quality import QUALITY_WORDS, QualityState, quality_end, quality_step
+from support.data_sets import folder_of
 
 CLEAN, NOISY = ("101", "106", "116", "119", "208", "220"), "203"
 TACHYCARDIA, FLUTTER = "205", "207"
@@ -186,10 +186,7 @@ def test_a_filtered_signal_of_another_recording_is_refused():
 
 @pytest.fixture(scope="module")
 def mitdb() -> Path:
-    folder = find_mitdb((*CLEAN, NOISY, TACHYCARDIA, FLUTTER))
-    if folder is None:
-        pytest.skip("the MIT-BIH Arrhythmia Database is in no folder of ECTOPY_DATA and not in the cache")
-    return folder
+    return folder_of("mitdb", (*CLEAN, NOISY, TACHYCARDIA, FLUTTER))
 
 
 @pytest.mark.parametrize("name", CLEAN)

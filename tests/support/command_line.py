@@ -9,6 +9,11 @@ import typer
 
 from ectopy import cli
 
+DATA_SETS = ("ecg5000", "mitdb", "cinc2015", "vfdb", "qtdb", "ludb", "cinc2017", "ltafdb")
+"""What `ectopy fetch` knows."""
+BENCHMARKS_OF_RECORDS = ("heartbeats", "mitdb", "alarms", "icu", "ventricular", "fibrillation")
+"""Of `ectopy benchmark`, what reads the records in a folder."""
+
 
 def commands(app: typer.Typer = cli.app, above: str = "") -> Iterator[tuple[str, Callable[..., None]]]:
     """Each command with its name and its function."""
@@ -24,6 +29,12 @@ class CommandResult(NamedTuple):
     status: int
     out: str
     err: str
+
+
+def assert_success(result: CommandResult) -> CommandResult:
+    """Give the result of a command, which has to have done what was asked."""
+    assert result.status == 0, result
+    return result
 
 
 def assert_refused(result: CommandResult, *words: str, out: str | None = "") -> None:

@@ -6,7 +6,13 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from io import BytesIO
 from pathlib import Path
+
+import pytest
+
+from ectopy.datasets.data_folders import DATA_VARIABLE
+from ectopy.errors import DatasetUnavailableError
 
 
 @dataclass
@@ -34,8 +40,22 @@ def send(handler: BaseHTTPRequestHandler, content: bytes, declared: int) -> None
     handler.wfile.write(content)
 
 
-def archive(path: Path, members: dict[str, bytes]) -> bytes:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return path.read_bytes()
+def archive(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", compression, compresslevel=1) as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    return content.getvalue()
+
+
+def refused_fetch(fetch: Callable[..., Path], url: str, cache: Path) -> str:
+    """The one sentence with which a download is refused, after which the cache is empty."""
+    with pytest.raises(DatasetUnavailableError) as caught:
+        fetch(url=url, progress=False)
+    assert list(cache.iterdir()) == []
+    message = str(caught.value)
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert DATA_VARIABLE in message
+    assert "`ectopy fetch " in message
+    return message

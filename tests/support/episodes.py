@@ -223,16 +223,7 @@ def watch_episodes(
             _finish(monitor, ready[:_TOGETHER])
             del ready[:_TOGETHER]
         going_on = [patient for patient in patients if last[patient] > second]
-        batch = [
-            Chunk(
-                second * RATE_HZ,
-                signals[p][second * RATE_HZ : (second + 1) * RATE_HZ],
-                float(RATE_HZ),
-                LEADS,
-                second + 1.0,
-            )
-            for p in going_on
-        ]
+        batch = [_chunk(signals[patient], second) for patient in going_on]
         outcomes = monitor.step_together([(states[p], chunk) for p, chunk in zip(going_on, batch, strict=True)])
         for patient, outcome in zip(going_on, outcomes, strict=True):
             assert not isinstance(outcome, Exception)
@@ -350,7 +341,6 @@ def _branch(patient: Patient, kind: str, number: int, heart: Recording, noise: S
 def _between_beats(recording: Recording, after_s: float) -> int:
     """Sample about half way between the first two normal beats in a row after a time."""
     marks = recording.annotations
-    assert marks is not None
     normal = marks.symbols == "N"
     here = (marks.positions[:-1] >= after_s * RATE_HZ) & normal[:-1] & normal[1:]
     beat = int(np.flatnonzero(here)[0])
@@ -361,7 +351,6 @@ def _between_beats(recording: Recording, after_s: float) -> int:
 def _defined_s(recording: Recording, episode: Episode, arrest: Kind, limits: Limits, besides: str) -> float:
     """When the definition is met in the recording."""
     marks = recording.annotations
-    assert marks is not None
     beats = np.isin(marks.symbols, list("NVSE"))
     beats_s = marks.positions[beats] / RATE_HZ
     if arrest.beats:

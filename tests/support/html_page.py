@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from ectopy.disclaimers import STATEMENTS
+from ectopy.errors import OutputError
 
 _VOID = ("meta", "br", "img", "link", "input")
 
@@ -46,3 +54,33 @@ class Page(HTMLParser):
     @property
     def ids(self) -> list[str]:
         return self.attributes("id")
+
+
+def assert_sound(page: str) -> Page:
+    """Well-formed, no id twice, nothing outside the page, no figure gone wrong, and what Ectopy is not."""
+    parsed = Page(page)
+    assert page.startswith("<!DOCTYPE html>")
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert not re.search(r"https?://|//[a-z]|@import|url\((?!#)", page)
+    assert {tag for tag, _ in parsed.tags}.isdisjoint({"link", "script", "img", "iframe", "object"})
+    assert {target.removeprefix("#") for target in parsed.attributes("href", "src")} <= set(parsed.ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(parsed.ids)
+    assert not re.search(r'[" >]-?(nan|inf)\b', page)
+    assert all(statement in parsed.text for statement in STATEMENTS)
+    return parsed
+
+
+def assert_former_page_stays(monkeypatch: pytest.MonkeyPatch, folder: Path, report: Callable[[Path], None]) -> None:
+    """A report that runs out of space while it is written leaves the page that was there, and nothing else."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = folder / "page.html"
+    path.write_text("the former page", encoding="utf-8")
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OutputError, match="No space left"):
+        report(path)
+    assert path.read_text(encoding="utf-8") == "the former page"
+    assert list(folder.iterdir()) == [path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ import ectopy
 from ectopy.errors import DataError
 
 
-def refusal(path: Path, **stated: object) -> str:
-    """The one sentence, with the path in it, with which a recording is refused."""
+def refusal(path: Path, *, read: Callable[..., object] = ectopy.read, **stated: object) -> str:
+    """The one sentence, with the path in it, with which a file is refused; as a recording, if nothing else reads it."""
     with pytest.raises(DataError) as caught:
-        ectopy.read(path, **stated)
+        read(path, **stated)
     message = str(caught.value)
     assert message.endswith((".", "?"))
     assert "\n" not in message

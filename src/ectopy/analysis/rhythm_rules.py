@@ -200,7 +200,7 @@ def irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64]:
         Of each stretch of 64 differences; NaN where fewer than half are known.
     """
     regular_s = np.where(intervals_s < UNKNOWN_FROM_S, intervals_s, np.nan)
-    rms = np.sqrt(moving_mean(np.square(np.diff(regular_s)), RHYTHM_OVER, least_share=0.5))
+    rms = np.sqrt(moving_mean(np.square(regular_s[1:] - regular_s[:-1]), RHYTHM_OVER, least_share=0.5))
     share: NDArray[np.float64] = rms / moving_mean(regular_s[1:], RHYTHM_OVER, least_share=0.5)
     return share
 
@@ -209,9 +209,11 @@ def moving_mean(values: NDArray[np.float64], length: int, least_share: float = 1
     """Average each stretch of so many values; NaN where a smaller share of them than `least_share` is finite."""
     if len(values) < length:
         return np.empty(0)
-    finite, window = np.isfinite(values), np.ones(length)
-    count = np.convolve(finite, window, "valid")
-    total = np.convolve(np.where(finite, values, 0.0), window, "valid")
+    finite = np.isfinite(values)
+    counts = np.zeros(len(values) + 1)
+    np.cumsum(finite, out=counts[1:])
+    count = counts[length:] - counts[:-length]
+    total = np.convolve(np.where(finite, values, 0.0), np.ones(length), "valid")
     enough = count >= least_share * length
     mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(total), np.nan), where=enough)
     return mean

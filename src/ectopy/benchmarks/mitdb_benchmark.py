@@ -6,10 +6,10 @@ does it, one to one and at most 150 ms apart, and take its class by the label ma
 take N as normal and S, V and F as abnormal, without beats of the class Q, beats without a match and unreadable ones,
 which are counted instead.
 
-On `ds1` no model has learned from the record that it judges: scales and thresholds come from the normal beats of all
-other records, the network of RR intervals from other databases, as in the shipped detector, and the population model,
-which judges where the patient's template could not be learned and is a peer otherwise, from the half of the records
-without this one. On `ds2` the detector is the shipped one.
+On `ds1` no model has learned from the record that it judges: the threshold comes from the normal beats of all other
+records; scales and the network of RR intervals are those of the shipped detector, which come from other databases; and
+the population model, which judges where the patient's template could not be learned and is a peer otherwise, comes from
+the half of the records without this one. On `ds2` the detector is the shipped one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ectopy.evaluation.metrics import ranking_curves
 from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
 from ectopy.training.recording_examples import RecordingExamples, examples_of
-from ectopy.training.train_ambulatory import calibrate_recordings, train_ambulatory
+from ectopy.training.train_ambulatory import Scales, calibrate_recordings, train_ambulatory
 
 Scores = NDArray[np.float64]
 
@@ -189,7 +189,7 @@ def benchmark_mitdb(
         if "population" in peers:
             progress(len(records), total, "learning populations")
             try:
-                populations = _half_detectors(examples, _intervals(shipped))
+                populations = _half_detectors(examples, shipped)
             except (MissingExtraError, DataError) as error:
                 left_out["population"] = str(error)
         detectors = {record: _leave_one_out(record, populations[record], examples) for record in records}
@@ -219,8 +219,10 @@ def _examples(folder: Path, record: str) -> RecordingExamples:
     return examples
 
 
-def _half_detectors(examples: Mapping[str, RecordingExamples], intervals: IntervalModel) -> dict[str, Detector]:
-    """Train for each record a detector on the half of the records without it."""
+def _half_detectors(examples: Mapping[str, RecordingExamples], shipped: Detector) -> dict[str, Detector]:
+    """Train for each record a population on the half of the records without it; the rest is as shipped."""
+    assert shipped.recordings is not None
+    intervals = IntervalModel(shipped.recordings.interval_weights)
     names = list(examples)
     halves = names[0::2], names[1::2]
     if len(halves[1]) < _FEWEST_TO_TRAIN:
@@ -228,7 +230,14 @@ def _half_detectors(examples: Mapping[str, RecordingExamples], intervals: Interv
     detectors: dict[str, Detector] = {}
     for half, rest in (halves, halves[::-1]):
         of_half = [examples[name] for name in half]
-        detectors |= dict.fromkeys(rest, train_ambulatory(of_half, random_state=_SEED, intervals=intervals))
+        trained = train_ambulatory(of_half, random_state=_SEED, intervals=intervals)
+        assert trained.recordings is not None
+        own = replace(
+            shipped.recordings,
+            without_baseline=trained.recordings.without_baseline,
+            population_quantiles=trained.recordings.population_quantiles,
+        )
+        detectors |= dict.fromkeys(rest, replace(trained, recordings=own))
     return detectors
 
 
@@ -236,19 +245,10 @@ def _leave_one_out(record: str, detector: Detector, examples: Mapping[str, Recor
     """Take the scales and thresholds of a detector from all records but one."""
     assert detector.recordings is not None
     others = [each.beats for name, each in examples.items() if name != record and each.beats is not None]
-    calibration = calibrate_recordings(others, [np.empty(0)] * len(others), _intervals(detector))
-    own = replace(
-        detector.recordings,
-        with_baseline=calibration.with_baseline,
-        shape_quantiles=calibration.shape_quantiles,
-        p_wave_quantiles=calibration.p_wave_quantiles,
-    )
-    return replace(detector, recordings=own)
-
-
-def _intervals(detector: Detector) -> IntervalModel:
-    assert detector.recordings is not None
-    return IntervalModel(detector.recordings.interval_weights)
+    rules, nothing = JudgingRules.of(detector), [np.empty(0)] * len(others)
+    scales = Scales(rules.shape, rules.p_wave, rules.population)
+    scores = calibrate_recordings(others, nothing, scales, rules.intervals).with_baseline
+    return replace(detector, recordings=replace(detector.recordings, with_baseline=scores))
 
 
 def _result(recording: Recording, record: str, detector: Detector, peers: Iterable[str]) -> RecordResult:

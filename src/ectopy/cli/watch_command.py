@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ectopy.cli.options import Baseline, Learning, Overwrite, Partial, Rate, Report, SaveBaseline, Unit, check_report
-from ectopy.cli.output_files import check_outputs
+from ectopy.cli.output_files import STANDARD_STREAM, check_outputs
 from ectopy.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _watch(
     limits, digest = options.effective_limits(), shipped_detector.digest(options.bundle)
     monitor = Monitor.of(shipped_detector.load_detector(options.bundle), options.learning_s)
     state = MonitorState(limits, None if options.baseline is None else PatientTemplate.load(options.baseline))
-    screen = terminal.screen("-" if json else None)
+    screen = terminal.screen(STANDARD_STREAM if json else None)
     counts, alarm_strips = EventCounts(), AlarmStrips(from_s)
     finished = False
     try:

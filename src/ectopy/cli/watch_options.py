@@ -8,12 +8,11 @@ from pathlib import Path
 
 from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.analysis.shipped_detector import SHIPPED
+from ectopy.cli.output_files import STANDARD_STREAM
 from ectopy.errors import SettingError
 from ectopy.formats.sample_stream import NAME
 from ectopy.monitor import AlarmChanged, Limits
 from ectopy.monitor.replay_command import replay_command
-
-_STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class WatchOptions:
     @property
     def live(self) -> bool:
         """Return whether samples come from standard input."""
-        return self.source == _STANDARD_INPUT
+        return self.source == STANDARD_STREAM
 
     @property
     def name(self) -> str:

@@ -31,10 +31,10 @@ from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
 from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BeatSegments, CutState, cut_end, cut_step, no_beats
 from ectopy.signal.fibrillation_waveform import Waveform
-from ectopy.signal.filters import Filter, Filtered
+from ectopy.signal.filters import Filter
 from ectopy.signal.front_end import FrontEndOutput, FrontEndState, SignalBlock, end_front_end
 from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_end, peaks_step
-from ectopy.signal.quality import LEAST_MOVEMENT_MV, READABLE, uninformative
+from ectopy.signal.quality import READABLE, uninformative
 from ectopy.signal.state_replace import replace
 
 _SECONDS_KEPT = 8
@@ -287,7 +287,7 @@ def detect_step(
     # A beat counts as final only where its second has been assessed as well.
     complete_to_s = min(known_to(peaks) / (filtered.rate_hz / 2), float(seconds.judged))
     state = replace(state, frontend=frontend, peaks=peaks, cut=cut, seconds=seconds)
-    return state, Unjudged(complete_to_s, detected_s, beats, darkness, _is_motionless(sensed.early), sensed)
+    return state, Unjudged(complete_to_s, detected_s, beats, darkness, bool(sensed.still.all()), sensed)
 
 
 def next_comparison(state: DetectionState, new: Unjudged) -> Comparison | None:
@@ -397,12 +397,6 @@ def judge_step(
             waveform=sensed.waveform,
         ),
     )
-
-
-def _is_motionless(early: Filtered) -> bool:
-    """Return whether no lead moves, but for the hum of the mains; missing samples do not."""
-    signal = early.with_gaps()
-    return signal.shape[1] > 0 and not (np.ptp(signal, axis=1) >= LEAST_MOVEMENT_MV).any()
 
 
 def _has_learned(before: DetectionState, after: DetectionState) -> bool:
@@ -530,8 +524,9 @@ def _intervals(
 ) -> tuple[LastBeat, NDArray[np.float64]]:
     """Return the newest beat, and RR intervals between readable beats with no uninformative second between them."""
     readable = np.not_equal(judgement.verdict, Verdict.UNREADABLE)
-    both = readable & np.concatenate([[last.readable], readable[:-1]])
-    both &= darkness == np.concatenate([[last.dark], darkness[:-1]])
+    both = readable.copy()
+    both[1:] &= readable[:-1] & (darkness[1:] == darkness[:-1])
+    both[0] &= last.readable and darkness[0] == last.dark
     return LastBeat(before, bool(readable[-1]), int(darkness[-1])), np.where(both, beats.rr_s, np.nan)
 
 

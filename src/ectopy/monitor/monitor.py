@@ -686,7 +686,7 @@ class _StepBuilder:
         recent = signal.recent
         if len(detected.beats):
             recent = BeatSegments.joined([recent, detected.beats])[-KEPT_BEATS:]
-        rhythmic = unless_unlike(rhythmic, recent, signal.origin_s, state.limits.profile)
+        rhythmic = unless_unlike(rhythmic, recent, signal.origin_s)
         waveform, fibrillation = unless_tachycardia(waveform, fibrillation, rhythmic, rhythm)
         rhythmic = (fibrillation, *without_silence(waveform, rhythmic))
         technical, technically = technical_step(state.technical, findings)

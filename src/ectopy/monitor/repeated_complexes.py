@@ -7,9 +7,6 @@ their common template tells the two apart. That is how Orphanidou et al. judge w
 
 The beats of a fast rhythm of high priority need a lead in which they repeat themselves. Where there is none, that
 rhythm is left open: it neither begins nor ends, and what is announced with medium priority stays.
-
-The rule is not for infants: of a polymorphic tachycardia near 250 per minute every other beat is found, and those are
-unlike one another.
 """
 
 from __future__ import annotations
@@ -32,7 +29,7 @@ _SHIFTED = _COMPLEX + np.arange(-8, 9)[:, None]  # by up to 45 ms
 
 
 def unless_unlike(
-    readings: Sequence[ConditionReading], recent: BeatSegments, origin_s: float, profile: str
+    readings: Sequence[ConditionReading], recent: BeatSegments, origin_s: float
 ) -> tuple[ConditionReading, ...]:
     """Leave fast rhythms of high priority open whose beats do not repeat one complex.
 
@@ -43,11 +40,7 @@ def unless_unlike(
         The last judged beats, in seconds of the segment.
     origin_s : float
         Stream second at which the segment begins.
-    profile : str
-        Of the patient's limits; in ``infant`` the readings stay as they are.
     """
-    if profile == "infant":
-        return tuple(readings)
     return tuple(
         ConditionReading(each.condition, None)
         if each.present and each.condition in _FAST and not _repeat(recent, origin_s, each.beats_s)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ, MOST_PULSES, pulse_unit, readable_pulse
-from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, QualityChanged
+from ectopy.monitor import AlarmChanged, BeatJudged, Chunk, QualityChanged, status
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.chunk_assembly import Segment
 from ectopy.monitor.input_sources import Step
@@ -72,8 +72,9 @@ class AlarmStrips:
                     self._quality.append(event)
                 case AlarmChanged() if event.at_s >= self._from_s:
                     self._record(event)
-        if step.state.signal is not None:
-            self._segment = step.state.signal.segment
+        segment = status.stream(step.state)
+        if segment is not None:
+            self._segment = segment
             self._drop_before(step.state.clock_s - _KEPT_S)
         ready = [event for event in self._waiting if event.strip_s[1] + _JUDGED_S <= step.state.clock_s]
         self._complete(ready)

@@ -16,5 +16,5 @@ def example_config(**example: Any) -> ConfigDict:
 
 
 def with_example(**example: Any) -> Callable[[T], T]:
-    """Give a dataclass or `TypedDict` an example."""
-    return with_config(example_config(**example))
+    """Give a dataclass or `TypedDict` of an answer an example; all its fields are there, also those with a default."""
+    return with_config(example_config(**example) | ConfigDict(json_schema_serialization_defaults_required=True))

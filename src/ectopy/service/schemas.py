@@ -289,6 +289,16 @@ class EventShape(TypedDict):
     time: float
 
 
+@with_example(
+    id=2,
+    name="strap of bed 3",
+    scopes=["send"],
+    created_time=1767225600.0,
+    patients=["bed 3"],
+    devices=[],
+    expires_time=None,
+    key="ectopy_...",
+)
 @dataclass(frozen=True, kw_only=True)
 class NewKeyShape(StoredKey):
     """A new key, with its secret, which is shown this once."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
+import platformdirs
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -16,12 +18,28 @@ from pydantic_settings import (
 
 from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.errors import SettingError
-from ectopy.service.paths import home
+from ectopy.files import make_folder
 
 FILE = "ectopy.toml"
 PORT = 8765
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_PRIVATE = 0o700
+
+
+def home() -> Path:
+    """Return the folder of the service: ``ECTOPY_HOME``, or the user's data folder."""
+    return Path(os.environ.get("ECTOPY_HOME") or platformdirs.user_data_path("ectopy", appauthor=False))
+
+
+def make_home(folder: Path) -> None:
+    """Make the folder of the service unless it exists; no other user of the machine may read it.
+
+    An `OutputError` if it cannot be made.
+    """
+    if not folder.exists():
+        make_folder(folder)
+        folder.chmod(_PRIVATE)
 
 
 class Settings(BaseSettings):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, FilterState, filter_end, filter_step
 from ectopy.signal.heartbeats import LeadAmplitude, QrsStrength, QrsStrengthState, qrs_strength_end, qrs_strength_step
-from ectopy.signal.quality import QualityState, quality_end, quality_step
+from ectopy.signal.quality import LEAST_MOVEMENT_MV, QualityState, quality_end, quality_step
 from ectopy.signal.state_batching import parted, stacked, structure
 
 _MOST_AT_ONCE = 32
@@ -47,6 +47,11 @@ class FrontEndOutput:
     """Results of `filter_step`, `qrs_strength_step`, `quality_step` and `fibrillation_step`.
 
     Arrays have the leads on the last axis but one.
+
+    Attributes
+    ----------
+    still : ndarray of bool, shape (leads, 1)
+        Which leads do not move in these samples, but for the hum of the mains; missing samples do not.
     """
 
     early: Filtered
@@ -55,6 +60,7 @@ class FrontEndOutput:
     index: NDArray[np.float64]
     word: NDArray[np.str_]
     waveform: Waveform
+    still: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def run_front_end(block: SignalBlock, patients: int = 1) -> FrontEndResult:
     evidence, qrs_strength = qrs_strength_step(state.evidence, early, patients)
     quality, (index, word) = quality_step(state.quality, block.filters.rate_hz, block.signal, filtered)
     fibrillation, waveform = fibrillation_step(state.fibrillation, filtered)
-    output = FrontEndOutput(early, filtered, qrs_strength, index, word, waveform)
+    output = FrontEndOutput(early, filtered, qrs_strength, index, word, waveform, _still(early))
     return FrontEndState(filters, evidence, quality, fibrillation), output
 
 
@@ -94,7 +100,15 @@ def end_front_end(filters: Filter, state: FrontEndState) -> FrontEndOutput:
     evidence, qrs_strength = qrs_strength_step(state.evidence, early)
     qrs_strength = qrs_strength.followed_by(qrs_strength_end(evidence))
     index, word = quality_end(state.quality, filters.rate_hz, filtered)
-    return FrontEndOutput(early, filtered, qrs_strength, index, word, fibrillation_end(state.fibrillation, filtered))
+    waveform = fibrillation_end(state.fibrillation, filtered)
+    return FrontEndOutput(early, filtered, qrs_strength, index, word, waveform, _still(early))
+
+
+def _still(early: Filtered) -> NDArray[np.bool_]:
+    signal = early.with_gaps()
+    if not signal.shape[1]:
+        return np.zeros((len(signal), 1), np.bool_)
+    return np.asarray(~(np.ptp(signal, axis=1, keepdims=True) >= LEAST_MOVEMENT_MV))
 
 
 def run_front_ends(blocks: Sequence[SignalBlock]) -> list[FrontEndResult]:

@@ -17,7 +17,10 @@ A fast rhythm leaves no background between its beats for these to stand out from
 itself: if the last three seconds of a lead correlate with themselves 0.17 to 0.6 s later by at least 0.6, they are
 not noise (at most 0.45 in 16,000 s of white noise), and below a period of 0.35 s the refractory period follows. A
 period counts only if no longer one fits better by a tenth, if every interval of that length has a peak half as high
-as the highest, and if that is as high as QRS complexes are.
+as the highest, and if that is as high as QRS complexes are. A polymorphic tachycardia does not repeat itself, as its
+complexes and intervals change from beat to beat; but four wide peaks in a row that are at most 0.32 s apart, evenly
+within a factor of 1.5, and alike in height and sharpness within a factor of two have a period as well. T waves are
+lower and smoother than the QRS complexes between them, and muscle noise is sharper than wide complexes: above 0.4.
 
 A T wave differs from a beat by its curvature, less than 0.17 of that of the beat before it: of 2,500 beats that follow
 another within 0.42 s on DS1 and in the QT Database, six are so smooth. A second is assumed to hold only a P wave, and
@@ -32,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -95,6 +99,9 @@ _THRESHOLD = 0.36
 _REFRACTORY = round(0.25 * STRENGTH_RATE_HZ)
 _REFRACTORY_SHARE = 0.7  # of the period of a fast rhythm
 _IN_TIME_SHARE = 0.8
+_ROW = 4  # peaks in step
+_LONGEST_STEP = 0.32 * STRENGTH_RATE_HZ
+_EVEN_STEP, _ALIKE_PEAKS, _WIDE_SHARPNESS = 1.5, 2.0, 0.4
 _T_WAVE_SHARE = 0.6
 _T_WAVE_UNTIL, _T_WAVE_OVER = 0.30 * STRENGTH_RATE_HZ, 0.45 * STRENGTH_RATE_HZ
 _SMOOTH_SHARE = 0.17
@@ -165,6 +172,8 @@ class BeatDetectorMemory:
         Whether it has been emitted as a result; until then a higher peak close by may replace it.
     passed_over : tuple of Peak
         Later peaks that were too low, for the search back.
+    recent : tuple of Peak
+        The last three peaks, whether or not they are beats.
     """
 
     heights: tuple[float, ...] = (1.0,) * _REMEMBERED_BEATS
@@ -172,6 +181,7 @@ class BeatDetectorMemory:
     beat: Peak | None = None
     told: bool = True
     passed_over: tuple[Peak, ...] = ()
+    recent: tuple[Peak, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -816,12 +826,12 @@ def _peaks(strength: QrsStrength, start: int) -> Iterable[tuple[Peak, float]]:
     # Position by a parabola through three samples.
     peaks = high[highest]
     around = (height[peaks - 1], height[peaks], height[peaks + 1], strength.sharpness[0, peaks])
-    found = []
+    peak_values = []
     for peak, left, top, right, sharpness in zip(peaks.tolist(), *(each.tolist() for each in around), strict=True):
         bend = 2 * top - left - right
         between = (right - left) / (2 * bend) if bend > 0 else 0.0
-        found.append((start + peak + min(max(between, -0.5), 0.5), top, sharpness))
-    return zip(found, period[highest].tolist(), strict=True)
+        peak_values.append((start + peak + min(max(between, -0.5), 0.5), top, sharpness))
+    return zip(peak_values, period[highest].tolist(), strict=True)
 
 
 def _accept_peaks(
@@ -829,7 +839,7 @@ def _accept_peaks(
 ) -> tuple[BeatDetectorMemory, list[float]]:
     """Accept the peaks that are heartbeats; the next peak can lie at `next_peak_after` at the earliest."""
     heights, intervals, passed_over = list(memory.heights), list(memory.intervals), list(memory.passed_over)
-    beat, emitted, beats = memory.beat, memory.told, []
+    recent, beat, emitted, beats = memory.recent, memory.beat, memory.told, []
     usual_height, usual_interval = _usual_height(heights), _middle(intervals)
 
     def accept(peak: Peak) -> None:
@@ -848,6 +858,8 @@ def _accept_peaks(
 
     for peak, period in peaks:
         position, height, sharpness = peak
+        row, recent = (*recent, peak), (*recent, peak)[1 - _ROW :]
+        period = period or _step_of(row)
         refractory = min(_REFRACTORY, _REFRACTORY_SHARE * period) if period else _REFRACTORY
         passed_over = [other for other in passed_over if other[0] > position - _LOOK_BACK]
         # Search back: where a beat is overdue, the highest peak passed over since the last one counts at 0.7 of the
@@ -893,9 +905,22 @@ def _accept_peaks(
             beat,
             emitted,
             tuple(passed_over),
+            recent,
         ),
         beats,
     )
+
+
+def _step_of(row: tuple[Peak, ...]) -> float:
+    """Return the mean interval of four wide peaks that are alike and come in step; 0 where they do not."""
+    if len(row) < _ROW:
+        return 0.0
+    positions, heights, sharpness = zip(*row, strict=True)
+    intervals = [later - earlier for earlier, later in pairwise(positions)]
+    if max(intervals) > min(_LONGEST_STEP, _EVEN_STEP * min(intervals)):
+        return 0.0
+    alike = all(max(values) <= _ALIKE_PEAKS * min(values) for values in (heights, sharpness))
+    return (positions[-1] - positions[0]) / (_ROW - 1) if alike and max(sharpness) <= _WIDE_SHARPNESS else 0.0
 
 
 def _middle(values: list[float]) -> float:

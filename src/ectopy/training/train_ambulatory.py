@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from ectopy.analysis.population import AMBULATORY_LAYOUT
 from ectopy.analysis.verdicts import combined_score
 from ectopy.arguments import StepProgress
 from ectopy.beats import Beats
+from ectopy.datasets import mitdb_records
 from ectopy.detector import Detector, ThresholdRule
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import NotEnoughNormalsError
@@ -27,11 +29,19 @@ from ectopy.training.recording_examples import RecordingExamples, TrainingBeats,
 from ectopy.training.train_intervals import train_intervals
 from ectopy.training.training import train
 
+_MOST_SCORES = 5000
 
-def calibrate_recordings(
-    recordings: Sequence[TrainingBeats], population: Sequence[NDArray[np.float64]], intervals: IntervalModel
-) -> RecordingCalibration:
-    """Measure how normal beats differ, and what they score, on the normal beats of many people.
+
+class Scales(NamedTuple):
+    """Distributions among normal beats: differences from the own template, from its P wave, from other people."""
+
+    shape: NormalScale
+    p_wave: NormalScale
+    population: NormalScale
+
+
+def measure_scales(recordings: Sequence[TrainingBeats], population: Sequence[NDArray[np.float64]]) -> Scales:
+    """Measure how normal beats differ.
 
     Parameters
     ----------
@@ -39,34 +49,53 @@ def calibrate_recordings(
     population : sequence of ndarray of float64, shape (k,)
         Of each recording, the differences of the beats `learned` from other people's, by autoencoders that never saw
         the patient.
-    intervals : IntervalModel
 
     Raises
     ------
     NotEnoughNormalsError
-        If no patient has beats after the first five minutes.
+        If no recording has normal beats after its first five minutes.
     """
-    shape = np.concatenate([recording.shape for recording in recordings])
-    p_wave = np.concatenate([recording.p_wave for recording in recordings])
-    if not np.isfinite(shape).any():
+    if not sum(len(recording.later) for recording in recordings):
         raise NotEnoughNormalsError(
-            "no recording has normal beats after its first five minutes, from which thresholds come; give longer ones."
+            "no recording has normal beats after its first five minutes, from which scales come; give longer ones."
         )
-    scales = [_scale(shape), _scale(p_wave), _scale(np.concatenate(population))]
+    measures = (
+        [recording.shape for recording in recordings],
+        [recording.p_wave for recording in recordings],
+        population,
+    )
+    return Scales(*(NormalScale.of(_finite(values, at_least=1)) for values in measures))
+
+
+def calibrate_recordings(
+    recordings: Sequence[TrainingBeats],
+    population: Sequence[NDArray[np.float64]],
+    scales: Scales,
+    intervals: IntervalModel,
+) -> RecordingCalibration:
+    """Score the normal beats of many people; thresholds come from these scores.
+
+    Parameters
+    ----------
+    recordings, population
+        As for `measure_scales`.
+    scales : Scales
+    intervals : IntervalModel
+    """
     with_baseline, without_baseline = [], []
     for recording, difference in zip(recordings, population, strict=True):
         timing = recording.timing(intervals)
-        parts = scales[0].deviates(recording.shape), scales[1].deviates(recording.p_wave)
+        parts = scales.shape.deviates(recording.shape), scales.p_wave.deviates(recording.p_wave)
         with_baseline.append(combined_score(*parts, timing[recording.later]))
         no_p_wave = np.full(len(difference), np.nan)
         learned = recording.learned[: len(difference)]
-        without_baseline.append(combined_score(scales[2].deviates(difference), no_p_wave, timing[learned]))
+        without_baseline.append(combined_score(scales.population.deviates(difference), no_p_wave, timing[learned]))
     return RecordingCalibration(
-        with_baseline=_finite(np.concatenate(with_baseline)),
-        without_baseline=_finite(np.concatenate(without_baseline)),
-        shape_quantiles=scales[0].quantiles,
-        p_wave_quantiles=scales[1].quantiles,
-        population_quantiles=scales[2].quantiles,
+        with_baseline=_thinned(with_baseline),
+        without_baseline=_thinned(without_baseline),
+        shape_quantiles=scales.shape.quantiles,
+        p_wave_quantiles=scales.p_wave.quantiles,
+        population_quantiles=scales.population.quantiles,
         interval_weights=intervals.weights,
     )
 
@@ -117,7 +146,18 @@ def train_ambulatory(
         rows.reshape(len(recording.learned), -1).mean(axis=1)
         for recording, rows in zip(recordings, _of_recordings(detector.calibration, recordings), strict=True)
     ]
-    return replace(detector, recordings=calibrate_recordings(recordings, population, model))
+    scales = measure_scales(*_outside_mitdb(used, population))
+    return replace(detector, recordings=calibrate_recordings(recordings, population, scales, model))
+
+
+def _outside_mitdb(
+    used: Sequence[tuple[str, TrainingBeats]], population: Sequence[NDArray[np.float64]]
+) -> tuple[list[TrainingBeats], list[NDArray[np.float64]]]:
+    """Select the recordings that scales come from: those of MIT-BIH remain a test, unless there are no others."""
+    outside = [row for row, (patient, _) in enumerate(used) if not patient.startswith(f"{mitdb_records.NAME}/")]
+    if not any(len(used[row][1].later) for row in outside):
+        outside = list(range(len(used)))
+    return [used[row][1] for row in outside], [population[row] for row in outside]
 
 
 def _source(examples: Sequence[RecordingExamples]) -> str:
@@ -129,10 +169,16 @@ def _of_recordings(values: NDArray[np.float64], recordings: Sequence[TrainingBea
     return np.split(values, np.cumsum([len(recording.rows) for recording in recordings])[:-1])
 
 
-def _scale(values: NDArray[np.float64]) -> NormalScale:
-    finite = _finite(values)
-    return NormalScale.of(finite if len(finite) else np.zeros(1))
+def _finite(values: Sequence[NDArray[np.float64]], at_least: int = 0) -> NDArray[np.float64]:
+    """Join the finite values; zeros where there are fewer than the least."""
+    together = np.concatenate(values)
+    together = together[np.isfinite(together)]
+    return together if len(together) >= at_least else np.zeros(at_least)
 
 
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values[np.isfinite(values)]
+def _thinned(scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the scores, or that many of their quantiles where there are more than a detector keeps."""
+    finite = _finite(scores)
+    if len(finite) <= _MOST_SCORES:
+        return finite
+    return np.quantile(finite, (np.arange(_MOST_SCORES) + 0.5) / _MOST_SCORES)

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     import keras
 
 CODE = 4
-"""Number of forms of usual change; with eight, ectopic beats are reconstructed too."""
+"""Number of forms of usual change; with more, ectopic beats are reconstructed too."""
 MOST_BEATS = 150
 """Number of beats of one patient in the training."""
 
-_HIDDEN = 32
+_HIDDEN = 16
 _STEPS = 1000
 _BATCH = 256
 _LEARNING_RATE = 2e-3

@@ -19,16 +19,15 @@ from rich.table import Table
 from ectopy import arguments
 from ectopy.beats import Beats
 from ectopy.cli.output.rich_tables import pairs_table
+from ectopy.cli.output_files import STANDARD_STREAM
 from ectopy.detector import Detection, Detector, Explanation, Verdict
 from ectopy.detector.threshold import lowest_rate
 from ectopy.files import GENERATOR, write_text
 
-_STANDARD_OUTPUT = "-"
-
 
 def screen(json: str | None) -> Console:
     """Return the console for tables: standard output, or standard error when JSON takes standard output."""
-    return Console(stderr=json == _STANDARD_OUTPUT, highlight=False, markup=False, soft_wrap=True)
+    return Console(stderr=json == STANDARD_STREAM, highlight=False, markup=False, soft_wrap=True)
 
 
 def emit(json: str | None, figures: Mapping[str, Any]) -> None:
@@ -36,7 +35,7 @@ def emit(json: str | None, figures: Mapping[str, Any]) -> None:
     if json is None:
         return
     text = _json.dumps({"generator": GENERATOR, **_finite(figures)}, indent=2) + "\n"
-    if json == _STANDARD_OUTPUT:
+    if json == STANDARD_STREAM:
         sys.stdout.write(text)
     else:
         write_text(Path(json), text)

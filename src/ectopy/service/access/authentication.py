@@ -91,10 +91,6 @@ class Authenticator:
         _, secret = self.new_key("first key", frozenset({Scope.ADMINISTER}))
         return secret
 
-    def all_keys(self) -> list[StoredKey]:
-        """Return all keys."""
-        return self._stored.all()
-
     def remove_key(self, number: int) -> StoredKey:
         """Remove a key, as `KeyStore.remove` does, and end its sessions."""
         removed = self._stored.remove(number)

@@ -49,9 +49,8 @@ from ectopy.service.monitoring.replays import Replays
 from ectopy.service.monitoring.ward import Ward
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import load_targets
-from ectopy.service.paths import make_home
 from ectopy.service.recordings import Library
-from ectopy.service.settings import Settings
+from ectopy.service.settings import Settings, make_home
 from ectopy.service.storage import Store
 
 _ROUTERS = (

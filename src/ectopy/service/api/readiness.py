@@ -41,7 +41,7 @@ class Readiness:
 
     def _takes(self) -> bool:
         try:
-            self._ward.store.database.check_writable(self._ward.clock())
+            self._ward.store.check_writable(self._ward.clock())
         except StorageError:
             return False
         return True

@@ -7,9 +7,6 @@ from ectopy.service.notify.outbox import Outbox
 
 _CONDITION = "nobody reached"
 
-REACHED = ConditionReading(_CONDITION, present=False)
-"""Reading of every patient that `unreached` does not name."""
-
 
 def unreached(outbox: Outbox, now: float, limit_s: float) -> dict[str, ConditionReading]:
     """Return the patients about whom no target could be reached, with the reading for each.

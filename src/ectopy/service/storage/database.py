@@ -21,7 +21,7 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL
 
 from ectopy.errors import DatabaseError, MissingExtraError, SettingError
-from ectopy.service.storage.tables import leases, metadata, sizes
+from ectopy.service.storage.tables import leases, metadata
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -34,7 +34,6 @@ ResultRow = sa.Row[*tuple[Any, ...]]
 _ADVICE = "give sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BEGIN = "sqlite_begin"
-_TRIAL = "tried to write"
 _TimeLimit = Callable[[sa.Connection, float | None], AbstractContextManager[None]]
 
 # Number of the PostgreSQL advisory lock of the only writer; any constant.
@@ -145,11 +144,6 @@ class Database:
                 if connection.execute(own).first() is None:
                     raise DatabaseError(f"another service has taken {self.name} over; nothing more is stored here.")
             yield connection
-
-    def check_writable(self, now: float) -> None:
-        """Write a few bytes; a `StorageError` if the database is full or read-only."""
-        with self.writing() as connection:
-            replace_rows(connection, sizes, [{"name": _TRIAL, "bytes": round(now)}])
 
     def _upgrade(self) -> None:
         config = Config()

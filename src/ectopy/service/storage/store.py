@@ -8,7 +8,7 @@ from typing import Self
 
 from sqlalchemy.exc import IntegrityError
 
-from ectopy.service.storage.database import Database
+from ectopy.service.storage.database import Database, replace_rows
 from ectopy.service.storage.lease import LEASE_S, Lease
 from ectopy.service.storage.retention import Retention
 from ectopy.service.storage.steps import StepBatch, StepRecord, StoredSoFar, two_writers
@@ -21,6 +21,9 @@ from ectopy.service.storage.stored_keys import KeyStore
 from ectopy.service.storage.stored_outbox import StoredOutbox
 from ectopy.service.storage.stored_patients import PatientStore
 from ectopy.service.storage.stored_waveforms import WaveformStore
+from ectopy.service.storage.tables import sizes
+
+_TRIAL = "tried to write"
 
 
 class Store:
@@ -68,6 +71,11 @@ class Store:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def check_writable(self, now: float) -> None:
+        """Write a few bytes; a `StorageError` if the database is full or read-only."""
+        with self.database.writing() as connection:
+            replace_rows(connection, sizes, [{"name": _TRIAL, "bytes": round(now)}])
 
     def write(self, steps: Sequence[StepRecord]) -> None:
         """Store all of `steps`, or none.

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Path
 from ectopy.errors import SettingError
 from ectopy.service import schemas
 from ectopy.service.access import Scope
-from ectopy.service.api.dependencies import AuditDep, Audited, AuthenticatorDep, WardDep
+from ectopy.service.api.dependencies import AuditDep, Audited, AuthenticatorDep, StoreDep, WardDep
 from ectopy.service.api.middleware.access_control import Administering
 from ectopy.service.monitoring.ward import RefusedError
 from ectopy.service.storage import StoredKey
@@ -19,9 +19,9 @@ router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
 @router.get("", dependencies=[Audited("listed keys", Scope.ADMINISTER)])
-def list_keys(authenticator: AuthenticatorDep) -> list[StoredKey]:
+def list_keys(store: StoreDep) -> list[StoredKey]:
     """All keys, without their secrets."""
-    return authenticator.all_keys()
+    return store.keys.all()
 
 
 @router.post("", status_code=201)

@@ -140,10 +140,10 @@ def benchmark_strangers(
     left_out: dict[str, str] = {}
     for seed in range(seeds):
         for name in names:
-            strangers, others = _parted(recordings, name)
-            progress(next(steps), total, f"{name}, seed {seed}: training on {len(others)} other recordings")
+            strangers, training_set = _parted(recordings, name)
+            progress(next(steps), total, f"{name}, seed {seed}: training on {len(training_set)} other recordings")
             try:
-                judges = _train(others, seed, settings, intervals)
+                judges = _train(training_set, seed, settings, intervals)
             except NotEnoughNormalsError as error:
                 left_out[name] = str(error)
                 continue
@@ -160,29 +160,33 @@ def _parted(
     """Return the recordings of a database, and those of others without its patients."""
     strangers = [each for each in recordings if each.labelled.database == name]
     patients = {each.labelled.patient for each in strangers}
-    others = [each for each in recordings if each.labelled.database != name and each.labelled.patient not in patients]
-    return strangers, others
+    training_set = [
+        each for each in recordings if each.labelled.database != name and each.labelled.patient not in patients
+    ]
+    return strangers, training_set
 
 
 def _train(
-    others: Sequence[StrangerRecording],
+    training_set: Sequence[StrangerRecording],
     seed: int,
     settings: TrainingSettings | None,
     intervals: dict[tuple[int, ...], IntervalModel],
 ) -> Judges:
     # Two held-out databases may leave the same RR intervals to learn from.
-    usable = [each.examples.intervals for each in others if each.examples.intervals is not None]
+    usable = [each.examples.intervals for each in training_set if each.examples.intervals is not None]
     key = (seed, *map(id, usable))
     if key not in intervals:
         intervals[key] = train_intervals(usable, seed)
     detector = train_ambulatory(
-        [each.examples for each in others], settings, random_state=seed, intervals=intervals[key]
+        [each.examples for each in training_set], settings, random_state=seed, intervals=intervals[key]
     )
     rules = JudgingRules.of(detector)
-    network = train_reconstruction([each.reconstruction for each in others if each.reconstruction is not None], seed)
+    network = train_reconstruction(
+        [each.reconstruction for each in training_set if each.reconstruction is not None], seed
+    )
     judged = [
         (each.signal, each.signal.analysis(rules))
-        for each in others
+        for each in training_set
         if each.signal is not None and each.signal.reference is not None
     ]
     limits = _limits(judged, rules, network)
@@ -322,14 +326,14 @@ def _class_figures(rows: Sequence[FlaggedShares], method: str) -> dict[str, Any]
 
 
 def _summary(
-    strangers: Sequence[StrangerRecording], others: Sequence[StrangerRecording], runs: Sequence[Run]
+    strangers: Sequence[StrangerRecording], training_set: Sequence[StrangerRecording], runs: Sequence[Run]
 ) -> dict[str, Any]:
     first = runs[0]
     return {
         "patients": _patients(strangers),
         "trained_on": {
-            name: _patients([each for each in others if each.labelled.database == name])
-            for name in dict.fromkeys(each.labelled.database for each in others)
+            name: _patients([each for each in training_set if each.labelled.database == name])
+            for name in dict.fromkeys(each.labelled.database for each in training_set)
         },
         **first.counts,
         **_over_seeds([run.figures for run in runs]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,12 @@ from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.patient_template import PatientTemplate, compare, learn_normal
 from ectopy.analysis.verdicts import Hint
 from ectopy.datasets import Episode, load_simulated, simulate_recording
-from ectopy.detector import Detector, ThresholdRule
-from ectopy.errors import DataError, LayoutError, NotEnoughNormalsError, SettingError
+from ectopy.detector import Detector
+from ectopy.detector.threshold import RecordingCalibration
+from ectopy.errors import DataError, LayoutError, SettingError
 from ectopy.recording import Recording
 from ectopy.signal import filter_signal, find_heartbeats
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, cut_beats
-from ectopy.training import TrainingSettings
-from ectopy.training.train_ambulatory import normal_beats, train_ambulatory, training_beats_of
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +90,7 @@ def test_scores_do_not_depend_on_gain_or_polarity(recording: Recording, analysis
     for gain in (3.0, -1.0):
         other = analyse(replace(recording, signal=np.float32(gain) * recording.signal), ambulatory)
         assert len(other) == len(analysis)
-        np.testing.assert_allclose(other.score, analysis.score, atol=0.05)
+        np.testing.assert_allclose(other.score, analysis.score, atol=0.2)
 
 
 def test_a_baseline_that_was_saved_gives_the_same_verdicts(
@@ -164,31 +163,14 @@ def test_evidence_of_the_template_itself_is_nothing(recording: Recording):
     np.testing.assert_allclose(difference.width, 0, atol=1e-4)
 
 
-def test_normal_beats_are_those_near_a_normal_mark(recording: Recording):
-    beats = cut(recording)
-    normal = normal_beats(beats, recording.annotations, recording.sampling_rate_hz)
-    symbols = recording.annotations.symbols
-    assert normal.sum() == pytest.approx(np.sum(symbols == "N"), rel=0.02)
-
-
-def test_a_detector_for_recordings_is_trained_on_recordings_with_annotations(recording: Recording):
-    lessons = [training_beats_of(simulate_recording(400, random_state=seed)) for seed in range(3)]
-    settings = TrainingSettings("dense", members=2, max_steps=2)
-    detector = train_ambulatory(lessons, "simulated", settings, ThresholdRule(target_fpr=0.05), random_state=0)
-    assert len(detector.recordings.without_baseline) == sum(len(lesson.timing) for lesson in lessons)
-    assert len(detector.recordings.with_baseline) == sum(len(lesson.scores) for lesson in lessons)
-    actual = analyse(recording, detector)
-    assert actual.abnormal[reference(recording, actual, "V")].mean() > 0.9
-    with pytest.raises(NotEnoughNormalsError, match="no normal beats"):
-        train_ambulatory([], "an empty folder")
-    assert training_beats_of(replace(recording, annotations=None)) is None
-
-
 def test_the_shipped_detector_is_for_recordings(ambulatory: Detector, tmp_path: Path):
     assert ambulatory.recordings is not None
-    assert "MIT-BIH" in ambulatory.card.source
+    assert "mitdb (22 patients)" in ambulatory.card.source
     ambulatory.save(tmp_path / "again.ectopy")
     repeated = Detector.load(tmp_path / "again.ectopy")
-    np.testing.assert_array_equal(repeated.recordings.with_baseline, ambulatory.recordings.with_baseline)
+    for field in fields(RecordingCalibration):
+        actual, expected = (getattr(each.recordings, field.name) for each in (repeated, ambulatory))
+        for one, other in zip(actual, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
     with pytest.raises(LayoutError):
         ambulatory.score(load_simulated("test"))

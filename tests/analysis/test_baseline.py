@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ectopy.analysis.interval_model import Timing
 from ectopy.analysis.patient_template import BeatDifference
 from ectopy.analysis.population import ventricular_shape
 from ectopy.analysis.shipped_detector import load_ambulatory
@@ -105,7 +106,7 @@ def row_of(samples: np.ndarray) -> tuple[BeatSegments, BeatDifference]:
     beats = BeatSegments(
         np.arange(n) * 0.4, samples, np.ones((n, leads), bool), high / 5, unchanged, unchanged, np.full(n, 0.4)
     )
-    return beats, BeatDifference(high, high, high / 2, high, unchanged, high)
+    return beats, BeatDifference(high, high, high, unchanged, unchanged, high / 2, high, unchanged, high)
 
 
 def bump(width_s: float, at_s: float = 0.0, height: float = 1.0) -> np.ndarray:
@@ -115,8 +116,8 @@ def bump(width_s: float, at_s: float = 0.0, height: float = 1.0) -> np.ndarray:
 
 
 def names(beats: BeatSegments, difference: BeatDifference, before: PreviousBeat) -> tuple[PreviousBeat, list[str]]:
-    empty = np.zeros(len(beats), bool)
-    before, hints = _assign_hints(beats, ~empty, empty, difference, before)
+    empty, no_timing = np.zeros(len(beats), bool), Timing(np.zeros(len(beats)), np.zeros(len(beats)))
+    before, hints = _assign_hints(beats, ~empty, empty, difference, difference.p_wave, no_timing, before)
     return before, hints.tolist()
 
 

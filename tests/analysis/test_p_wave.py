@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ectopy.analysis.beat_noise import beat_noise
 from ectopy.analysis.p_wave import PWaveDifference, compare_p_waves, find_p_wave
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.signal.beat_segments import BEFORE, centred
@@ -32,7 +33,7 @@ CLEARNESS = np.array([50.0, 20.0])
 
 
 def compared(beats: Beats, template: Beats = TEMPLATE, clearness: Beats = CLEARNESS) -> PWaveDifference:
-    return compare_p_waves(beats, np.ones(beats.shape[:2], np.bool_), template, clearness)
+    return compare_p_waves(beats, np.ones(beats.shape[:2], np.bool_), template, clearness, beat_noise(beats))
 
 
 @given(share=st.floats(-2.0, 2.0))
@@ -110,6 +111,8 @@ def test_a_noisy_beat_is_not_judged() -> None:
 def test_only_readable_and_clear_leads_count() -> None:
     mixed = np.stack([beat(0.0)[0], beat(1.0)[1]])[None]
     readable = np.array([[False, True]])
-    assert compare_p_waves(mixed, readable, TEMPLATE * [[1], [3]], CLEARNESS).share == pytest.approx(1 / 3, abs=1e-6)
+    share = compare_p_waves(mixed, readable, TEMPLATE * [[1], [3]], CLEARNESS, beat_noise(mixed)).share
+    assert share == pytest.approx(1 / 3, abs=1e-6)
     assert compared(mixed, TEMPLATE, np.array([50.0, 0.0])).share == pytest.approx(0.0, abs=1e-6)
-    assert np.isnan(compare_p_waves(mixed, np.zeros((1, 2), np.bool_), TEMPLATE, CLEARNESS).share).all()
+    nowhere = np.zeros((1, 2), np.bool_)
+    assert np.isnan(compare_p_waves(mixed, nowhere, TEMPLATE, CLEARNESS, beat_noise(mixed)).share).all()

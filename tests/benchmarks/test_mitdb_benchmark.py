@@ -13,16 +13,18 @@ import pytest
 
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.verdicts import Hint, JudgingRules
 from ectopy.benchmarks import holter_benchmark, mitdb_benchmark
 from ectopy.benchmarks.holter_benchmark import benchmark_holter, long_recording
 from ectopy.benchmarks.mitdb_benchmark import EC57_RATES, auc, benchmark_mitdb
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.mitdb import DS1
+from ectopy.detector import Detector
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import compare, matched_classes
 from ectopy.recording import Annotations, Recording
+from ectopy.training.train_ambulatory import Scales, calibrate_recordings
 from support.command_line import assert_refused, assert_success
 from support.data_sets import folder_of
 from support.wfdb_records import copy_records, write_record
@@ -111,21 +113,29 @@ def test_a_record_has_no_part_in_its_own_threshold(folder: Path, monkeypatch: py
         return analyse(recording, detector)
 
     monkeypatch.setattr(mitdb_benchmark, "analyse", spy)
-    lessons = {name: mitdb_benchmark._training_beats(folder, name).scores for name in ("101", "106", "112")}
+    examples = {name: mitdb_benchmark._examples(folder, name).beats for name in ("101", "106", "112")}
     benchmark_mitdb(folder, "ds1", ())
-    for (source, scores), name in zip(used.items(), lessons, strict=True):
+    for (source, scores), name in zip(used.items(), examples, strict=True):
         assert name in source
-        others = np.concatenate([of for other, of in lessons.items() if other != name])
-        np.testing.assert_array_equal(scores, others)
+        others = [beats for other, beats in examples.items() if other != name]
+        rules = JudgingRules.of(load_ambulatory())
+        scales = Scales(rules.shape, rules.p_wave, rules.population)
+        expected = calibrate_recordings(others, [np.empty(0)] * 2, scales, rules.intervals)
+        np.testing.assert_array_equal(scores, expected.with_baseline)
 
 
 def test_populations_never_judge_what_they_learned(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", lambda taught, source, random_state: taught)
-    lessons = {name: name for name in DS1}
-    detectors = mitdb_benchmark._half_detectors(lessons)
+    shipped = load_ambulatory()
+
+    def trained(taught: list[str], **_: object) -> Detector:
+        return replace(shipped, card=replace(shipped.card, source=" ".join(taught)))
+
+    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", trained)
+    detectors = mitdb_benchmark._half_detectors({name: name for name in DS1}, shipped)
     assert detectors.keys() == set(DS1)
-    assert all(name not in taught for name, taught in detectors.items())
-    assert {len(taught) for taught in detectors.values()} == {11}
+    taught = {name: detector.card.source.split() for name, detector in detectors.items()}
+    assert all(name not in names for name, names in taught.items())
+    assert {len(names) for names in taught.values()} == {11}
 
 
 def test_without_tensorflow_the_population_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch):

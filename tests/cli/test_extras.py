@@ -82,6 +82,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
     np.save(folder / "rec.npy", recording.signal[:, :1])
     (folder / "held.hea").write_text("held 1 250 10\nheld.dat 16 200 11 0 0 0 0 II\n")
     (folder / "held.dat").write_bytes(bytes(20))
+    (folder / "databases" / "cinc2017").mkdir(parents=True)
+    (folder / "databases" / "cinc2017" / "REFERENCE.csv").write_text("A00001,N\n")
     (folder / "held.atr").write_bytes(bytes(2))
     (folder / "beats.parquet").write_bytes(b"PAR1")
     (folder / "own.ectopy").write_bytes(bundle.read_bytes())
@@ -97,7 +99,8 @@ BASE = {
     "train": (
         [["train", "simulated", "-o", "x.ectopy"], "train"],
         [["train", "beats.parquet", "-o", "x.ectopy"], "formats"],
-        [["train", "mitdb", "-o", "x.ectopy"], None],
+        [["train", "ambulatory", "-o", "x.ectopy"], None],
+        [["train", "ambulatory", "-o", "x.ectopy", "--data", "databases"], "train"],
     ),
     "evaluate": (
         [["evaluate", "own.ectopy", "simulated"], None],

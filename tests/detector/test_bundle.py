@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from ectopy.beats import Beats
 from ectopy.detector import Detector
 from ectopy.detector.bundle import bundle_digest
+from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import BundleError, DataError, OutputError
 
 
@@ -160,6 +161,39 @@ def test_the_first_format_is_read_with_the_weight_that_it_had(tmp_path: Path, de
     del manifest["scoring"]["distance_weight"]
     first = rewrite(tmp_path / "made.ectopy", tmp_path / "first.ectopy", {}, manifest)
     np.testing.assert_array_equal(Detector.load(first).score(weighted.golden), weighted.score(weighted.golden))
+
+
+def calibrated(detector: Detector) -> Detector:
+    """A detector of beats with what one for recordings has beside it."""
+    ascending, weights = np.linspace(0.0, 1.0, 1000), (np.ones((67, 9), np.float32), np.ones(9, np.float32))
+    calibration = RecordingCalibration(ascending, ascending, ascending, ascending, ascending, weights)
+    return replace(detector, recordings=calibration)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_detector_for_recordings_of_an_earlier_format_is_rejected(tmp_path: Path, detector: Detector, version: int):
+    calibrated(detector).save(tmp_path / "made.ectopy")
+    old = with_format(tmp_path / "made.ectopy", tmp_path / "old.ectopy", version)
+    with pytest.raises(BundleError, match="earlier version, without a network of intervals; leave it out"):
+        Detector.load(old)
+
+
+def test_a_detector_of_beats_of_the_second_format_is_read(bundle: Path, tmp_path: Path):
+    second = with_format(bundle, tmp_path / "second.ectopy", 2)
+    assert Detector.load(second).threshold == Detector.load(bundle).threshold
+
+
+def test_what_recordings_need_is_stored(tmp_path: Path, detector: Detector):
+    made = calibrated(detector)
+    made.save(tmp_path / "made.ectopy")
+    loaded = Detector.load(tmp_path / "made.ectopy")
+    for actual, expected in zip(loaded.recordings.interval_weights, made.recordings.interval_weights, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_array_equal(loaded.recordings.p_wave_quantiles, made.recordings.p_wave_quantiles)
+
+
+def with_format(bundle: Path, target: Path, version: int) -> Path:
+    return rewrite(bundle, target, {}, read_manifest(bundle) | {"format_version": version})
 
 
 def test_pickles_are_never_loaded(bundle: Path, tmp_path: Path):

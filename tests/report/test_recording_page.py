@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.beat_noise import beat_noise, noise_energy
 from ectopy.analysis.patient_template import align, compare
 from ectopy.analysis.rhythm_events import Event, find_events
 from ectopy.analysis.verdicts import Hint
+from ectopy.beats import BEAT_SAMPLES
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.detector import Detector
 from ectopy.errors import OutputError
@@ -214,11 +216,12 @@ def test_the_labels_are_those_of_the_analysis(case: Case) -> None:
 def test_a_beat_over_the_template_is_aligned_as_it_was_compared(case: Case) -> None:
     beats, normal = case.analysis.beats, case.analysis.normal
     rows = np.array([20, 40])
-    different = align(beats, normal, rows) - normal.template
-    shape = np.sqrt(np.square(different).sum(axis=2) / np.square(normal.template).sum(axis=1))
+    aligned = align(beats, normal, rows)
+    energy = np.square(normal.template).sum(axis=1) + noise_energy(beat_noise(aligned), BEAT_SAMPLES)
+    shape = np.sqrt(np.square(aligned - normal.template).sum(axis=2) / energy)
     weights = normal.clearness / normal.clearness.sum()
-    assert np.allclose(shape @ weights, compare(beats, normal).shape[rows])
-    svg = ecg_paper.template(normal.template[0], normal.leads[0], "compared", "", align(beats, normal, rows)[0, 0])
+    assert np.allclose(shape @ weights, compare(beats, normal).window[rows])
+    svg = ecg_paper.template(normal.template[0], normal.leads[0], "compared", "", aligned[0, 0])
     assert svg.count('class="different"') == svg.count('class="usual"') == svg.count('class="trace"') == 1
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.interval_model import Timing
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.monitor.limits import Limits
@@ -121,6 +122,9 @@ def analysis_of(letters: str, rr_s: list[float] | None = None) -> Analysis:
         hint=hint,
         score=zeros,
         p_value=zeros,
+        shape=zeros,
+        p_wave=np.full(n, np.nan),
+        timing=Timing(zeros, zeros),
         threshold=0.0,
         difference=None,
         normal=None,

@@ -30,7 +30,7 @@ _USUAL_QRS_OF_ONE_LEAD = 0.3
 _LEAST_IRREGULARITY = 0.05
 _EARLY, _SOMEWHAT_EARLY = 2.0, 0.5
 _SUDDEN = 0.08
-_VERY_SURPRISING, _SURPRISING, _HARDLY_SURPRISING = 3.0, 2.3, 1.0
+_VERY_SURPRISING, _SURPRISING, _HARDLY_SURPRISING = 3.3, 2.3, 1.0
 _UNUSUAL_P_WAVE = 2.0
 _SHORT = 0.75
 _WIDE = 1.5
@@ -355,10 +355,10 @@ def _assign_hints(
     nor from the fourth beat of a row whose beats differ from each other. Without the patient's template: a beat as wide
     as ventricular beats of other people (`ventricular_shape`), less than 0.6 s after the beat before, as in a
     tachycardia above 100 per minute.
-    Supraventricular-like, of the beats with an abnormal score: one that comes suddenly, and earlier than predicted and
-    than the irregularity of the fifty intervals before explains; one with nearly the usual QRS complex that is very
-    early, or somewhat early without the usual P wave; and the rest of a run that such a beat begins
-    (`_extend_early_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
+    Supraventricular-like, of the beats that are very early or have an abnormal score: one that comes suddenly, and
+    earlier than predicted and than the irregularity of the fifty intervals before explains; one with nearly the usual
+    QRS complex that is very early, or somewhat early without the usual P wave; and the rest of a run that such a beat
+    begins (`_extend_early_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
 
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.
@@ -379,7 +379,7 @@ def _assign_hints(
         somewhat_early = (timing.early > _HARDLY_SURPRISING) & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         early |= usual_qrs & ((p_wave > _UNUSUAL_P_WAVE) & somewhat_early | (timing.early > _VERY_SURPRISING))
         usual_shape = difference.window < CHANGED_SHAPE
-    early &= abnormal
+    early &= abnormal | (timing.early > _VERY_SURPRISING)
     # Runs of early beats, and rows of ventricular-like beats that are noise. Kinds are indices into `_HINTS`.
     limit_s, supraventricular = _extend_early_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
     row, noise = _unlike_in_a_row(beats, ventricular & ~unreadable, unreadable, before.row)

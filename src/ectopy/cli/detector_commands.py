@@ -314,10 +314,12 @@ def _train_ambulatory(
 ) -> Detector:
     from ectopy.cli.output import terminal
     from ectopy.cli.output.sources import sources_table
+    from ectopy.training.load_tensorflow import load_tensorflow
     from ectopy.training.recording_examples import collect_examples, find_sources, summarise_examples
     from ectopy.training.train_ambulatory import train_ambulatory
 
     places = find_sources(folders)
+    load_tensorflow()  # reading takes minutes: what is missing is told before
     with terminal.progress("reading") as progress:
         examples = collect_examples(places, seed, progress)
     screen.print(sources_table(summarise_examples(examples)))

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.interval_model import COMPONENTS, HISTORY, LEAST_INTERVALS, IntervalModel, features
+from ectopy.analysis.interval_model import COMPONENTS, HISTORY, LEAST_INTERVALS, LOG_SCALES, IntervalModel, features
 from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRhythms
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.presentation import short_repr
 from ectopy.signal.heartbeats import lower_median
+from ectopy.training.load_tensorflow import load_tensorflow
+
+if TYPE_CHECKING:
+    import tensorflow
 
 RHYTHMS = ("N", "AFIB", "SBR", "AB", "B", "T")
 """Rhythms in which intervals are learned: sinus rhythm, atrial fibrillation, bradycardia, atrial and ventricular
@@ -134,9 +139,11 @@ def train_intervals(
     ------
     NotEnoughNormalsError
         If there are no examples.
+    MissingExtraError
+        If TensorFlow is not installed.
     """
+    tf = load_tensorflow()
     import keras
-    import tensorflow as tf
 
     patients = [patient for patient in patients if len(patient)]
     if not patients:
@@ -147,9 +154,9 @@ def train_intervals(
     near = np.abs(targets) < _FURTHEST
     inputs, targets, weights = inputs[near], targets[near], weights[near]
 
-    def unlikelihood(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
+    def unlikelihood(target: tensorflow.Tensor, output: tensorflow.Tensor) -> tensorflow.Tensor:
         share, location, log_scale = tf.split(output, 3, axis=1)
-        log_scale = tf.clip_by_value(log_scale, -5.3, 0.0)
+        log_scale = tf.clip_by_value(log_scale, *LOG_SCALES)
         standard = (target - location) / tf.exp(log_scale)
         log_density = tf.nn.log_softmax(share) - standard - log_scale - 2.0 * tf.nn.softplus(-standard)
         explained = tf.reduce_logsumexp(log_density, axis=1) + np.float32(np.log(1.0 - _UNEXPLAINED))

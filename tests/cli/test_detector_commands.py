@@ -16,13 +16,15 @@ import pytest
 from ectopy.beats import Beats
 from ectopy.cli import demo_command
 from ectopy.cli.detector_commands import train_and_save
-from ectopy.datasets import load_simulated
+from ectopy.datasets import load_simulated, simulate_recording
+from ectopy.datasets.mitdb import DS1
 from ectopy.detector import Detector
 from ectopy.detector.bundle import bundle_digest
 from ectopy.files import GENERATOR
 from ectopy.training import TrainingSettings
 from support.command_line import assert_refused, assert_success
 from support.labelled_beats import Parts
+from support.wfdb_records import write_record
 
 # The smallest training after which abnormal beats score clearly above normal ones.
 QUICK = ("--architecture", "dense", "--members", 2, "--max-steps", 60)
@@ -62,6 +64,23 @@ def test_train_writes_a_bundle_that_info_and_detect_take(ectopy, tmp_path: Path,
     assert info.pop("bundle_digest")
     assert info == facts
     assert ectopy("detect", bundle, beats_file).status == 0
+
+
+def test_a_detector_for_recordings_is_trained_on_a_folder_of_databases(ectopy, tmp_path: Path):
+    pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+    for database, names, duration_s in (("mitdb", DS1[:2], 400), ("cinc2017", ("A00001", "A00002"), 60)):
+        (tmp_path / database).mkdir()
+        for seed, name in enumerate(names):
+            write_record(tmp_path / database, name, simulate_recording(duration_s, random_state=seed))
+    (tmp_path / "cinc2017" / "REFERENCE.csv").write_text("A00001,N\nA00002,N\n", encoding="ascii")
+    bundle = tmp_path / "own.ectopy"
+    done = assert_success(
+        ectopy("train", "ambulatory", "--data", tmp_path, "-o", bundle, *QUICK, "--target-fpr", 0.05, "--json", "-")
+    )
+    assert json.loads(done.out)["card"]["source"] == "mitdb (2 patients), cinc2017 (2 patients)"
+    assert "Sources" in done.err
+    assert Detector.load(bundle).recordings is not None
+    assert ectopy("detect", bundle, tmp_path / "mitdb" / f"{DS1[0]}.hea").status == 0
 
 
 def test_evaluate_gives_figures_and_a_report(ectopy, bundle: Path, tmp_path: Path):

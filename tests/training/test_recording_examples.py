@@ -87,20 +87,23 @@ def test_a_short_recording_of_many_leads_counts_little(leads: int, most: int):
     assert len(examples_of(whole(wide, "ludb", "N")).beats.rows) == most
 
 
-def test_a_folder_of_databases_is_found_and_read_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_folders_that_are_named_are_read_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
-    monkeypatch.setenv("ECTOPY_DATA", str(tmp_path / "nothing"))
+    named, usual = tmp_path / "named", tmp_path / "usual"
+    monkeypatch.setenv("ECTOPY_DATA", str(usual))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(DatasetUnavailableError, match="no database to learn from"):
-        find_sources([tmp_path])
-    (tmp_path / "mitdb").mkdir()
-    for name in ("106", "101"):
-        write_record(tmp_path / "mitdb", name, simulate_recording(60, sampling_rate_hz=360, random_state=int(name)))
-    places = find_sources([tmp_path])
-    assert places == {"mitdb": tmp_path / "mitdb"}
+        find_sources()
+    for folder, names in ((usual / "qtdb", ["sel30"]), (named / "mitdb", ["106", "101"])):
+        folder.mkdir(parents=True)
+        for name in names:
+            write_record(folder, name, simulate_recording(60, sampling_rate_hz=360, random_state=3))
+    assert find_sources() == {"qtdb": usual / "qtdb"}
+    places = find_sources([named])
+    assert places == {"mitdb": named / "mitdb"}
     told: list[tuple[int, int]] = []
-    first = collect_examples(places, progress=lambda done, total, now: told.append((done, total)))
-    assert [each.labelled.name for each in first] == ["101", "106"]
+    collected = collect_examples(places, progress=lambda done, total, now: told.append((done, total)))
+    assert [each.labelled.name for each in collected] == ["101", "106"]
     assert told == [(0, 2), (1, 2), (2, 2)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zlib import crc32
@@ -58,8 +58,8 @@ class RecordingExamples:
     intervals: IntervalExamples | None
 
 
-def find_sources(folders: Iterable[Path] = ()) -> dict[str, Path]:
-    """Return the folder of each database on this machine: in one of `folders`, or where the user keeps data.
+def find_sources(folders: Sequence[Path] = ()) -> dict[str, Path]:
+    """Return the folder of each database: in one of `folders`, or, where none is named, where the user keeps data.
 
     Raises
     ------
@@ -69,7 +69,8 @@ def find_sources(folders: Iterable[Path] = ()) -> dict[str, Path]:
     places = {}
     for name, database in DATABASES.items():
         named = (folder / name for folder in folders)
-        place = next((folder for folder in named if folder.is_dir() and database.records(folder)), find_database(name))
+        inside = next((folder for folder in named if folder.is_dir() and database.records(folder)), None)
+        place = inside if folders else find_database(name)
         if place is not None:
             places[name] = place
     if not places:

@@ -244,10 +244,10 @@ def _half_detectors(examples: Mapping[str, RecordingExamples], shipped: Detector
 def _leave_one_out(record: str, detector: Detector, examples: Mapping[str, RecordingExamples]) -> Detector:
     """Take the scales and thresholds of a detector from all records but one."""
     assert detector.recordings is not None
-    others = [each.beats for name, each in examples.items() if name != record and each.beats is not None]
-    rules, nothing = JudgingRules.of(detector), [np.empty(0)] * len(others)
+    rest = [each.beats for name, each in examples.items() if name != record and each.beats is not None]
+    rules, no_population = JudgingRules.of(detector), [np.empty(0)] * len(rest)
     scales = Scales(rules.shape, rules.p_wave, rules.population)
-    scores = calibrate_recordings(others, nothing, scales, rules.intervals).with_baseline
+    scores = calibrate_recordings(rest, no_population, scales, rules.intervals).with_baseline
     return replace(detector, recordings=replace(detector.recordings, with_baseline=scores))
 
 

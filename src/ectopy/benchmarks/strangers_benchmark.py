@@ -12,7 +12,7 @@ Constants of hints and verdicts are not learned: they were chosen on the records
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -90,7 +90,7 @@ class FlaggedShares:
 
 
 def benchmark_strangers(
-    folders: Iterable[Path] = (),
+    folders: Sequence[Path] = (),
     seeds: int = 3,
     settings: TrainingSettings | None = None,
     progress: Progress = silent,
@@ -99,8 +99,8 @@ def benchmark_strangers(
 
     Parameters
     ----------
-    folders : iterable of Path
-        Each holds databases in folders of their names; where the user keeps data is searched too.
+    folders : sequence of Path
+        Each holds databases in folders of their names; where none is named, where the user keeps data.
     seeds : int
         Number of trainings for each database, 1 to 20.
     settings : TrainingSettings, optional

@@ -21,7 +21,7 @@ from ectopy.signal import FilterSettings
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.heart_rate import known_intervals
 from ectopy.signal.quality import Quality
-from ectopy.signal.recording_signal import read_recording
+from ectopy.signal.recording_signal import ReadRecording, read_recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +155,38 @@ def analyse(
     require_learning_time(learning_s)
     rules = JudgingRules.of(detector)
     read = read_recording(recording, filters)
+    return analyse_beats(read, recording.leads, recording.sampling_rate_hz, rules, normal, learning_s)
+
+
+def analyse_beats(
+    read: ReadRecording,
+    leads: tuple[str, ...],
+    sampling_rate_hz: float,
+    rules: JudgingRules,
+    normal: PatientTemplate | None = None,
+    learning_s: float = LEARNING_S,
+) -> Analysis:
+    """Judge the beats of a recording that has been read, as `analyse` does.
+
+    Parameters
+    ----------
+    read : ReadRecording
+    leads : tuple of str
+    sampling_rate_hz : float
+        Of the recording.
+    rules : JudgingRules
+    normal, learning_s
+        As for `analyse`.
+    """
     beats = read.beats
     own = None if normal is None else given_baseline(normal)
-    baseline = own or find_baseline(beats, recording.leads, detector, learning_s)
-    fresh = Adaptation.fresh(len(recording.leads))
+    baseline = own or find_baseline(beats, leads, rules.detector, learning_s)
+    fresh = Adaptation.fresh(len(leads))
     _, baseline, _, judgement = judge_adapting(beats, baseline, fresh, rules, PreviousBeat())
     return Analysis(
         beats=beats,
         quality=read.quality,
-        positions=np.round(beats.times_s * recording.sampling_rate_hz).astype(np.int64),
+        positions=np.round(beats.times_s * sampling_rate_hz).astype(np.int64),
         verdict=judgement.verdict,
         hint=judgement.hint,
         score=judgement.score,

@@ -14,7 +14,7 @@ the half of the records without this one. On `ds2` the detector is the shipped o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -49,7 +49,7 @@ PEERS = ("population", "knn", "pca")
 LABEL_MAP = "de_chazal"
 EC57_RATES = ("qrs_se", "qrs_ppv", "veb_se", "veb_ppv", "sveb_se", "sveb_ppv")
 
-_OURS = "ectopy"
+OURS = "ectopy"
 _SCORED = tuple("NSVF")
 _SEED = 0
 _FEWEST_TO_TRAIN = 4  # patients of one half, one for each member
@@ -90,7 +90,7 @@ class RecordResult:
             "beats": len(self.classes),
             "abnormal": int(np.sum(self.classes != "N")),
             "unreadable": self.unreadable,
-            "auc": auc(self.classes, self.scores[_OURS]),
+            "auc": auc(self.classes, self.scores[OURS]),
             "flagged_normals": self.flagged_normals,
             "false_alarms_per_hour": self.flagged_normals / self.hours,
         }
@@ -116,28 +116,28 @@ class MitdbBenchmark:
             "split": self.split,
             "label_map": LABEL_MAP,
             **{key: sum(row[key] for row in records.values()) for key in ("beats", "abnormal", "unreadable")},
-            **self._areas(_OURS),
+            **areas(results, OURS),
             "ec57": {name: rates[name] for name in EC57_RATES},
             "false_alarms_per_hour": sum(r.flagged_normals for r in results) / sum(r.hours for r in results),
-            "peers": {name: self._areas(name) for name in results[0].scores if name != _OURS},
+            "peers": {name: areas(results, name) for name in results[0].scores if name != OURS},
             "records": records,
             "missing": list(self.missing),
             "left_out": self.left_out,
         }
 
-    def _areas(self, method: str) -> dict[str, float]:
-        """The areas under the curve of one method; one score for all patients but in the first."""
-        results = self.records.values()
-        each = np.array([auc(result.classes, result.scores[method]) for result in results])
-        finite = each[np.isfinite(each)]
-        classes = np.concatenate([result.classes for result in results])
-        score = np.concatenate([result.scores[method] for result in results])
-        return {
-            "mean_record_auc": float(finite.mean()) if len(finite) else float("nan"),
-            "pooled_auc": auc(classes, score),
-            "veb_auc": auc(classes, score, "V"),
-            "sveb_auc": auc(classes, score, "S"),
-        }
+
+def areas(results: Sequence[RecordResult], method: str) -> dict[str, float]:
+    """Areas under the curve of one method; one score for all patients but in the first."""
+    each = np.array([auc(result.classes, result.scores[method]) for result in results])
+    finite = each[np.isfinite(each)]
+    classes = np.concatenate([result.classes for result in results])
+    score = np.concatenate([result.scores[method] for result in results])
+    return {
+        "mean_record_auc": float(finite.mean()) if len(finite) else float("nan"),
+        "pooled_auc": auc(classes, score),
+        "veb_auc": auc(classes, score, "V"),
+        "sveb_auc": auc(classes, score, "S"),
+    }
 
 
 def auc(classes: NDArray[np.str_], score: Scores, abnormal: str = "SVF") -> float:
@@ -244,10 +244,10 @@ def _half_detectors(examples: Mapping[str, RecordingExamples], shipped: Detector
 def _leave_one_out(record: str, detector: Detector, examples: Mapping[str, RecordingExamples]) -> Detector:
     """Take the scales and thresholds of a detector from all records but one."""
     assert detector.recordings is not None
-    others = [each.beats for name, each in examples.items() if name != record and each.beats is not None]
-    rules, nothing = JudgingRules.of(detector), [np.empty(0)] * len(others)
+    rest = [each.beats for name, each in examples.items() if name != record and each.beats is not None]
+    rules, no_population = JudgingRules.of(detector), [np.empty(0)] * len(rest)
     scales = Scales(rules.shape, rules.p_wave, rules.population)
-    scores = calibrate_recordings(others, nothing, scales, rules.intervals).with_baseline
+    scores = calibrate_recordings(rest, no_population, scales, rules.intervals).with_baseline
     return replace(detector, recordings=replace(detector.recordings, with_baseline=scores))
 
 
@@ -257,20 +257,44 @@ def _result(recording: Recording, record: str, detector: Detector, peers: Iterab
         analysis = analyse(recording, detector)
     except EctopyError as error:
         raise DataError(f"record {record}: {error}") from error
-    rate, samples = recording.sampling_rate_hz, len(recording.signal)
+    scores = {name: _peer_score(name, analysis, detector) for name in peers}
+    return result_of(analysis, recording.annotations, len(recording.signal), recording.sampling_rate_hz, scores)
+
+
+def result_of(
+    analysis: Analysis, reference: Annotations, samples: int, sampling_rate_hz: float, scores: Mapping[str, Scores]
+) -> RecordResult:
+    """Compare the analysis of a record, and scores of peers, with the reference after the first five minutes.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    reference : Annotations
+    samples : int
+        Length of the recording.
+    sampling_rate_hz : float
+    scores : mapping of str to ndarray of float64, shape (n,)
+        Of the beats of the analysis, by peer.
+    """
     hints = _hints(analysis)
-    classes = matched_classes(recording.annotations, hints, sampling_rate_hz=rate, samples=samples, label_map=LABEL_MAP)
+    classes = classes_of(analysis, reference, samples, sampling_rate_hz)
     matched = np.isin(classes, _SCORED)
     readable = np.not_equal(analysis.verdict, Verdict.UNREADABLE)
     scored = matched & readable
-    scores = {_OURS: analysis.score, **{name: _peer_score(name, analysis, detector) for name in peers}}
     return RecordResult(
         classes=classes[scored],
-        scores={name: score[scored] for name, score in scores.items()},
+        scores={name: score[scored] for name, score in {OURS: analysis.score, **scores}.items()},
         unreadable=int(np.sum(matched & ~readable)),
         flagged_normals=int(np.sum((classes == "N") & analysis.abnormal)),
-        hours=(recording.duration_s - LEARNING_S) / 3600,
-        comparison=compare(recording.annotations, hints, sampling_rate_hz=rate, samples=samples, label_map=LABEL_MAP),
+        hours=(samples / sampling_rate_hz - LEARNING_S) / 3600,
+        comparison=compare(reference, hints, sampling_rate_hz=sampling_rate_hz, samples=samples, label_map=LABEL_MAP),
+    )
+
+
+def classes_of(analysis: Analysis, reference: Annotations, samples: int, sampling_rate_hz: float) -> NDArray[np.str_]:
+    """Return the class of each beat of an analysis by the reference; empty in the first five minutes, or unmatched."""
+    return matched_classes(
+        reference, analysis.annotations(), sampling_rate_hz=sampling_rate_hz, samples=samples, label_map=LABEL_MAP
     )
 
 
@@ -285,7 +309,10 @@ def _peer_score(name: str, analysis: Analysis, detector: Detector) -> Scores:
         return knn_score(analysis.beats)
     if name == "pca":
         return pca_score(analysis.beats)
-    # The shape by other people's beats instead of the patient's own, with the same timing.
-    rules = JudgingRules.of(detector)
-    difference = population_difference(detector, analysis.beats, usual_height_mv(analysis.beats))
+    return population_score(analysis, JudgingRules.of(detector))
+
+
+def population_score(analysis: Analysis, rules: JudgingRules) -> Scores:
+    """Score beats with the shape by other people's beats instead of the patient's own, and the same timing."""
+    difference = population_difference(rules.detector, analysis.beats, usual_height_mv(analysis.beats))
     return combined_score(rules.population.deviates(difference), np.full(len(difference), np.nan), analysis.timing)

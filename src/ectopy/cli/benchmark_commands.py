@@ -111,6 +111,32 @@ def benchmark_mitdb_command(
     _run(measure, mitdb.renderables, json, overwrite, [data])
 
 
+@benchmark_app.command("strangers")
+def benchmark_strangers_command(
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="A folder that holds databases, mitdb, qtdb ...; by default where data are kept.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many trainings for each database.")] = 3,
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train without one database and judge its patients, for each in turn; ours and the peers on the same beats."""
+    from ectopy.benchmarks.strangers_benchmark import benchmark_strangers
+    from ectopy.cli.output import strangers
+
+    folders = data or []
+
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        return benchmark_strangers(folders, seeds, progress=progress)
+
+    _run(measure, strangers.renderables, json, overwrite, folders)
+
+
 @benchmark_app.command("alarms")
 def benchmark_alarms_command(
     data: MitdbFolder,

@@ -207,13 +207,13 @@ def training_beats_of(labelled: LabelledRecording, beats: BeatSegments) -> Train
     difference = None if template is None else compare(beats, template)
     later = evenly_spaced(np.flatnonzero(normal & (beats.times_s >= LEARNING_S)), _CALIBRATING_PER_RECORD)
     later = later[:0] if difference is None else later
-    nothing = np.empty(0)
+    empty = np.empty(0)
     return TrainingBeats(
         rows=rows.reshape(-1, rows.shape[2]),
         learned=learned,
         later=later,
-        shape=nothing if difference is None else difference.shape[later],
-        p_wave=nothing if difference is None else difference.p_wave[later],
+        shape=empty if difference is None else difference.shape[later],
+        p_wave=empty if difference is None else difference.p_wave[later],
         rr_s=beats.rr_s,
         next_s=beats.next_s,
         usual_shape=np.zeros(len(beats), np.bool_) if difference is None else difference.window < CHANGED_SHAPE,

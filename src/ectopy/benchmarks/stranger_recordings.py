@@ -1,0 +1,162 @@
+"""Recordings of databases, read once for all detectors that judge them or learn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.analysis import Analysis
+from ectopy.analysis.analysis import analyse_beats
+from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate, learn_normal, learning_beats
+from ectopy.analysis.reconstruction import ReconstructionNetwork, learn_spread, reconstruction_error
+from ectopy.analysis.verdicts import JudgingRules
+from ectopy.arguments import Progress, silent
+from ectopy.datasets.databases import DATABASES, read_database
+from ectopy.datasets.labelled_recording import LabelledRecording
+from ectopy.errors import DataError, EctopyError
+from ectopy.presentation import short_repr
+from ectopy.recording import Annotations
+from ectopy.signal.beat_segments import BeatSegments
+from ectopy.signal.recording_signal import ReadRecording, read_recording
+from ectopy.training.recording_examples import RecordingExamples, examples_of, normal_beats
+from ectopy.training.train_reconstruction import ReconstructionExamples, reconstruction_examples
+
+HELD_OUT = ("qtdb", "mitdb", "cinc2017")
+"""Databases that are held out, one after the other; the others are always learned from."""
+
+_SINUS_RHYTHM = "N"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSignal:
+    """The signal of a recording, read.
+
+    Attributes
+    ----------
+    read : ReadRecording
+    leads : tuple of str
+    sampling_rate_hz : float
+    samples : int
+    reference : Annotations or None
+        None where the database does not label beats.
+    normal : PatientTemplate or None
+        The template of the first five minutes; None where it cannot be learned.
+    spread_mv : ndarray of float64, shape (leads, 140)
+        The usual distance from it.
+    """
+
+    __repr__ = short_repr
+
+    read: ReadRecording
+    leads: tuple[str, ...]
+    sampling_rate_hz: float
+    samples: int
+    reference: Annotations | None
+    normal: PatientTemplate | None
+    spread_mv: NDArray[np.float64]
+
+    @property
+    def beats(self) -> BeatSegments:
+        """Return all heartbeats, readable only where the leads are."""
+        return self.read.beats
+
+    def analysis(self, rules: JudgingRules) -> Analysis:
+        """Judge the beats."""
+        return analyse_beats(self.read, self.leads, self.sampling_rate_hz, rules)
+
+    def error(self, network: ReconstructionNetwork) -> NDArray[np.float64]:
+        """Return what the network does not reconstruct of the beats; NaN without a template."""
+        if self.normal is None:
+            return np.full(len(self.beats), np.nan)
+        return reconstruction_error(self.beats, self.normal, self.spread_mv, network).whole
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerRecording:
+    """One recording, to learn from and to be judged.
+
+    Attributes
+    ----------
+    examples : RecordingExamples
+        What detectors learn from it.
+    reconstruction : ReconstructionExamples or None
+        What the network that reconstructs beats learns from it; None without a template or normal beats.
+    signal : ReadSignal or None
+        None in a database that is never held out.
+    """
+
+    __repr__ = short_repr
+
+    examples: RecordingExamples
+    reconstruction: ReconstructionExamples | None
+    signal: ReadSignal | None
+
+    @property
+    def labelled(self) -> LabelledRecording:
+        """Return the labels, without the signal."""
+        return self.examples.labelled
+
+
+def read_recordings(places: Mapping[str, Path], progress: Progress = silent) -> list[StrangerRecording]:
+    """Read databases.
+
+    Parameters
+    ----------
+    places : mapping of str to Path
+        Folder of each database, from `find_sources`.
+    progress : callable
+        Called with recordings done, recordings in all, and the current one.
+
+    Raises
+    ------
+    DataError
+        If a recording cannot be used.
+    """
+    total = sum(len(DATABASES[name].records(place)) for name, place in places.items())
+    recordings: list[StrangerRecording] = []
+    for name, place in places.items():
+        for labelled in read_database(name, place):
+            progress(len(recordings), total, f"reading {name} {labelled.name}")
+            recordings.append(_read(labelled))
+    return recordings
+
+
+def _read(labelled: LabelledRecording) -> StrangerRecording:
+    try:
+        examples = examples_of(labelled)
+        signal = _read_signal(labelled) if labelled.database in HELD_OUT else None
+    except EctopyError as error:
+        raise DataError(f"{labelled.database} {labelled.name}: {error}") from error
+    return StrangerRecording(examples, None if signal is None else _reconstruction_examples(labelled, signal), signal)
+
+
+def _read_signal(labelled: LabelledRecording) -> ReadSignal:
+    recording = labelled.recording
+    assert recording is not None
+    read = read_recording(recording)
+    normal = learn_normal(read.beats, recording.leads)
+    return ReadSignal(
+        read,
+        recording.leads,
+        recording.sampling_rate_hz,
+        len(recording.signal),
+        recording.annotations,
+        normal,
+        np.empty(0) if normal is None else learn_spread(read.beats, normal, learning_beats(read.beats)),
+    )
+
+
+def _reconstruction_examples(labelled: LabelledRecording, signal: ReadSignal) -> ReconstructionExamples | None:
+    """Take normal beats after the learning time; of short recordings, which have none, all of those in sinus rhythm."""
+    if signal.normal is None:
+        return None
+    if labelled.beats is not None:
+        normal = normal_beats(signal.beats, labelled.beats) & (signal.beats.times_s >= LEARNING_S)
+    else:
+        normal = np.full(len(signal.beats), labelled.label == _SINUS_RHYTHM)
+    examples = reconstruction_examples(signal.beats, signal.normal, signal.spread_mv, np.flatnonzero(normal))
+    return examples if len(examples) else None

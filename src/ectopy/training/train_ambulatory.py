@@ -111,7 +111,9 @@ def train_ambulatory(
 ) -> Detector:
     """Train a detector for recordings.
 
-    Patients are held out as a whole, so that the population is calibrated on people outside its training.
+    Patients are held out as a whole, so that the population is calibrated on people outside its training. Scales come
+    from the recordings of other databases than MIT-BIH, and the threshold from those of MIT-BIH, half hours that nobody
+    selected for clean signals; from all recordings where there are no such.
 
     Parameters
     ----------
@@ -129,7 +131,7 @@ def train_ambulatory(
     NotEnoughNormalsError
         If there are fewer patients than members, or too few normals for the rule.
     """
-    used = [(example.labelled.patient, example.beats) for example in examples if example.beats is not None]
+    used = [(example.labelled, example.beats) for example in examples if example.beats is not None]
     if not used:
         raise NotEnoughNormalsError("there are no normal beats to learn from; give recordings with reference labels.")
     recordings = [beats for _, beats in used]
@@ -139,25 +141,27 @@ def train_ambulatory(
     beats = Beats(
         np.concatenate([recording.rows for recording in recordings]), AMBULATORY_LAYOUT, source=_source(examples)
     )
-    _, patients = np.unique([patient for patient, _ in used], return_inverse=True)
+    _, patients = np.unique([labelled.patient for labelled, _ in used], return_inverse=True)
     groups = np.repeat(patients, [len(recording.rows) for recording in recordings])
     detector = train(beats, settings, rule, random_state=random_state, progress=progress, groups=groups)
     population = [
         rows.reshape(len(recording.learned), -1).mean(axis=1)
         for recording, rows in zip(recordings, _of_recordings(detector.calibration, recordings), strict=True)
     ]
-    scales = measure_scales(*_outside_mitdb(used, population))
-    return replace(detector, recordings=calibrate_recordings(recordings, population, scales, model))
+    other_patients = np.array([not labelled.patient.startswith(f"{mitdb_records.NAME}/") for labelled, _ in used])
+    of_mitdb = np.array([labelled.database == mitdb_records.NAME for labelled, _ in used])
+    scales = measure_scales(*_selected(recordings, population, other_patients))
+    everybody = calibrate_recordings(recordings, population, scales, model)
+    ambulatory = calibrate_recordings(*_selected(recordings, population, of_mitdb), scales, model)
+    return replace(detector, recordings=replace(everybody, with_baseline=ambulatory.with_baseline))
 
 
-def _outside_mitdb(
-    used: Sequence[tuple[str, TrainingBeats]], population: Sequence[NDArray[np.float64]]
+def _selected(
+    recordings: Sequence[TrainingBeats], population: Sequence[NDArray[np.float64]], rows_used: NDArray[np.bool_]
 ) -> tuple[list[TrainingBeats], list[NDArray[np.float64]]]:
-    """Select the recordings that scales come from: those of MIT-BIH remain a test, unless there are no others."""
-    outside = [row for row, (patient, _) in enumerate(used) if not patient.startswith(f"{mitdb_records.NAME}/")]
-    if not any(len(used[row][1].later) for row in outside):
-        outside = list(range(len(used)))
-    return [used[row][1] for row in outside], [population[row] for row in outside]
+    """Select recordings; all of them where none of these has beats after its first five minutes."""
+    rows = [row for row in np.flatnonzero(rows_used).tolist() if len(recordings[row].later)] or range(len(recordings))
+    return [recordings[row] for row in rows], [population[row] for row in rows]
 
 
 def _source(examples: Sequence[RecordingExamples]) -> str:

@@ -118,7 +118,7 @@ def test_a_run_is_early_to_its_end(interval_s: float):
 
 @pytest.mark.parametrize(
     ("interval_s", "usual_shape", "after"),
-    [(0.65, False, 16), (0.5, True, 16), (0.4, False, 200)],
+    [(0.65, False, 8), (0.5, True, 16), (0.4, False, 200)],
     ids=["slow", "usual shape", "fast"],
 )
 def test_a_faster_rhythm_that_lasts_is_accepted(interval_s: float, usual_shape: bool, after: int):

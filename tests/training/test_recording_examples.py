@@ -148,13 +148,13 @@ def test_a_detector_for_recordings_is_trained_and_calibrated_on_them(recording: 
     assert result.abnormal[~ventricular].mean() < 0.1
 
 
-def test_scales_are_those_of_databases_other_than_mit_bih(examples: RecordingExamples):
-    few = replace(examples.beats, shape=examples.beats.shape + 1)
-    used = [("mitdb/100", examples.beats), ("ltafdb/1", few)]
-    recordings, population = module._outside_mitdb(used, [np.zeros(1), np.ones(1)])
-    assert recordings == [few]
-    assert population == [np.ones(1)]
-    assert module._outside_mitdb(used[:1], [np.zeros(1)])[0] == [examples.beats]
+def test_recordings_with_later_beats_are_selected_or_all(examples: RecordingExamples):
+    other = replace(examples.beats, shape=examples.beats.shape + 1)
+    both, population = [examples.beats, other], [np.zeros(1), np.ones(1)]
+    assert module._selected(both, population, np.array([False, True])) == ([other], [np.ones(1)])
+    assert module._selected(both, population, np.array([False, False]))[0] == both
+    short = replace(other, later=other.later[:0])
+    assert module._selected([examples.beats, short], population, np.array([False, True]))[0] == [examples.beats, short]
 
 
 def test_nothing_to_learn_from_is_told(examples: RecordingExamples):

@@ -177,7 +177,7 @@ class IntervalHistory:
     early : int
         Number of surprisingly early ones in a row.
     doubtful : int
-        Number of these that are rather a new rhythm: hardly early, slower than a tachycardia, or with the usual shape.
+        Number of reasons why these are rather a new rhythm: hardly early, slower than a tachycardia, the usual shape.
     """
 
     __repr__ = short_repr
@@ -290,7 +290,7 @@ def _after(
     early, doubtful = (0, 0) if is_known[:-1].any() else (history.early, history.doubtful)
     hardly_early = block[-1] - usual[len(block) - 1] > _EARLY_RATIO
     early += 1
-    doubtful += int(hardly_early or block[-1] >= math.log(_FAST_S) or usual_shape[-1])
+    doubtful += int(hardly_early) + int(block[-1] >= math.log(_FAST_S)) + int(usual_shape[-1])
     if doubtful >= _MOST_DOUBTFUL or early >= _MOST_EARLY:
         return IntervalHistory(latest, latest)
     return IntervalHistory(expected, latest, early, doubtful)

@@ -23,7 +23,7 @@ from ectopy.monitor import Limits, Monitor, MonitorState, chunks
 from ectopy.presentation import short_repr
 from ectopy.recording import Recording
 
-MOST = 500
+MOST = 600
 
 
 def public() -> Iterator[type]:

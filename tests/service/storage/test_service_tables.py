@@ -13,6 +13,7 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import DataError
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, Monitor, MonitorState, chunks
 from ectopy.service.storage import StepRecord, Store
+from ectopy.service.storage.stored_keys import StoredKey
 
 NOW = 1_767_225_600.0
 ECTOPIC = ("ventricular-like", "supraventricular-like")
@@ -51,10 +52,14 @@ def events_of(watched: list[tuple[StepRecord, ...]], kind: type) -> list[Event]:
     return [event for steps in watched for step in steps for event in step.events if isinstance(event, kind)]
 
 
+def new_key(name: str, scopes: tuple[str, ...], created_time: float = NOW) -> StoredKey:
+    return StoredKey(0, name, scopes, created_time)
+
+
 def test_a_key_is_found_by_its_digest_until_it_is_removed(store: Store):
     keys = store.keys
-    send_key = keys.add("one", "d1", ("send", "view"), NOW)
-    admin_key = keys.add("other", "d2", ("administer",), NOW + 1)
+    send_key = keys.add(new_key("one", ("send", "view")), "d1")
+    admin_key = keys.add(new_key("other", ("administer",), NOW + 1), "d2")
     assert keys.all() == [send_key, admin_key]
     assert keys.get("d1") == send_key
     assert keys.get("d3") is None
@@ -66,20 +71,21 @@ def test_a_key_is_found_by_its_digest_until_it_is_removed(store: Store):
 
 def test_a_key_keeps_for_whom_it_sends_and_how_long(store: Store):
     keys = store.keys
-    restricted = keys.add("one", "d1", ("send",), NOW, patients=("ä, b", "c"), devices=("x",), expires=NOW + 1)
+    one = replace(new_key("one", ("send",)), patients=("ä, b", "c"), devices=("x",), expires_time=NOW + 1)
+    restricted = keys.add(one, "d1")
     assert keys.get("d1") == restricted
-    assert (restricted.patients, restricted.devices, restricted.expires) == (("ä, b", "c"), ("x",), NOW + 1)
-    of_no_patient = keys.add("two", "d2", ("send",), NOW, patients=())
+    assert (restricted.patients, restricted.devices, restricted.expires_time) == (("ä, b", "c"), ("x",), NOW + 1)
+    of_no_patient = keys.add(replace(new_key("two", ("send",)), patients=()), "d2")
     assert keys.get("d2") == of_no_patient
     assert of_no_patient.patients == ()
     # As in a database from before keys had this.
-    assert keys.add("three", "d3", ("send",), NOW).patients is None
+    assert keys.add(new_key("three", ("send",)), "d3").patients is None
     assert keys.digests() >= {"d1", "d2", "d3"}
 
 
 def test_a_session_lasts_until_its_time_its_end_or_that_of_its_key(store: Store):
     keys = store.keys
-    key = keys.add("one", "d1", ("view",), NOW)
+    key = keys.add(new_key("one", ("view",)), "d1")
     keys.open_session("s1", key.id, NOW, NOW + 10)
     keys.open_session("s2", key.id, NOW, NOW + 10)
     assert keys.session("s1", NOW + 9.9) == (key, NOW + 10)

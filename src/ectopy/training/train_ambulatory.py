@@ -151,9 +151,9 @@ def train_ambulatory(
     other_patients = np.array([not labelled.patient.startswith(f"{mitdb_records.NAME}/") for labelled, _ in used])
     of_mitdb = np.array([labelled.database == mitdb_records.NAME for labelled, _ in used])
     scales = measure_scales(*_selected(recordings, population, other_patients))
-    everybody = calibrate_recordings(recordings, population, scales, model)
+    of_all = calibrate_recordings(recordings, population, scales, model)
     ambulatory = calibrate_recordings(*_selected(recordings, population, of_mitdb), scales, model)
-    return replace(detector, recordings=replace(everybody, with_baseline=ambulatory.with_baseline))
+    return replace(detector, recordings=replace(of_all, with_baseline=ambulatory.with_baseline))
 
 
 def _selected(

@@ -37,8 +37,8 @@ _LATEST = 32
 _USUAL_S = 0.8
 _FURTHEST = 1.5
 _LEAST_SPREAD = 0.01
-_ROWS = 64
-_RAREST = 1e-15
+_ROWS, _AT_ONCE = 8, 64
+_RAREST, _COMMONEST = 1e-15, 1.0 - 1e-15
 _SURPRISING = 2.0
 _EARLY_RATIO = math.log(0.75)
 _FAST_S = 0.6
@@ -86,13 +86,13 @@ class IntervalModel:
         values = rows.reshape(blocks, _ROWS, -1)
         for matrix, offset in self._layers[:-1]:
             values = values @ matrix + offset
-            values = values * expit(values)
+            values = values / (1.0 + np.exp(-values))
         matrix, offset = self._layers[-1]
         outputs = (values @ matrix + offset).reshape(blocks * _ROWS, 3, COMPONENTS)[: len(inputs)]
         # Weights add up to 1; locations are relative to the usual interval.
         weights = np.exp(outputs[:, 0] - outputs[:, 0].max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
-        scales = np.exp(np.clip(outputs[:, 2], *LOG_SCALES))
+        scales = np.exp(np.minimum(np.maximum(outputs[:, 2], LOG_SCALES[0]), LOG_SCALES[1]))
         enough = np.isfinite(windows).sum(axis=1) >= LEAST_INTERVALS
         return Prediction(weights, outputs[:, 1] + usual[:, None], scales, usual, enough)
 
@@ -104,19 +104,17 @@ def features(windows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     the median, the spread and the number of the intervals.
     """
     usual = np.nan_to_num(lower_median(windows))
-    relative = np.clip(windows - usual[:, None], -_FURTHEST, _FURTHEST)
+    relative = np.minimum(np.maximum(windows - usual[:, None], -_FURTHEST), _FURTHEST)
     spread = 1.4826 * np.nan_to_num(lower_median(np.abs(relative)))
     latest = relative[:, : -_LATEST - 1 : -1]
     is_known = np.isfinite(latest)
-    overall = np.stack(
-        [
-            usual - math.log(_USUAL_S),
-            np.log(spread + _LEAST_SPREAD) + 3.0,
-            np.isfinite(windows).sum(axis=1) / HISTORY,
-        ],
-        axis=1,
-    )
-    return np.concatenate([np.where(is_known, latest, 0.0), is_known, overall], axis=1), usual
+    inputs = np.empty((len(windows), 2 * _LATEST + 3))
+    inputs[:, :_LATEST] = np.where(is_known, latest, 0.0)
+    inputs[:, _LATEST : 2 * _LATEST] = is_known
+    inputs[:, -3] = usual - math.log(_USUAL_S)
+    inputs[:, -2] = np.log(spread + _LEAST_SPREAD) + 3.0
+    inputs[:, -1] = np.isfinite(windows).sum(axis=1) / HISTORY
+    return inputs, usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +153,9 @@ class Prediction:
     def _deviates(self, log_s: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
         standard = sign * (log_s[:, None] - self.locations) / self.scales
         share = (self.weights * expit(standard)).sum(axis=1)
-        is_known = self.enough & np.isfinite(log_s)
-        deviates: NDArray[np.float64] = np.where(is_known, -ndtri(np.clip(share, _RAREST, 1.0)), 0.0)
-        return np.clip(deviates, -8.0, 8.0)
+        share = np.minimum(np.maximum(share, _RAREST), _COMMONEST)
+        deviates: NDArray[np.float64] = np.where(self.enough & np.isfinite(log_s), -ndtri(share), 0.0)
+        return deviates
 
 
 def _empty_history() -> NDArray[np.float64]:
@@ -243,7 +241,7 @@ def time_beats(
     start = 0
     while start < len(log_s):
         # Predict a block as if no interval in it were surprising, and use it up to the first that is.
-        block = log_s[start : start + _ROWS - 1]
+        block = log_s[start : start + _AT_ONCE - 1]
         is_known = np.isfinite(block)
         prediction = model.predict(_windows(history.expected, block, is_known))
         of_block = prediction[:-1].early(block)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +33,15 @@ class NormalScale:
     __repr__ = short_repr
 
     quantiles: NDArray[np.float64]
+    _tail_starts: float = field(init=False, repr=False, compare=False)
+    _usual_excess: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.quantiles.shape != (QUANTILES,) or not (np.diff(self.quantiles) >= 0).all():
             raise DataError(f"a scale needs {QUANTILES} ascending quantiles")
+        starts = float(self.quantiles[_TAIL])
+        object.__setattr__(self, "_tail_starts", starts)
+        object.__setattr__(self, "_usual_excess", max(float(self.quantiles[_TAIL:].mean()) - starts, _LEAST_EXCESS))
 
     @classmethod
     def of(cls, values: NDArray[np.float64]) -> NormalScale:
@@ -49,8 +54,9 @@ class NormalScale:
         Beyond the last hundredth of the normal beats, where there are few, the tail is taken as exponential. NaN stays.
         """
         above = 1.0 - np.interp(values, self.quantiles, _SHARES)
-        tail = self.quantiles[_TAIL:] - self.quantiles[_TAIL]
-        excess = np.maximum(values - self.quantiles[_TAIL], 0.0) / max(float(tail.mean()), _LEAST_EXCESS)
-        above = np.where(excess > 0, (1.0 - _SHARES[_TAIL]) * np.exp(-excess), above)
-        deviates: NDArray[np.float64] = -ndtri(np.clip(above, _RAREST, _COMMONEST))
-        return np.where(np.isnan(values), np.nan, deviates)
+        beyond = values > self._tail_starts
+        if beyond.any():
+            excess = (values[beyond] - self._tail_starts) / self._usual_excess
+            above[beyond] = (1.0 - _SHARES[_TAIL]) * np.exp(-excess)
+        deviates: NDArray[np.float64] = -ndtri(np.minimum(np.maximum(above, _RAREST), _COMMONEST))
+        return deviates

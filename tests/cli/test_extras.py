@@ -124,6 +124,7 @@ BASE = {
     ),
     "benchmark ecg5000": ([["benchmark", "ecg5000"], "train"],),
     **{f"benchmark {name}": ([["benchmark", name, "--data", "."], None],) for name in BENCHMARKS_OF_RECORDS},
+    "benchmark strangers": ([["benchmark", "strangers", "--data", "databases"], "train"],),
     "benchmark holter": ([["benchmark", "holter", "--hours", "0.2"], None],),
     "benchmark monitor": (
         [["benchmark", "monitor"], "service"],

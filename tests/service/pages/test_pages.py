@@ -1160,7 +1160,9 @@ def test_a_tile_with_an_alarm_covers_none_of_its_figures(
             # A note, such as that nobody sends any more, comes without moving what is below.
             without, noted = page.locator(".tile.high").evaluate_all(
                 """tiles => [true, false].map((hidden) => tiles.map((tile) => {
-                  tile.querySelector(".note").hidden = hidden;
+                  const note = tile.querySelector(".note");
+                  note.textContent = "No signal for 9 s";
+                  note.hidden = hidden;
                   return tile.getBoundingClientRect().height;
                 }))"""
             )

@@ -26,7 +26,7 @@ from support.server import PATIENCE_S, Service, messages, running, small, troubl
 MSGPACK = {"Content-Type": "application/msgpack"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def patient(service: Service) -> str:
     """Somebody whose minute of trouble has been watched."""
     with service.client() as client:

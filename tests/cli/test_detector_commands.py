@@ -83,6 +83,14 @@ def test_a_detector_for_recordings_is_trained_on_a_folder_of_databases(ectopy, t
     assert ectopy("detect", bundle, tmp_path / "mitdb" / f"{DS1[0]}.hea").status == 0
 
 
+@pytest.mark.parametrize(
+    ("data", "options", "says"),
+    [("ambulatory", ("--split", "ds1"), "--split"), ("simulated", ("--data", "."), "--data")],
+)
+def test_options_of_other_data_are_rejected_in_training(ectopy, tmp_path: Path, data: str, options: tuple, says: str):
+    assert_refused(ectopy("train", data, *options, "-o", tmp_path / "own.ectopy"), says)
+
+
 def test_evaluate_gives_figures_and_a_report(ectopy, bundle: Path, tmp_path: Path):
     report = tmp_path / "report.html"
     done = assert_success(

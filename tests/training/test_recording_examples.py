@@ -56,9 +56,9 @@ def test_only_normal_beats_are_learned(labelled: LabelledRecording, examples: Re
     nearest = np.abs(beats.times_s[:, None] - labelled.beats.times_s).argmin(axis=1)
     classes = labelled.beats.classes[nearest]
     assert np.mean(classes == "V") > 0.05
-    assert set(classes[examples.beats.learned]) == set(classes[examples.beats.later]) == {"N"}
-    assert len(examples.beats.rows) == 2 * len(examples.beats.learned)
-    assert (beats.times_s[examples.beats.later] >= 300).all()
+    assert set(classes[examples.beats.training_beats]) == set(classes[examples.beats.later_beats]) == {"N"}
+    assert len(examples.beats.rows) == 2 * len(examples.beats.training_beats)
+    assert (beats.times_s[examples.beats.later_beats] >= 300).all()
     assert normal_beats(beats, labelled.beats).sum() == pytest.approx(np.sum(labelled.beats.is_normal), rel=0.02)
 
 
@@ -75,7 +75,7 @@ def test_a_recording_without_labels_of_beats_is_learned_only_as_sinus_rhythm():
         examples = examples_of(whole(recording, "cinc2017", label))
         assert (examples.beats is not None) == is_learned
         assert (examples.intervals is not None) == (label in "NA")
-        assert not is_learned or len(examples.beats.later) == 0
+        assert not is_learned or len(examples.beats.later_beats) == 0
 
 
 @pytest.mark.parametrize(("leads", "most"), [(1, 20), (3, 18), (12, 12)])
@@ -139,8 +139,8 @@ def test_a_detector_for_recordings_is_trained_and_calibrated_on_them(recording: 
     detector = train_ambulatory(examples, settings, rule, random_state=0)
     calibration = detector.recordings
     assert detector.card.source == "ltafdb (3 patients)"
-    assert len(calibration.without_baseline) == sum(len(each.beats.learned) for each in examples)
-    assert len(calibration.with_baseline) == sum(len(each.beats.later) for each in examples)
+    assert len(calibration.without_baseline) == sum(len(each.beats.training_beats) for each in examples)
+    assert len(calibration.with_baseline) == sum(len(each.beats.later_beats) for each in examples)
     result = analyse(recording, detector)
     marks = recording.annotations.positions[recording.annotations.symbols == "V"]
     ventricular = np.abs(result.positions[:, None] - marks).min(axis=1) < 0.1 * recording.sampling_rate_hz
@@ -151,15 +151,15 @@ def test_a_detector_for_recordings_is_trained_and_calibrated_on_them(recording: 
 def test_recordings_with_later_beats_are_selected_or_all(examples: RecordingExamples):
     other = replace(examples.beats, shape=examples.beats.shape + 1)
     both, population = [examples.beats, other], [np.zeros(1), np.ones(1)]
-    assert module._selected(both, population, np.array([False, True])) == ([other], [np.ones(1)])
-    assert module._selected(both, population, np.array([False, False]))[0] == both
-    short = replace(other, later=other.later[:0])
-    assert module._selected([examples.beats, short], population, np.array([False, True]))[0] == [examples.beats, short]
+    assert module._select(both, population, np.array([False, True])) == ([other], [np.ones(1)])
+    assert module._select(both, population, np.array([False, False]))[0] == both
+    short = replace(other, later_beats=other.later_beats[:0])
+    assert module._select([examples.beats, short], population, np.array([False, True]))[0] == [examples.beats, short]
 
 
 def test_nothing_to_learn_from_is_told(examples: RecordingExamples):
     with pytest.raises(NotEnoughNormalsError, match="no normal beats"):
         train_ambulatory([])
-    short = replace(examples.beats, later=examples.beats.later[:0], shape=np.empty(0), p_wave=np.empty(0))
+    short = replace(examples.beats, later_beats=examples.beats.later_beats[:0], shape=np.empty(0), p_wave=np.empty(0))
     with pytest.raises(NotEnoughNormalsError, match="first five minutes"):
-        module.measure_scales([short], [np.zeros(len(short.learned))])
+        module.measure_scales([short], [np.zeros(len(short.training_beats))])

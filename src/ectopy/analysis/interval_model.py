@@ -37,7 +37,7 @@ _LATEST = 32
 _USUAL_S = 0.8
 _FURTHEST = 1.5
 _LEAST_SPREAD = 0.01
-_ROWS, _AT_ONCE = 8, 64
+_ROWS, _AT_ONCE = 8, 31  # a block of intervals, and the prediction after it, fill rows
 _RAREST, _COMMONEST = 1e-15, 1.0 - 1e-15
 _SURPRISING = 2.0
 _EARLY_RATIO = math.log(0.75)
@@ -241,9 +241,11 @@ def time_beats(
     start = 0
     while start < len(log_s):
         # Predict a block as if no interval in it were surprising, and use it up to the first that is.
-        block = log_s[start : start + _AT_ONCE - 1]
+        block = log_s[start : start + _AT_ONCE]
         is_known = np.isfinite(block)
         prediction = model.predict(_windows(history.expected, block, is_known))
+        if start:
+            pause[start - 1] = prediction[:1].late(next_log_s[start - 1 : start])[0]
         of_block = prediction[:-1].early(block)
         surprising = np.flatnonzero(of_block > _SURPRISING)
         count = int(surprising[0]) + 1 if len(surprising) else len(block)
@@ -252,13 +254,13 @@ def time_beats(
         history = _after(
             history, block[:count], is_known[:count], bool(len(surprising)), prediction.usual, usual_shape[start:stop]
         )
-        # The pause after a beat is judged by the history with its own interval, if that was not surprising.
-        after = prediction[1 : count + 1]
-        pause[start:stop] = after.late(next_log_s[start:stop])
-        if len(surprising):
-            last = slice(stop - 1, stop)
-            pause[last] = model.predict(history.expected[None]).late(next_log_s[last])
+        # The pause after a beat is judged by the history with its own interval, unless that was surprising; so that of
+        # the last one by the first prediction of the next block.
+        pause[start : stop - 1] = prediction[1:count].late(next_log_s[start : stop - 1])
         start = stop
+    if start:
+        after = model.predict(history.expected[None]) if len(surprising) else prediction[count : count + 1]
+        pause[-1] = after.late(next_log_s[-1:])[0]
     return history, Timing(early, pause)
 
 
@@ -275,13 +277,13 @@ def _after(
     history: IntervalHistory,
     block: NDArray[np.float64],
     is_known: NDArray[np.bool_],
-    surprised: bool,
+    last_is_surprising: bool,
     usual: NDArray[np.float64],
     usual_shape: NDArray[np.bool_],
 ) -> IntervalHistory:
-    """Return the history after intervals, of which the last is surprisingly early if `surprised`."""
+    """Return the history after intervals, of which the last is surprisingly early if `last_is_surprising`."""
     latest = np.concatenate([history.latest, block[is_known]])[-HISTORY:]
-    if not surprised:
+    if not last_is_surprising:
         in_a_row = (0, 0) if is_known.any() else (history.early, history.doubtful)
         return IntervalHistory(np.concatenate([history.expected, block[is_known]])[-HISTORY:], latest, *in_a_row)
     expected = np.concatenate([history.expected, block[:-1][is_known[:-1]]])[-HISTORY:]

@@ -323,8 +323,7 @@ def own_samples(beats: BeatSegments) -> NDArray[np.bool_]:
     these are known; the 0.16 s around their own always belong to them.
     """
     since_s = np.where(np.isfinite(beats.rr_s), _PREVIOUS_BEAT_S - beats.rr_s, -np.inf)
-    # The interval after a beat, from its logs relative to the usual one.
-    next_s = beats.rr_s * np.exp(beats.prematurity + beats.delay)
+    next_s = beats.next_s
     until_s = np.where(np.isfinite(next_s) & (beats.delay != 0), next_s - _NEXT_BEAT_S, np.inf)
     own: NDArray[np.bool_] = np.minimum(since_s, -_CORE_S)[:, None] <= _POSITIONS_S
     return own & (np.maximum(until_s, _CORE_S)[:, None] >= _POSITIONS_S)

@@ -242,6 +242,7 @@ class PreviousBeat:
     limit_s : float
         In a run of early beats, the RR interval below which it continues; 0 outside of a run.
     row : Row
+    intervals : IntervalHistory
     """
 
     rr_s: float = float("nan")

@@ -140,7 +140,7 @@ def benchmark_strangers(
     left_out: dict[str, str] = {}
     for seed in range(seeds):
         for name in names:
-            strangers, training_set = _parted(recordings, name)
+            strangers, training_set = _hold_out(recordings, name)
             progress(next(steps), total, f"{name}, seed {seed}: training on {len(training_set)} other recordings")
             try:
                 judges = _train(training_set, seed, settings, intervals)
@@ -149,12 +149,12 @@ def benchmark_strangers(
                 continue
             progress(next(steps), total, f"{name}, seed {seed}: judging {len(strangers)} recordings")
             runs[name].append(_run(strangers, judges))
-    held_out = {name: _summary(*_parted(recordings, name), of_name) for name, of_name in runs.items() if of_name}
+    held_out = {name: _summary(*_hold_out(recordings, name), of_name) for name, of_name in runs.items() if of_name}
     progress(total, total, "done")
     return {"seeds": seeds, "held_out": held_out, "left_out": left_out}
 
 
-def _parted(
+def _hold_out(
     recordings: Sequence[StrangerRecording], name: str
 ) -> tuple[list[StrangerRecording], list[StrangerRecording]]:
     """Return the recordings of a database, and those of others without its patients."""

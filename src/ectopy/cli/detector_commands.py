@@ -69,6 +69,10 @@ def train(
     screen = terminal.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
+    if data == "ambulatory" and split:
+        raise SettingError("'ambulatory' learns from whole databases: --split is for other data.")
+    if data != "ambulatory" and sources:
+        raise SettingError("--data names databases for 'ambulatory'; leave it out for other data.")
     if data == "ambulatory":
         detector = _train_ambulatory(sources or [], output, screen, settings, rule, seed)
     else:

@@ -74,9 +74,10 @@ def find_sources(folders: Sequence[Path] = ()) -> dict[str, Path]:
         if place is not None:
             places[name] = place
     if not places:
+        where = f"in {', '.join(map(str, folders))}" if folders else "on this machine"
         raise DatasetUnavailableError(
-            f"there is no database to learn from on this machine; fetch some of {', '.join(DATABASES)} with "
-            "'ectopy fetch', or name the folder that holds them."
+            f"there is no database to learn from {where}; fetch some of {', '.join(DATABASES)} with 'ectopy fetch', or "
+            "name the folder in which their folders are."
         )
     return places
 
@@ -144,9 +145,9 @@ class TrainingBeats:
     ----------
     rows : ndarray of float32, shape (k * leads, 140)
         Normal beats in the layout of the population model, all leads of a beat together.
-    learned : ndarray of int, shape (k,)
+    training_beats : ndarray of int, shape (k,)
         Which beats of the recording these are.
-    later : ndarray of int, shape (m,)
+    later_beats : ndarray of int, shape (m,)
         Normal beats after the first five minutes; none where the patient's template could not be learned.
     shape, p_wave : ndarray of float64, shape (m,)
         Differences of these from the patient's own template, as in `BeatDifference`.
@@ -159,8 +160,8 @@ class TrainingBeats:
     __repr__ = short_repr
 
     rows: NDArray[np.float32]
-    learned: NDArray[np.intp]
-    later: NDArray[np.intp]
+    training_beats: NDArray[np.intp]
+    later_beats: NDArray[np.intp]
     shape: NDArray[np.float64]
     p_wave: NDArray[np.float64]
     rr_s: NDArray[np.float64]
@@ -198,11 +199,11 @@ def training_beats_of(labelled: LabelledRecording, beats: BeatSegments) -> Train
         _require_own_annotations(labelled.name, labelled.beats, beats)
         normal = normal_beats(beats, labelled.beats) & readable
     most = _TRAINING_PER_RECORD if labelled.duration_s > _SHORT_S else max(1, _ROWS_OF_SHORT // len(recording.leads))
-    learned = evenly_spaced(np.flatnonzero(normal), most)
-    if not len(learned):
+    selected = evenly_spaced(np.flatnonzero(normal), most)
+    if not len(selected):
         return None
     rows = population_beats(beats, usual_height_mv(beats)).samples
-    rows = rows.reshape(len(beats), len(recording.leads), -1)[learned]
+    rows = rows.reshape(len(beats), len(recording.leads), -1)[selected]
     template = learn_normal(beats, recording.leads)
     difference = None if template is None else compare(beats, template)
     later = evenly_spaced(np.flatnonzero(normal & (beats.times_s >= LEARNING_S)), _CALIBRATING_PER_RECORD)
@@ -210,8 +211,8 @@ def training_beats_of(labelled: LabelledRecording, beats: BeatSegments) -> Train
     empty = np.empty(0)
     return TrainingBeats(
         rows=rows.reshape(-1, rows.shape[2]),
-        learned=learned,
-        later=later,
+        training_beats=selected,
+        later_beats=later,
         shape=empty if difference is None else difference.shape[later],
         p_wave=empty if difference is None else difference.p_wave[later],
         rr_s=beats.rr_s,

@@ -47,7 +47,7 @@ def measure_scales(recordings: Sequence[TrainingBeats], population: Sequence[NDA
     ----------
     recordings : sequence of TrainingBeats
     population : sequence of ndarray of float64, shape (k,)
-        Of each recording, the differences of the beats `learned` from other people's, by autoencoders that never saw
+        Of each recording, the differences of the `training_beats` from other people's, by autoencoders that never saw
         the patient.
 
     Raises
@@ -55,7 +55,7 @@ def measure_scales(recordings: Sequence[TrainingBeats], population: Sequence[NDA
     NotEnoughNormalsError
         If no recording has normal beats after its first five minutes.
     """
-    if not sum(len(recording.later) for recording in recordings):
+    if not sum(len(recording.later_beats) for recording in recordings):
         raise NotEnoughNormalsError(
             "no recording has normal beats after its first five minutes, from which scales come; give longer ones."
         )
@@ -86,13 +86,13 @@ def calibrate_recordings(
     for recording, difference in zip(recordings, population, strict=True):
         timing = recording.timing(intervals)
         parts = scales.shape.deviates(recording.shape), scales.p_wave.deviates(recording.p_wave)
-        with_baseline.append(combined_score(*parts, timing[recording.later]))
+        with_baseline.append(combined_score(*parts, timing[recording.later_beats]))
         no_p_wave = np.full(len(difference), np.nan)
-        learned = recording.learned[: len(difference)]
-        without_baseline.append(combined_score(scales.population.deviates(difference), no_p_wave, timing[learned]))
+        beats = recording.training_beats[: len(difference)]
+        without_baseline.append(combined_score(scales.population.deviates(difference), no_p_wave, timing[beats]))
     return RecordingCalibration(
-        with_baseline=_thinned(with_baseline),
-        without_baseline=_thinned(without_baseline),
+        with_baseline=_thin(with_baseline),
+        without_baseline=_thin(without_baseline),
         shape_quantiles=scales.shape.quantiles,
         p_wave_quantiles=scales.p_wave.quantiles,
         population_quantiles=scales.population.quantiles,
@@ -145,22 +145,24 @@ def train_ambulatory(
     groups = np.repeat(patients, [len(recording.rows) for recording in recordings])
     detector = train(beats, settings, rule, random_state=random_state, progress=progress, groups=groups)
     population = [
-        rows.reshape(len(recording.learned), -1).mean(axis=1)
+        rows.reshape(len(recording.training_beats), -1).mean(axis=1)
         for recording, rows in zip(recordings, _of_recordings(detector.calibration, recordings), strict=True)
     ]
     other_patients = np.array([not labelled.patient.startswith(f"{mitdb_records.NAME}/") for labelled, _ in used])
     of_mitdb = np.array([labelled.database == mitdb_records.NAME for labelled, _ in used])
-    scales = measure_scales(*_selected(recordings, population, other_patients))
+    scales = measure_scales(*_select(recordings, population, other_patients))
     of_all = calibrate_recordings(recordings, population, scales, model)
-    ambulatory = calibrate_recordings(*_selected(recordings, population, of_mitdb), scales, model)
+    ambulatory = calibrate_recordings(*_select(recordings, population, of_mitdb), scales, model)
     return replace(detector, recordings=replace(of_all, with_baseline=ambulatory.with_baseline))
 
 
-def _selected(
+def _select(
     recordings: Sequence[TrainingBeats], population: Sequence[NDArray[np.float64]], rows_used: NDArray[np.bool_]
 ) -> tuple[list[TrainingBeats], list[NDArray[np.float64]]]:
     """Select recordings; all of them where none of these has beats after its first five minutes."""
-    rows = [row for row in np.flatnonzero(rows_used).tolist() if len(recordings[row].later)] or range(len(recordings))
+    rows = [row for row in np.flatnonzero(rows_used).tolist() if len(recordings[row].later_beats)] or range(
+        len(recordings)
+    )
     return [recordings[row] for row in rows], [population[row] for row in rows]
 
 
@@ -180,7 +182,7 @@ def _finite(values: Sequence[NDArray[np.float64]], at_least: int = 0) -> NDArray
     return together if len(together) >= at_least else np.zeros(at_least)
 
 
-def _thinned(scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _thin(scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the scores, or that many of their quantiles where there are more than a detector keeps."""
     finite = _finite(scores)
     if len(finite) <= _MOST_SCORES:

@@ -913,7 +913,8 @@ def _accept_peaks(
 
 def _step_of(row: tuple[Peak, ...]) -> float:
     """Return the mean interval of four wide peaks that are alike and come in step; 0 where they do not."""
-    if len(row) < _ROW:
+    # Most rows are too slow, which their ends show.
+    if len(row) < _ROW or row[-1][0] - row[0][0] > (_ROW - 1) * _LONGEST_STEP:
         return 0.0
     positions, heights, sharpness = zip(*row, strict=True)
     intervals = [later - earlier for earlier, later in pairwise(positions)]

@@ -644,6 +644,7 @@ def test_an_alarm_that_is_not_stored_yet_can_be_acknowledged(tmp_path: Path):
 
 
 def test_figures_name_no_patient(client: httpx.Client, patient: str):
+    assert client.get(f"/api/patients/{patient}").status_code == 200
     text = client.get("/metrics").text
     assert 'ectopy_patients{state="' in text
     assert 'ectopy_chunks_total{outcome="accepted"}' in text

@@ -306,7 +306,7 @@ def _after(
     usual: NDArray[np.float64],
     usual_shape: NDArray[np.bool_],
 ) -> tuple[IntervalHistory, int, bool]:
-    """Return the history after intervals, how many of them, and whether the last made a faster rhythm an accepted one."""
+    """Return the history after intervals, how many of them, and whether the last made a faster rhythm accepted."""
     is_expected = is_known & ~surprising
     early, doubtful, ends = history.early, history.doubtful, 0
     for beat in np.flatnonzero(surprising).tolist():

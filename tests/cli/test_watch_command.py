@@ -30,6 +30,7 @@ from ectopy.formats.sample_stream import SampleLines
 from ectopy.monitor import (
     AlarmChanged,
     Chunk,
+    Event,
     InputRejected,
     Limits,
     Monitor,
@@ -508,6 +509,24 @@ def test_ctrl_c_ends_with_a_summary(file: Path, recording: Recording, source: st
     assert b"Ended by hand." in err
     assert b"watched" in err
     assert b"Traceback" not in err
+
+
+def test_ctrl_c_within_a_step_lets_it_be_told(ectopy, file: Path, told: list[str], monkeypatch: pytest.MonkeyPatch):
+    step_as_ever = Monitor.step
+
+    def step(monitor: Monitor, state: MonitorState, item: Chunk) -> tuple[MonitorState, list[Event]]:
+        state, events = step_as_ever(monitor, state, item)
+        if events:
+            signal.raise_signal(signal.SIGINT)
+        return state, events
+
+    monkeypatch.setattr(Monitor, "step", step)
+    done = ectopy("watch", file, *USUAL, "--fast", "--json")
+    assert done.status == 130
+    lines = done.out.splitlines()
+    assert lines
+    assert lines == told[: len(lines)]
+    assert "Ended by hand." in done.err
 
 
 # Bad input

@@ -137,7 +137,9 @@ def test_half_open_connections_keep_nobody_out(tmp_path: Path):
         with clients(("127.0.0.1", port), 300, HALF):
             for _ in range(20):
                 for path in ("/health", "/api/patients"):
-                    answer = httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=5, trust_env=False)
+                    answer = httpx.get(
+                        f"http://127.0.0.1:{port}{path}", headers=headers, timeout=PATIENCE_S, trust_env=False
+                    )
                     assert answer.status_code == 200
         assert process.poll() is None
     assert (tmp_path / "log").stat().st_size < 200_000

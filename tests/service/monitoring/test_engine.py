@@ -726,13 +726,12 @@ def losable(request: pytest.FixtureRequest, tmp_path: Path) -> Losable:
 
 @contextmanager
 def at_work(engine: MonitoringEngine) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=engine.run, args=(stop, 0.005))
+    thread = threading.Thread(target=engine.run, args=(0.005,))
     thread.start()
     try:
         yield
     finally:
-        stop.set()
+        engine.stop()
         thread.join()
 
 

@@ -37,12 +37,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def engine(store: Store, monitor: Monitor) -> Iterator[MonitoringEngine]:
-    engine, stop = MonitoringEngine(store, monitor), threading.Event()
+    engine = MonitoringEngine(store, monitor)
     engine.admit("anna")
-    worker = threading.Thread(target=engine.run, args=(stop, 0.01))
+    worker = threading.Thread(target=engine.run, args=(0.01,))
     worker.start()
     yield engine
-    stop.set()
+    engine.stop()
     worker.join()
 
 

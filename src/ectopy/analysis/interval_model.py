@@ -308,7 +308,8 @@ def _windows(
     line = np.concatenate([expected, block[is_taken]])
     places = np.zeros(len(block) + 1, np.intp)
     np.cumsum(is_taken, out=places[1:])
-    return line[places[:, None] + np.arange(HISTORY)]
+    windows: NDArray[np.float64] = line[places[:, None] + np.arange(HISTORY)]
+    return windows
 
 
 def _after(

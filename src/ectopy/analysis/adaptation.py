@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.baseline import Baseline, like_tachycardia
+from ectopy.analysis.interval_model import WithPredictions
 from ectopy.analysis.patient_template import (
     LEARNING_S,
     BeatDifference,
@@ -110,8 +111,10 @@ def judge_adapting(
     rules: JudgingRules,
     before: PreviousBeat,
     difference: BeatDifference | None = None,
-) -> Adapted:
+) -> WithPredictions[Adapted]:
     """Judge the next beats, and adapt the template to them; the result does not depend on how the beats are divided.
+
+    It asks for predictions as `judge` does.
 
     Parameters
     ----------
@@ -129,7 +132,8 @@ def judge_adapting(
     judgements = []
     learned = len(beats) if baseline.normal is None else int(np.searchsorted(beats.times_s, baseline.learned_to_s))
     if learned:
-        before, judgement = judge(beats[:learned], baseline, rules, before, _of(difference, slice(learned)))
+        first_difference = _of(difference, slice(learned))
+        before, judgement = yield from judge(beats[:learned], baseline, rules, before, first_difference)
         judgements.append(judgement)
         beats, difference = beats[learned:], _of(difference, slice(learned, None))
     # Beats are judged block by block, and within a block up to the row of changed beats that may change the template.
@@ -146,10 +150,11 @@ def judge_adapting(
         if beats.times_s[-1] >= ends_s:
             stop = int(np.searchsorted(beats.times_s, ends_s))
             stretch, stretch_difference = beats[:stop], _of(difference, slice(stop))
-        then, judgement = judge(stretch, baseline, rules, before, stretch_difference)
+        then, judgement = yield from judge(stretch, baseline, rules, before, stretch_difference)
         followed, end = _follow(adaptation, baseline, stretch, judgement)
         if end < len(stretch):
-            then, judgement = judge(stretch[:end], baseline, rules, before, _of(stretch_difference, slice(end)))
+            stretch_difference = _of(stretch_difference, slice(end))
+            then, judgement = yield from judge(stretch[:end], baseline, rules, before, stretch_difference)
         judgements.append(judgement)
         before, (baseline, adaptation) = then, _after_changed_row(baseline, followed, rules)
         if end == len(beats):

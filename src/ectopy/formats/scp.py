@@ -315,8 +315,9 @@ def _zones(beats: _Beats, lead: _Lead, samples: int) -> list[slice]:
 def _smooth(values: NDArray[np.float64], lead: _Lead, beats: _Beats, step_mv: float) -> None:
     """Take the mean of three samples between the zones, where steps are coarse, as Annex C suggests.
 
-    It is a whole number of steps, away from 0. The zones are the protected ones, and where there are none those of the reference beat. A piece between two zones
-    begins two samples behind the one and ends with the first sample of the other; its own first and last sample stay.
+    It is a whole number of steps, away from 0. The zones are the protected ones, and where there are none those of the
+    reference beat. A piece between two zones begins two samples behind the one and ends with the first sample of the
+    other; its own first and last sample stay.
     """
     protected = [zone for zone in beats.zones if zone[0] and zone[1] > zone[0]]
     subtracted = [(beat.first, beat.last) for beat in beats.beats if beat.kind == 0 and beat.last > beat.first]

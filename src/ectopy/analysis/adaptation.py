@@ -33,7 +33,7 @@ from ectopy.analysis.population import ventricular_shape
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.presentation import short_repr
-from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, no_beats
+from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, finite_median, no_beats
 
 _BLOCK_S = 120.0
 _BEATS_OF_A_BLOCK = 16
@@ -175,7 +175,7 @@ def _moved_template(baseline: Baseline, adaptation: Adaptation) -> Baseline:
     if normal is None or not learnable.any():
         return baseline
     block_samples = adaptation.kept.astype(np.float64)
-    target = centred(np.nanmedian(block_samples[:, learnable], axis=0))
+    target = centred(finite_median(block_samples[:, learnable], axis=0))
     share = _PROVISIONAL_SHARE if baseline.provisional else _SHARE
     template = normal.template.copy()
     template[learnable] += share * (target - template[learnable])
@@ -200,13 +200,14 @@ def _follow(
         Number of beats recorded.
     """
     assert judgement.difference is not None
-    shape, verdict = judgement.difference.shape.tolist(), judgement.verdict.tolist()
+    shape = judgement.difference.shape.tolist()
+    is_normal = np.equal(judgement.verdict, Verdict.NORMAL).tolist()
     changed, in_a_row, end = adaptation.changed, adaptation.in_a_row, len(beats)
     previous = len(changed)
     usual: list[int] = []
     row: list[int] = []
     for beat in range(len(beats)):
-        in_a_row = min(in_a_row + 1, 3) if shape[beat] <= _SIMILAR and verdict[beat] == Verdict.NORMAL else 0
+        in_a_row = min(in_a_row + 1, 3) if shape[beat] <= _SIMILAR and is_normal[beat] else 0
         if in_a_row == 3:
             usual.append(beat)
         if shape[beat] <= _SIMILAR:

@@ -21,7 +21,7 @@ import numpy as np
 
 from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
-from ectopy.formats import annotation_files, csv, edf, ishne, npy, parquet, wfdb
+from ectopy.formats import annotation_files, csv, edf, ishne, npy, parquet, scp, wfdb
 from ectopy.formats.content import format_of, is_text
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
 from ectopy.formats.plausibility import check_values
@@ -37,9 +37,10 @@ _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
     "parquet": parquet.read,
     "npy": npy.read,
     "ishne": ishne.read,
+    "scp": scp.read,
 }
 _SUFFIXES = {
-    **{".hea": "wfdb", ".dat": "wfdb", ".edf": "edf", ".bdf": "edf", ".ecg": "ishne"},
+    **{".hea": "wfdb", ".dat": "wfdb", ".edf": "edf", ".bdf": "edf", ".ecg": "ishne", ".scp": "scp"},
     **{".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".npy": "npy"},
 }
 """Format of a file whose content does not say it."""

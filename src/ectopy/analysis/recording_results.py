@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
@@ -50,6 +51,7 @@ def summary(
         "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
         "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
         "event_limits": asdict(limits),
+        "rhythm": summarise_rhythm(find_rhythm_episodes(analysis)),
         "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
@@ -154,6 +156,7 @@ def write_results(
                 **provenance(recording, detector_digest),
                 **summary(recording, analysis, events, limits),
                 "event_list": [asdict(event) for event in events],
+                "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
                 "beat_list": beat_rows(analysis),
             }
             write_text(path, json.dumps(whole, indent=1) + "\n")

@@ -115,7 +115,7 @@ def measure_irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64
     number, large_number, pairs, early_number, possible = _sum_around(
         np.isfinite(differences), large, np.isfinite(differences + before), early, np.ones(len(logs))
     )
-    known, mean, variance = _covariance(logs, 0)
+    count, mean, variance = _covariance(logs, 0)
     variance = np.maximum(variance, _LEAST_VARIANCE)
     # What the two intervals before predict: partial correlations (Durbin and Levinson).
     first = _limited(_covariance(logs, 1)[2] / variance)
@@ -125,7 +125,7 @@ def measure_irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64
     # A share of no pairs is zero; with too few differences nothing is known.
     number[number < LEAST_DIFFERENCES] = np.nan
     shares = large_number / number, early_number / np.maximum(pairs, 1.0)
-    return np.column_stack([*shares, mean, known / possible, 1.0 - unpredicted, spread])
+    return np.column_stack([*shares, mean, count / possible, 1.0 - unpredicted, spread])
 
 
 def latest_log_odds(intervals_s: Sequence[float]) -> float:

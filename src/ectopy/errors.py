@@ -11,7 +11,7 @@ _MOST_SHOWN = 80
 EXTRAS = {
     "train": ("tensorflow", "keras", "sklearn"),
     "report": ("matplotlib", "jinja2"),
-    "formats": ("pyarrow", "soundfile", "pandas"),
+    "formats": ("pyarrow", "soundfile", "pandas", "pydicom", "sierraecg"),
     "service": (
         "sqlalchemy",
         "alembic",

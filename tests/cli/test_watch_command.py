@@ -47,6 +47,7 @@ from ectopy.report import alarm_strips
 from support.command_line import assert_refused, assert_success
 from support.html_page import assert_sound
 from support.pulses import with_pulses
+from support.waiting import PATIENCE_S
 
 RATE_HZ = 128.0
 USUAL = ("--rate", 128, "--unit", "mV", "--learning", 30)
@@ -68,7 +69,7 @@ def file(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def lines_of(*arguments: object) -> list[str]:
     """What the real command writes on standard output."""
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     return done.stdout.splitlines()
 
 
@@ -487,7 +488,7 @@ def test_lines_are_watched_as_they_come_until_their_end(recording: Recording):
         )
         assert running.poll() is None
         running.stdin.write(text_of(recording.signal[512:640]))
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 0
     assert [json.loads(line)["kind"] for line in out.splitlines()].count("beat") >= 2
     assert "0:00:05.0" in err.decode()
@@ -504,7 +505,7 @@ def test_ctrl_c_ends_with_a_summary(file: Path, recording: Recording, source: st
             running.stdin.flush()
         assert running.stdout.readline().startswith(b'{"kind":"quality"')
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 130, err
     assert b"Ended by hand." in err
     assert b"watched" in err

@@ -21,7 +21,8 @@ from websockets.sync.client import ClientConnection
 from ectopy.monitor.alarm_log import GENESIS
 from ectopy.service.access import Scope
 from ectopy.service.api.routes.ingest_routes import MOST_UNANSWERED
-from support.server import PATIENCE_S, Service, messages, running, small, troubled, until
+from support.server import Service, messages, running, small, troubled
+from support.waiting import PATIENCE_S, until
 
 MSGPACK = {"Content-Type": "application/msgpack"}
 

@@ -21,7 +21,8 @@ import pytest
 from ectopy.service import connections
 from ectopy.service.connections import Connections, connections_within_descriptors
 from ectopy.service.json_logs import WARNINGS_PER_MINUTE, Throttle, log_as_json
-from support.server import PATIENCE_S, Service, free_port, running, served, small, until
+from support.server import Service, free_port, running, served, small
+from support.waiting import PATIENCE_S, until
 
 HALF = b"GET / HTTP/1.1\r\nHost: x\r\n"
 SLOW_BODY = b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{"

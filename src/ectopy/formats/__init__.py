@@ -1,12 +1,17 @@
 """Files of continuous ECG, one module for each format, read to a Recording; and annotations, written back.
 
-================================  =========================================================================
-``.hea``, ``.dat``, or no suffix  WFDB, the format of PhysioNet, by header, samples or name of the record
-``.edf``, ``.bdf``                EDF and EDF+, BDF and BDF+, continuous or not
-``.csv``, ``.tsv``, ``.txt``      text: one row a sample, one column a lead
-``.parquet``                      the same, as Parquet
-``.npy``                          NumPy array of shape (samples,) or (samples, leads)
-================================  =========================================================================
+A file is recognised by its content; where that does not say its format, by its suffix:
+
+==============================  ===========================================================================
+``wfdb``                        PhysioNet's records, by header (.hea), samples or name of the record
+``edf``                         EDF and EDF+, BDF and BDF+, continuous or not
+``ishne``                       ISHNE 1.0 of Holter recorders (.ecg), with beat annotations (.ann) beside it
+``scp``                         SCP-ECG
+``dicom``                       DICOM waveforms
+``aecg``, ``muse``, ``sierra``  XML: HL7 annotated ECG, GE MUSE, Philips Sierra
+``csv``                         text: one row a sample, one column a lead
+``parquet``, ``npy``            the same as Parquet; NumPy array of shape (samples,) or (samples, leads)
+==============================  ===========================================================================
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ import numpy as np
 
 from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
-from ectopy.formats import annotation_files, csv, edf, ishne, npy, parquet, wfdb
+from ectopy.formats import aecg, annotation_files, csv, dicom, edf, ishne, muse, npy, parquet, scp, sierra, wfdb
 from ectopy.formats.content import format_of, is_text
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
 from ectopy.formats.plausibility import check_values
@@ -37,9 +42,14 @@ _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
     "parquet": parquet.read,
     "npy": npy.read,
     "ishne": ishne.read,
+    "scp": scp.read,
+    "dicom": dicom.read,
+    "aecg": aecg.read,
+    "muse": muse.read,
+    "sierra": sierra.read,
 }
 _SUFFIXES = {
-    **{".hea": "wfdb", ".dat": "wfdb", ".edf": "edf", ".bdf": "edf", ".ecg": "ishne"},
+    **{".hea": "wfdb", ".dat": "wfdb", ".edf": "edf", ".bdf": "edf", ".ecg": "ishne", ".scp": "scp", ".dcm": "dicom"},
     **{".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".npy": "npy"},
 }
 """Format of a file whose content does not say it."""
@@ -185,8 +195,8 @@ def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; {expected}.")
     name = format_of(path) or _SUFFIXES.get(path.suffix.lower())
-    if name is None and find_header(path.with_suffix("")):
-        name = "wfdb"
+    if name is None and (header := find_header(path.with_suffix(""))):  # as of the .mat files of PhysioNet
+        return lambda _, stated: wfdb.read(header, stated)
     if name is None and is_text(path):
         name = "csv"
     if name is None:

@@ -19,7 +19,8 @@ from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.access import Scope
 from ectopy.service.api.routes.ingest_routes import MOST_DEVICES_OF_PATIENT
 from ectopy.service.monitoring.senders import OccupiedError, Senders
-from support.server import PATIENCE_S, Service, small, until
+from support.server import Service, small
+from support.waiting import PATIENCE_S, until
 
 SECRET_NAME = "Anna Secret"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ectopy.service.monitoring.replays import Replay, Replays, ReplayStatus
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import Store
 from support.pulses import has_pulses, with_pulses
+from support.waiting import until
 
 RECORDING = with_pulses(simulate_recording(20))
 
@@ -47,11 +47,8 @@ def engine(store: Store, monitor: Monitor) -> Iterator[MonitoringEngine]:
 
 
 def ended(replays: Replays, id: str) -> Replay:
-    end = time.monotonic() + 20
-    while (replay := replays.get(id)).status is ReplayStatus.PLAYING:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return replay
+    until(lambda: replays.get(id).status is not ReplayStatus.PLAYING)
+    return replays.get(id)
 
 
 def test_replay_is_stored_sample_by_sample(engine: MonitoringEngine, store: Store):

@@ -345,15 +345,15 @@ def align(beats: BeatSegments, normal: PatientTemplate, rows: slice | NDArray[np
 def _aligned(samples: NDArray[np.float32], template: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shift beats to where they fit the template best; the template is the same for all, or one for each."""
     # The misfit of each shift: squared difference in the QRS complex, relative to the amplitude of the lead.
-    samples = samples.astype(np.float64)
+    exact = samples.astype(np.float64)
     amplitude = np.maximum(np.ptp(template, axis=-1), _LEAST_AMPLITUDE_MV)
-    shifted = samples.take(_SHIFTED_QRS, axis=2)
+    shifted = exact.take(_SHIFTED_QRS, axis=2)
     shifted -= template[..., None, _QRS]
     misfit = _energy(shifted) / amplitude[..., None] ** 2
     # All leads of a beat are shifted together.
     best = misfit.sum(axis=1).argmin(axis=1)
-    places = np.arange(0, samples.size, samples.shape[2]).reshape(samples.shape[:2])[..., None]
-    return centred(samples.take(places + best[:, None, None] + np.arange(BEFORE + AFTER)))
+    places = np.arange(0, exact.size, exact.shape[2]).reshape(exact.shape[:2])[..., None]
+    return centred(exact.take(places + best[:, None, None] + np.arange(BEFORE + AFTER)))
 
 
 def _energy(samples: NDArray[np.float64]) -> NDArray[np.float64]:

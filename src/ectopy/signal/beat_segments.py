@@ -101,7 +101,8 @@ def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     half = samples.shape[-1] // 2
     ordered = np.partition(samples, half, axis=-1)
     below = ordered[..., :half].max(axis=-1, keepdims=True)
-    return samples - (below + ordered[..., half : half + 1]) / 2
+    middle: NDArray[np.float64] = (below + ordered[..., half : half + 1]) / 2
+    return samples - middle
 
 
 def finite_median(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:

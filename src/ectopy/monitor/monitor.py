@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ectopy.analysis.analysis import require_learning_time
 from ectopy.analysis.baseline import Baseline, given_baseline
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate, compare_together
+from ectopy.analysis.reconstruction import ReconstructionNetwork
 from ectopy.analysis.verdicts import JudgingRules, reason
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import EctopyError, SettingError
@@ -269,32 +270,36 @@ class Monitor:
         while questions_by_step:
             numbers, questions = tuple(questions_by_step), tuple(questions_by_step.values())
             questions_by_step.clear()
-            for number, answer in zip(numbers, _answers(questions), strict=True):
+            for number, answer in zip(numbers, _answers(questions, self.criterion.reconstruction), strict=True):
                 go_on(number, answer)
         return [failed.get(number) or step.outcome() for number, step in enumerate(steps)]
 
 
-def _answers(questions: Sequence[_Question]) -> Sequence[FrontEndResult | BeatDifference | Exception]:
+def _answers(
+    questions: Sequence[_Question], network: ReconstructionNetwork
+) -> Sequence[FrontEndResult | BeatDifference | Exception]:
     """Run the front end and the comparison on the batch; on failure retry one by one."""
     try:
-        return _answers_together(questions)
+        return _answers_together(questions, network)
     except Exception:
-        return [_answer(question) for question in questions]
+        return [_answer(question, network) for question in questions]
 
 
-def _answer(question: _Question) -> FrontEndResult | BeatDifference | Exception:
+def _answer(question: _Question, network: ReconstructionNetwork) -> FrontEndResult | BeatDifference | Exception:
     try:
-        return _answers_together([question])[0]
+        return _answers_together([question], network)[0]
     except Exception as error:
         return error
 
 
-def _answers_together(questions: Sequence[_Question]) -> list[FrontEndResult | BeatDifference]:
+def _answers_together(
+    questions: Sequence[_Question], network: ReconstructionNetwork
+) -> list[FrontEndResult | BeatDifference]:
     pieces = {number: question for number, question in enumerate(questions) if isinstance(question, SignalBlock)}
     pairs = {number: question for number, question in enumerate(questions) if isinstance(question, Comparison)}
     answers: dict[int, FrontEndResult | BeatDifference] = {}
     answers |= zip(pieces, run_front_ends(list(pieces.values())), strict=True)
-    answers |= zip(pairs, compare_together(list(pairs.values())), strict=True)
+    answers |= zip(pairs, compare_together(list(pairs.values()), network), strict=True)
     return [answers[number] for number in range(len(questions))]
 
 

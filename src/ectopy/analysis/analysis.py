@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline, given_baseline
-from ectopy.analysis.interval_model import Timing
+from ectopy.analysis.interval_model import Timing, predicting
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
 from ectopy.analysis.verdicts import SYMBOLS, Judgement, JudgingRules, PreviousBeat, reason
 from ectopy.arguments import checked
@@ -182,7 +182,8 @@ def analyse_beats(
     own = None if normal is None else given_baseline(normal)
     baseline = own or find_baseline(beats, leads, rules.detector, learning_s)
     fresh = Adaptation.fresh(len(leads))
-    _, baseline, _, judgement = judge_adapting(beats, baseline, fresh, rules, PreviousBeat())
+    judging = judge_adapting(beats, baseline, fresh, rules, PreviousBeat())
+    _, baseline, _, judgement = predicting(rules.intervals, judging)
     return Analysis(
         beats=beats,
         quality=read.quality,

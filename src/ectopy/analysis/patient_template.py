@@ -23,7 +23,7 @@ from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 from ectopy.presentation import short_repr
-from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred
+from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred, finite_median
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 from ectopy.signal.state_replace import builder
 
@@ -423,8 +423,9 @@ def _aligned(samples: NDArray[np.float32], template: NDArray[np.float64]) -> NDA
     # The misfit of each shift: squared difference in the QRS complex, relative to the amplitude of the lead.
     samples = samples.astype(np.float64)
     amplitude = np.maximum(np.ptp(template, axis=-1), _LEAST_AMPLITUDE_MV)
-    shifted = samples.take(_SHIFTED_QRS, axis=2) - template[..., None, _QRS]
-    misfit = np.square(shifted).sum(axis=3) / amplitude[..., None] ** 2
+    shifted = samples.take(_SHIFTED_QRS, axis=2)
+    shifted -= template[..., None, _QRS]
+    misfit = np.square(shifted, out=shifted).sum(axis=3) / amplitude[..., None] ** 2
     # All leads of a beat are shifted together.
     best = misfit.sum(axis=1).argmin(axis=1)
     beat, lead = np.arange(len(samples))[:, None, None], np.arange(samples.shape[1])[:, None]
@@ -525,7 +526,7 @@ def _own_difference(
         return window
     inside = np.broadcast_to(own[cut, None], different[cut].shape)
     left = np.where(inside, different[cut], np.nan)
-    left -= np.nanmedian(left, axis=2, keepdims=True)
+    left -= finite_median(left)[..., None]
     energy = np.where(inside, np.square(template[cut] if template.ndim == 3 else template), 0.0).sum(axis=-1)
     energy = np.maximum(energy, _LEAST_AMPLITUDE_MV**2) + noise_energy(noise_mv[cut], own[cut].sum(axis=1)[:, None])
     shape = window.copy()

@@ -21,7 +21,8 @@ import numpy as np
 
 from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
-from ectopy.formats import annotation_files, csv, edf, npy, parquet, wfdb
+from ectopy.formats import annotation_files, csv, edf, ishne, npy, parquet, scp, wfdb
+from ectopy.formats.content import format_of, is_text
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
 from ectopy.formats.plausibility import check_values
 from ectopy.formats.wfdb_header import find_header
@@ -30,16 +31,19 @@ from ectopy.recording import Annotations, Recording
 __all__ = ["check_annotation_suffix", "read", "write_annotations"]
 
 _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
-    ".hea": wfdb.read,
-    ".dat": wfdb.read,
-    ".edf": edf.read,
-    ".bdf": edf.read,
-    ".csv": csv.read,
-    ".tsv": csv.read,
-    ".txt": csv.read,
-    ".parquet": parquet.read,
-    ".npy": npy.read,
+    "wfdb": wfdb.read,
+    "edf": edf.read,
+    "csv": csv.read,
+    "parquet": parquet.read,
+    "npy": npy.read,
+    "ishne": ishne.read,
+    "scp": scp.read,
 }
+_SUFFIXES = {
+    **{".hea": "wfdb", ".dat": "wfdb", ".edf": "edf", ".bdf": "edf", ".ecg": "ishne", ".scp": "scp"},
+    **{".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".npy": "npy"},
+}
+"""Format of a file whose content does not say it."""
 _WRITERS: dict[str, Callable[[Path, Annotations, float], None]] = {
     ".csv": annotation_files.write_csv,
     ".json": annotation_files.write_json,
@@ -142,6 +146,8 @@ def write_annotations(
         raise DataError(f"{path} cannot hold the position {annotations.positions.min()}; expected positions from 0.")
     if path.suffix.lower() == ".edf":
         edf.write_annotations(path, annotations, sampling_rate_hz, start, source)
+    elif path.suffix.lower() == ".ann":
+        ishne.write_annotations(path, annotations, sampling_rate_hz, start, source)
     else:
         _WRITERS.get(path.suffix.lower(), wfdb.write_annotations)(path, annotations, sampling_rate_hz)
 
@@ -149,7 +155,7 @@ def write_annotations(
 def check_annotation_suffix(path: Path) -> None:
     """Raise SettingError unless annotations can be written to a file of that name."""
     suffix = path.suffix.lower()
-    if suffix == ".edf" or suffix in _WRITERS or (_ANNOTATOR.fullmatch(suffix) and suffix not in _READERS):
+    if suffix == ".edf" or suffix in _WRITERS or (_ANNOTATOR.fullmatch(suffix) and suffix not in _SUFFIXES):
         return
     raise SettingError(
         f"annotations are written as .csv, .json, .edf or a WFDB annotator such as .atr, not as '{path.name}'."
@@ -168,17 +174,22 @@ def _check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
 
 def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
     """The reader of a file that can be read at all."""
-    expected = "name a recording: a WFDB record (.hea), .edf, .bdf, .csv, .txt, .parquet or .npy"
+    expected = "name a recording, as the table of formats lists them"
     if path.name and not path.is_file() and find_header(path):
         return wfdb.read
     if path.is_dir():
         raise DataError(f"{path} is a folder; {expected}.")
     if not path.exists():
         raise DataError(f"{path} does not exist; {expected}.")
-    if path.suffix.lower() not in _READERS:
-        raise DataError(f"{path} is of an unknown format; {expected}.")
     if not path.is_file():
         raise DataError(f"{path} is not a regular file; {expected}.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; {expected}.")
-    return _READERS[path.suffix.lower()]
+    name = format_of(path) or _SUFFIXES.get(path.suffix.lower())
+    if name is None and find_header(path.with_suffix("")):
+        name = "wfdb"
+    if name is None and is_text(path):
+        name = "csv"
+    if name is None:
+        raise DataError(f"{path} is of an unknown format; {expected}.")
+    return _READERS[name]

@@ -103,6 +103,16 @@ def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     return samples - (ordered[..., half - 1 : half] + ordered[..., half : half + 1]) / 2
 
 
+def finite_median(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    """Return the median of the finite values along an axis; NaN where there are none."""
+    ordered = np.sort(np.moveaxis(values, axis, -1), axis=-1)
+    count = np.isfinite(ordered).sum(axis=-1, keepdims=True)
+    middle = [
+        np.take_along_axis(ordered, place, axis=-1)[..., 0] for place in (np.maximum(count - 1, 0) // 2, count // 2)
+    ]
+    return (middle[0] + middle[1]) / 2
+
+
 def no_beats(leads: int) -> BeatSegments:
     """Return zero beats of this number of leads."""
     empty = np.empty(0)

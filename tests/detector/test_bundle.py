@@ -174,7 +174,7 @@ def calibrated(detector: Detector) -> Detector:
 def test_a_detector_for_recordings_of_an_earlier_format_is_rejected(tmp_path: Path, detector: Detector, version: int):
     calibrated(detector).save(tmp_path / "made.ectopy")
     old = with_format(tmp_path / "made.ectopy", tmp_path / "old.ectopy", version)
-    with pytest.raises(BundleError, match="earlier version, without a network of intervals; leave it out"):
+    with pytest.raises(BundleError, match="earlier version, without the networks of this one; leave it out"):
         Detector.load(old)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import analyse
+from ectopy.analysis.interval_model import predicting
 from ectopy.analysis.patient_template import compare, compare_together, learn_normal
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import JudgingRules
@@ -34,7 +35,8 @@ def test_a_stream_is_judged_as_the_whole_recording_is_even_after_half_a_minute_o
     for start in range(0, len(signal), size):
         piece = signal[start : start + size]
         state, unjudged = detect_step(state, *run_front_end(next_piece(state, piece, RATE_HZ)))
-        state, new = judge_step(state, unjudged, made.leads, criterion, LEARNING_S)
+        judging = judge_step(state, unjudged, made.leads, criterion, LEARNING_S)
+        state, new = predicting(criterion.intervals, judging)
         found.append(new)
 
     beats = BeatSegments.joined([new.beats for new in found])

@@ -21,7 +21,7 @@ from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 from ectopy.presentation import short_repr
-from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred
+from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred, finite_median
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 from ectopy.signal.state_replace import builder
 
@@ -345,14 +345,20 @@ def align(beats: BeatSegments, normal: PatientTemplate, rows: slice | NDArray[np
 def _aligned(samples: NDArray[np.float32], template: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shift beats to where they fit the template best; the template is the same for all, or one for each."""
     # The misfit of each shift: squared difference in the QRS complex, relative to the amplitude of the lead.
-    samples = samples.astype(np.float64)
+    exact = samples.astype(np.float64)
     amplitude = np.maximum(np.ptp(template, axis=-1), _LEAST_AMPLITUDE_MV)
-    shifted = samples.take(_SHIFTED_QRS, axis=2) - template[..., None, _QRS]
-    misfit = np.square(shifted).sum(axis=3) / amplitude[..., None] ** 2
+    shifted = exact.take(_SHIFTED_QRS, axis=2)
+    shifted -= template[..., None, _QRS]
+    misfit = _energy(shifted) / amplitude[..., None] ** 2
     # All leads of a beat are shifted together.
     best = misfit.sum(axis=1).argmin(axis=1)
-    beat, lead = np.arange(len(samples))[:, None, None], np.arange(samples.shape[1])[:, None]
-    return centred(samples[beat, lead, best[:, None, None] + np.arange(BEFORE + AFTER)])
+    places = np.arange(0, exact.size, exact.shape[2]).reshape(exact.shape[:2])[..., None]
+    return centred(exact.take(places + best[:, None, None] + np.arange(BEFORE + AFTER)))
+
+
+def _energy(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    energy: NDArray[np.float64] = np.einsum("...k,...k->...", samples, samples)
+    return energy
 
 
 def _compare(
@@ -406,12 +412,12 @@ def _measure(
     # The energy of the difference relative to that of the template, over the whole beat and its QRS complex.
     different = aligned - template
     noise_mv = beat_noise(aligned)
-    energy = np.maximum(np.square(template).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
+    energy = np.maximum(_energy(template), _LEAST_AMPLITUDE_MV**2)
     energy = energy + noise_energy(noise_mv, template.shape[-1])
-    window = np.sqrt(np.square(different).sum(axis=2) / energy)
+    window = np.sqrt(_energy(different) / energy)
     shape = _own_difference(window, different, template, own, noise_mv)
-    qrs_energy = np.maximum(np.square(template[..., _QRS]).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
-    qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
+    qrs_energy = np.maximum(_energy(template[..., _QRS]), _LEAST_AMPLITUDE_MV**2)
+    qrs = np.sqrt(_energy(different[..., _QRS]) / qrs_energy)
     width = np.log(_width(aligned) / _width(template))
     # The clear lead that resembles the template most, if it does so more than the mean.
     clear = readable & (clearness > _CLEAR)
@@ -435,7 +441,7 @@ def _own_difference(
         return window
     inside = np.broadcast_to(own[cut, None], different[cut].shape)
     left = np.where(inside, different[cut], np.nan)
-    left -= np.nanmedian(left, axis=2, keepdims=True)
+    left -= finite_median(left)[..., None]
     energy = np.where(inside, np.square(template[cut] if template.ndim == 3 else template), 0.0).sum(axis=-1)
     energy = np.maximum(energy, _LEAST_AMPLITUDE_MV**2) + noise_energy(noise_mv[cut], own[cut].sum(axis=1)[:, None])
     shape = window.copy()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.baseline import Baseline
-from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, time_beats
+from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, WithPredictions, timing_step
 from ectopy.analysis.normal_scale import NormalScale
 from ectopy.analysis.patient_template import BeatDifference, compare
 from ectopy.analysis.population import AMBULATORY_LAYOUT, population_difference, ventricular_shape
@@ -257,8 +257,10 @@ def judge(
     rules: JudgingRules,
     before: PreviousBeat,
     difference: BeatDifference | None = None,
-) -> tuple[PreviousBeat, Judgement]:
+) -> WithPredictions[tuple[PreviousBeat, Judgement]]:
     """Judge the next beats of a recording or a stream; the result does not depend on how the beats are divided.
+
+    It asks for predictions of RR intervals, so that those of many patients can be made together.
 
     Parameters
     ----------
@@ -291,7 +293,7 @@ def judge(
         shape, usual_shape = rules.shape.deviates(difference.shape), difference.window < CHANGED_SHAPE
         p_wave = rules.p_wave.deviates(difference.p_wave)
         threshold, scores = rules.with_baseline, calibration.with_baseline
-    history, timing = time_beats(rules.intervals, before.intervals, beats.rr_s, beats.next_s, usual_shape)
+    history, timing = yield from timing_step(before.intervals, beats.rr_s, beats.next_s, usual_shape)
     score = combined_score(shape, p_wave, timing)
     unreadable = np.isnan(score)
     before, hint = _assign_hints(beats, score > threshold, unreadable, difference, p_wave, timing, before)

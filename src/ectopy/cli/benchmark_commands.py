@@ -170,6 +170,24 @@ def benchmark_fibrillation_command(
     _run(lambda progress: benchmark_fibrillation(data, progress), fibrillation.renderables, json, overwrite, [data])
 
 
+@benchmark_app.command("rhythm")
+def benchmark_rhythm_command(
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Records with marks of rhythm, with or without signals; or the Challenge 2017."
+        ),
+    ],
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Atrial fibrillation against labelled rhythms, beat by beat and by episodes; or the class of short recordings."""
+    from ectopy.benchmarks.rhythm_benchmark import benchmark_rhythm
+    from ectopy.cli.output import rhythm
+
+    _run(lambda progress: benchmark_rhythm(data, progress), rhythm.renderables, json, overwrite, [data])
+
+
 @benchmark_app.command("icu")
 def benchmark_icu_command(
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the Challenge 2015: ALARMS, .hea and .mat.")],

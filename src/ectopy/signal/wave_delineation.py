@@ -189,7 +189,7 @@ def _positions(likely: NDArray[np.float32]) -> NDArray[np.float64]:
     present = probability[:, :-1]
     around = np.clip(present.argmax(axis=1)[:, None] + _AROUND[:, None], 0, POSITIONS - 1)
     weights = np.take_along_axis(present, around, axis=1)
-    marks = STRIDE * ((weights * around).sum(axis=1) / weights.sum(axis=1)).T.astype(np.float64)
+    marks: NDArray[np.float64] = STRIDE * ((weights * around).sum(axis=1) / weights.sum(axis=1)).T.astype(np.float64)
     for wave, peak in ((_P, _P_PEAK), (_T, _T_PEAK)):
         marks[wave, probability[:, -1, peak] > _ABSENT] = np.nan
     for wave in (_P, _QRS_MARKS, _T):

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from ectopy.formats import aecg, annotation_files, csv, dicom, edf, ishne, muse,
 from ectopy.formats.content import format_of, is_text
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
 from ectopy.formats.plausibility import check_values
+from ectopy.formats.remote import display_url, local_copy, remote_url
 from ectopy.formats.wfdb_header import find_header
 from ectopy.recording import Annotations, Recording
 
@@ -72,15 +74,16 @@ def read(
     Parameters
     ----------
     path : str or Path
-        The suffix says the format: see the module.
+        A file of any format of the module, the name of a WFDB record, or a URL (``s3://``, ``https://``) of such a
+        file.
     sampling_rate_hz : float, optional
         For a file that states none; from 1 to 100,000.
     unit : {"V", "mV", "uV", "nV"}, optional
         For leads whose unit the file does not state, or spells in a way that cannot be read; where it does, the file
         is right.
     partial : bool
-        Whether to read the intact part of an EDF, BDF or WFDB file that is not whole; `Recording.notes` says what is
-        missing.
+        Whether to read the intact part of a file that is not whole or has a wrong checksum; `Recording.notes` says what
+        is missing. Of text, Parquet and NPY there is no such part.
 
     Returns
     -------
@@ -97,12 +100,18 @@ def read(
     SettingError
         If `path` is not a path, or `sampling_rate_hz` or `unit` is invalid.
     MissingExtraError
-        If the format needs the extra ``formats``, which is not installed.
+        If the format needs the extra ``formats``, or a URL the extra ``remote``, which is not installed.
     """
     stated = _check_stated(sampling_rate_hz, unit)._replace(partial=partial)
     if not isinstance(path, str | os.PathLike):
         raise SettingError(f"a recording is read from a path, not from {type(path).__name__}.")
-    path = Path(path)
+    if url := remote_url(path):
+        with local_copy(url) as copy:
+            return replace(_read(copy, stated), source=display_url(url))
+    return _read(Path(path), stated)
+
+
+def _read(path: Path, stated: Stated) -> Recording:
     try:
         recording = _reader(path)(path, stated)
         check_values(path, recording)
@@ -127,8 +136,8 @@ def write_annotations(
     Parameters
     ----------
     path : str or Path
-        ``.csv``, ``.json``, ``.edf`` (EDF+, annotations only), or the name of a WFDB record with an annotator as its
-        suffix, ``100.atr`` or ``100.ecto``.
+        ``.csv``, ``.json``, ``.edf`` (EDF+, annotations only), ``.ann`` (ISHNE, beats only), or the name of a WFDB
+        record with an annotator as its suffix, ``100.atr`` or ``100.ecto``.
     annotations : Annotations
     sampling_rate_hz : float
         What the positions count.
@@ -167,7 +176,7 @@ def check_annotation_suffix(path: Path) -> None:
     if suffix == ".edf" or suffix in _WRITERS or (_ANNOTATOR.fullmatch(suffix) and suffix not in _SUFFIXES):
         return
     raise SettingError(
-        f"annotations are written as .csv, .json, .edf or a WFDB annotator such as .atr, not as '{path.name}'."
+        f"annotations are written as .csv, .json, .edf, .ann or a WFDB annotator such as .atr, not as '{path.name}'."
     )
 
 

@@ -207,6 +207,8 @@ def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
         raise DataError(f"{path} is not a regular file; {expected}.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; {expected}.")
+    if path.suffix.lower() == ".hea":
+        return wfdb.read
     name = format_of(path) or _SUFFIXES.get(path.suffix.lower())
     if name is None and (header := find_header(path.with_suffix(""))):  # as of the .mat files of PhysioNet
         return lambda _, stated: wfdb.read(header, stated)

@@ -23,6 +23,7 @@ from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import SettingError
 from ectopy.files import GENERATOR, write_text
 from ectopy.formats import write_annotations
+from ectopy.formats.annotation_files import Span
 from ectopy.presentation import finite_or_none
 from ectopy.recording import Annotations, Recording
 
@@ -185,6 +186,7 @@ def write_results(
                 recording.sampling_rate_hz,
                 start=recording.start,
                 source=recording.source,
+                spans=[Span(event.start_s, event.duration_s, f"{event.kind}: {event.text}") for event in events],
             )
 
 

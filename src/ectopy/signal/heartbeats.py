@@ -853,7 +853,8 @@ def _accept_peaks(
             usual_interval = _middle(intervals[-_REMEMBERED_BEATS:])
         heights.append(height)
         usual_height = _usual_height(heights[-_REMEMBERED_BEATS:])
-        passed_over = [other for other in passed_over if other[0] > position]
+        if passed_over:
+            passed_over = [other for other in passed_over if other[0] > position]
         beat, emitted = peak, False
 
     for peak, period in peaks:
@@ -861,7 +862,8 @@ def _accept_peaks(
         row, recent = (*recent, peak), (*recent, peak)[1 - _ROW :]
         period = period or _step_of(row)
         refractory = min(_REFRACTORY, _REFRACTORY_SHARE * period) if period else _REFRACTORY
-        passed_over = [other for other in passed_over if other[0] > position - _LOOK_BACK]
+        if passed_over and passed_over[0][0] <= position - _LOOK_BACK:
+            passed_over = [other for other in passed_over if other[0] > position - _LOOK_BACK]
         # Search back: where a beat is overdue, the highest peak passed over since the last one counts at 0.7 of the
         # threshold.
         if beat is not None and passed_over and position - beat[0] > _OVERDUE * usual_interval:

@@ -15,9 +15,10 @@ export ECTOPY_DATA := $(if $(ECTOPY_DATA),$(ECTOPY_DATA):)$(wildcard ../shared/d
 demo: $(VENV)/.run
 	$(BIN)/ectopy demo
 
-# Many tests wait for a clock, a browser or another process: three at a time keep two cores busy.
+# Many tests wait for a clock, a browser or another process: three at a time keep two cores busy. Tests start Python a
+# few hundred times, and without bytecode on the disk it compiles everything each time.
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist worksteal
 
 long: $(VENV)/.dev
 	$(BIN)/pytest -m long

@@ -1,4 +1,4 @@
-"""Native libraries in a process: their stderr, Ctrl-C while they load, their threads; child processes, memory."""
+"""A process: Ctrl-C between steps and while native libraries load, their stderr and threads; children, memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+Item = TypeVar("Item")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -51,10 +52,10 @@ def delayed_interrupt() -> Iterator[None]:
     Native modules that are interrupted while they load may go on as if nothing had been. Outside the main thread, and
     where Ctrl-C is not `signal.default_int_handler`, nothing is done.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+    if not _ctrl_c_raises():
         yield
         return
+    before = signal.getsignal(signal.SIGINT)
     interrupted = False
 
     def note(signum: int, frame: FrameType | None) -> None:
@@ -69,6 +70,43 @@ def delayed_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if interrupted:
         raise KeyboardInterrupt
+
+
+def until_interrupted(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items, and raise `KeyboardInterrupt` after Ctrl-C: at once where an item is awaited, else after the item.
+
+    So no item is worked on by half. Nor is the execution of a string interrupted, as when a data class is made: CPython
+    would end as if killed by Ctrl-C, even though the exception was caught. A second Ctrl-C is raised at once. Outside
+    the main thread, and where Ctrl-C is not `signal.default_int_handler`, the items come as they are.
+    """
+    if not _ctrl_c_raises():
+        yield from items
+        return
+    before = signal.getsignal(signal.SIGINT)
+    awaiting, interrupted = True, False
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if awaiting or interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        for item in items:
+            awaiting = False
+            yield item
+            awaiting = True
+            if interrupted:
+                raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _ctrl_c_raises() -> bool:
+    """Whether Ctrl-C is a `KeyboardInterrupt` in this thread, as Python has it from the start."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def run_python(*arguments: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,35 @@ class PulseWave:
 
 
 @dataclass(frozen=True, slots=True)
+class Patient:
+    """The patient as the file of a recording describes them; empty or None where it does not say.
+
+    Attributes
+    ----------
+    name : str
+    identifier : str
+        Number of the patient or the examination.
+    sex : str
+        ``female``, ``male``, or empty.
+    birth_date : date or None
+    age_years : float or None
+        At the time of the recording.
+    """
+
+    name: str = ""
+    identifier: str = ""
+    sex: str = ""
+    birth_date: date | None = None
+    age_years: float | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def __bool__(self) -> bool:
+        return self != Patient()
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A continuous ECG.
 
@@ -111,6 +140,10 @@ class Recording:
         Sentences on what was left out, is missing or damaged, for people.
     pulses : tuple of PulseWave
         Pulse waves recorded beside the ECG.
+    patient : Patient
+        What the file says of the patient; false where it says nothing.
+    device : str
+        Recorder: manufacturer, model, serial number, as far as the file states them.
     """
 
     __repr__ = short_repr
@@ -123,6 +156,8 @@ class Recording:
     source: str = ""
     notes: tuple[str, ...] = ()
     pulses: tuple[PulseWave, ...] = ()
+    patient: Patient = Patient()
+    device: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "signal", as_samples(self.signal, "the signal"))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline
+from ectopy.analysis.interval_model import predicting
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import Hint, Judgement, JudgingRules, PreviousBeat
 from ectopy.datasets.simulated import simulate_recording
@@ -144,11 +145,13 @@ def changing_beats() -> BeatSegments:
 def test_beats_are_judged_and_adapted_to_the_same_in_any_stretches(changing_beats: BeatSegments, cuts: list[int]):
     rules, beats = JudgingRules.of(load_ambulatory()), changing_beats
     learned = find_baseline(beats, LEADS, rules.detector, LEARNING_S)
-    expected = judge_adapting(beats, learned, Adaptation.fresh(2), rules, PreviousBeat())
+    whole = judge_adapting(beats, learned, Adaptation.fresh(2), rules, PreviousBeat())
+    expected = predicting(rules.intervals, whole)
     before, baseline, adaptation, parts = PreviousBeat(), learned, Adaptation.fresh(2), []
     for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(beats)], strict=True):
         part = beats[start:end]
-        before, baseline, adaptation, judgement = judge_adapting(part, baseline, adaptation, rules, before)
+        judging = judge_adapting(part, baseline, adaptation, rules, before)
+        before, baseline, adaptation, judgement = predicting(rules.intervals, judging)
         adaptation = decode(Adaptation, encode(adaptation))
         parts.append(judgement)
     joined = Judgement.joined(parts)

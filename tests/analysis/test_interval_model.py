@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ectopy.analysis.interval_model import HISTORY, IntervalHistory, IntervalModel, Timing, time_beats
+from ectopy.analysis.interval_model import HISTORY, IntervalHistory, IntervalModel, Timing, predict_together, time_beats
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.errors import DataError
 
@@ -83,6 +83,17 @@ def test_a_prediction_does_not_depend_on_the_others(seed: int, count: int):
     alone = model().predict(windows[row : row + 1])
     for name in ("weights", "locations", "scales", "usual", "enough"):
         np.testing.assert_array_equal(getattr(together, name)[row], getattr(alone, name)[0])
+
+
+@given(SEEDS, st.lists(st.integers(1, 30), max_size=8))
+@few
+def test_predictions_for_many_are_those_for_each_to_the_last_bit(seed: int, counts: list[int]):
+    random = np.random.default_rng(seed)
+    windows = [np.log(0.8) + random.normal(0.0, 0.2, (count, HISTORY)) for count in counts]
+    for one, together in zip(windows, predict_together(model(), windows), strict=True):
+        alone = model().predict(one)
+        for name in ("weights", "locations", "scales", "usual", "enough"):
+            np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
 
 
 @given(st.floats(0.7, 1.4))

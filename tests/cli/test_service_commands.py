@@ -23,7 +23,8 @@ from ectopy.service.monitoring.ward import Ward
 from ectopy.service.storage import Store, tables
 from support.command_line import assert_refused
 from support.edf_files import edf
-from support.server import Service, free_port, messages, running, served, troubled, until
+from support.server import Service, free_port, messages, running, served, troubled
+from support.waiting import until
 
 
 def test_replay_sends_a_recording_and_says_how_much_is_stored(ectopy, service: Service, tmp_path: Path):

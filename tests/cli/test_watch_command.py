@@ -30,6 +30,7 @@ from ectopy.formats.sample_stream import SampleLines
 from ectopy.monitor import (
     AlarmChanged,
     Chunk,
+    Event,
     InputRejected,
     Limits,
     Monitor,
@@ -46,6 +47,7 @@ from ectopy.report import alarm_strips
 from support.command_line import assert_refused, assert_success
 from support.html_page import assert_sound
 from support.pulses import with_pulses
+from support.waiting import PATIENCE_S
 
 RATE_HZ = 128.0
 USUAL = ("--rate", 128, "--unit", "mV", "--learning", 30)
@@ -67,7 +69,7 @@ def file(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def lines_of(*arguments: object) -> list[str]:
     """What the real command writes on standard output."""
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     return done.stdout.splitlines()
 
 
@@ -218,7 +220,7 @@ def test_a_baseline_is_saved_and_used(ectopy, file: Path, tmp_path: Path):
 
 
 def test_a_baseline_of_other_leads_is_refused(ectopy, file: Path, tmp_path: Path):
-    other = PatientTemplate(np.ones((1, 140)), np.ones(1), 0.05, 50, ("V6",))
+    other = PatientTemplate(np.ones((1, 140)), np.ones(1), np.ones((1, 140)), 0.05, 50, ("V6",))
     other.save(tmp_path / "other.npz")
     assert_refused(ectopy("watch", file, *USUAL, "--fast", "--baseline", tmp_path / "other.npz"), "V6", "lead 1")
 
@@ -486,7 +488,7 @@ def test_lines_are_watched_as_they_come_until_their_end(recording: Recording):
         )
         assert running.poll() is None
         running.stdin.write(text_of(recording.signal[512:640]))
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 0
     assert [json.loads(line)["kind"] for line in out.splitlines()].count("beat") >= 2
     assert "0:00:05.0" in err.decode()
@@ -503,11 +505,29 @@ def test_ctrl_c_ends_with_a_summary(file: Path, recording: Recording, source: st
             running.stdin.flush()
         assert running.stdout.readline().startswith(b'{"kind":"quality"')
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 130, err
     assert b"Ended by hand." in err
     assert b"watched" in err
     assert b"Traceback" not in err
+
+
+def test_ctrl_c_within_a_step_lets_it_be_told(ectopy, file: Path, told: list[str], monkeypatch: pytest.MonkeyPatch):
+    step_as_ever = Monitor.step
+
+    def step(monitor: Monitor, state: MonitorState, item: Chunk) -> tuple[MonitorState, list[Event]]:
+        state, events = step_as_ever(monitor, state, item)
+        if events:
+            signal.raise_signal(signal.SIGINT)
+        return state, events
+
+    monkeypatch.setattr(Monitor, "step", step)
+    done = ectopy("watch", file, *USUAL, "--fast", "--json")
+    assert done.status == 130
+    lines = done.out.splitlines()
+    assert lines
+    assert lines == told[: len(lines)]
+    assert "Ended by hand." in done.err
 
 
 # Bad input

@@ -25,8 +25,9 @@ from ectopy.monitor import Chunk, chunks
 from ectopy.recording import PulseWave
 from ectopy.service.access import Scope
 from support.pulses import has_pulses, with_pulses
-from support.server import Service, running, until
+from support.server import Service, running
 from support.uploads import csv
+from support.waiting import PATIENCE_S, until
 
 STILL = simulate_recording(60, episodes=[Episode("asystole", 40, 8)], random_state=1)
 LEADS = STILL.leads
@@ -186,7 +187,7 @@ def test_refusal_is_told_to_the_sender_and_the_stream_keeps_nothing(client: Clie
         with pytest.raises(ServiceError, match="not an ECG"):
             act()
     assert (stream._pending, stream._pending_bytes) == ({}, 0)
-    stream._thread.join(30)
+    stream._thread.join(PATIENCE_S)
     assert not stream._thread.is_alive()
 
 
@@ -215,7 +216,7 @@ def test_a_stream_keeps_ten_minutes_and_no_more_than_it_has_room_for(service: Se
         assert (stream.acknowledged, stream.stored) == (21 * 125, 0)
         stream._take({"sequence": 19, "next_position": 20 * 125, "stored": True})
         assert stream.stored == 21 * 125
-        sender.join(30)
+        sender.join(PATIENCE_S)
         assert not sender.is_alive()
         stream.close(0)
 

@@ -22,6 +22,7 @@ from ectopy.datasets import beat_files, load, read_beats
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from support import refusals
 from support.parquet_files import write_parquet
+from support.waiting import PATIENCE_S
 
 Samples = NDArray[np.float32]
 Labels = Sequence[object]
@@ -575,7 +576,9 @@ def test_importing_the_room_brings_no_optional_or_slow_package() -> None:
         "import sys, ectopy.datasets; "
         "print({'pooch', 'requests', 'rich', 'scipy', 'pyarrow', 'tensorflow'} & set(sys.modules))"
     )
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
     assert process.stdout.strip() == "set()"
 
 

@@ -29,6 +29,7 @@ from ectopy.datasets.ecg5000 import (
 from ectopy.errors import DataError, DatasetUnavailableError, SettingError
 from support.downloads import Server, archive, refused_fetch, send
 from support.labelled_beats import Parts
+from support.waiting import PATIENCE_S
 
 DIGEST = "a9ec1f772edc0d53ed19833c3988793a3b02b18889a3b8bd8aaf22c1380f5c5f"
 TRAIN, TEST = "ECG5000_TRAIN.txt", "ECG5000_TEST.txt"
@@ -325,9 +326,9 @@ def test_interrupt_leaves_nothing(server: Server, empty_machine: Path) -> None:
     code = f"from ectopy.datasets import fetch_ecg5000; fetch_ecg5000(url={server.answer(stall)!r})"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     try:
-        assert under_way.wait(60)
+        assert under_way.wait(PATIENCE_S)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     finally:
         may_end.set()
         process.kill()

@@ -18,7 +18,8 @@ from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.formats.leads import millivolt
 from ectopy.service.notify import load_targets
-from support.server import PATIENCE_S, Service, running
+from support.server import Service, running
+from support.waiting import PATIENCE_S
 
 DOCS = Path(__file__).parents[2] / "docs"
 ADDRESS = "127.0.0.1:8765"

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.server import Service, running
+from support.waiting import PATIENCE_S
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -89,7 +90,9 @@ def test_what_is_lost_is_sent_as_nothing():
 
 def run(service: Service, *command: str) -> str:
     environment = os.environ | {"ECTOPY_URL": service.url, "ECTOPY_KEY": service.key, "NO_PROXY": "127.0.0.1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    ).stdout
 
 
 def test_simulated_strap_is_stored(service: Service):

@@ -71,18 +71,18 @@ CONTEXT.set_forkserver_preload(["ectopy.analysis.shipped_detector", "ectopy.serv
 def serve(url: str, hook: str, now: float, pipe: Connection) -> None:
     """An engine that is fed through a pipe, and says there what it has acknowledged."""
     os.environ["NO_PROXY"] = "127.0.0.1"
-    clock, stop, mouth = SimpleNamespace(now=now), threading.Event(), threading.Lock()
+    clock, mouth = SimpleNamespace(now=now), threading.Lock()
     with Store.open(url) as store:
         monitor = Monitor.of(load_ambulatory(), LEARNING_S)
         engine = MonitoringEngine(store, monitor, [WebhookTarget("ward", hook, SECRET)], clock=lambda: clock.now)
-        worker = threading.Thread(target=engine.run, args=(stop, 0.02))
+        worker = threading.Thread(target=engine.run, args=(0.02,))
         worker.start()
         while content := pipe.recv_bytes():
             timed = decode(TimedChunk, content)
             clock.now = max(clock.now, timed.now)
             receipt = engine.submit(timed.patient, timed.chunk)
             receipt.add_done_callback(partial(acknowledge, pipe, mouth, timed))
-        stop.set()
+        engine.stop()
         worker.join()
 
 

@@ -25,7 +25,8 @@ from ectopy.service.api.middleware.access_control import COOKIE
 from ectopy.service.storage import Store
 from support import outages
 from support.outages import KINDS, Losable
-from support.server import PATIENCE_S, Service, running, small, until
+from support.server import Service, running, small
+from support.waiting import PATIENCE_S, until
 from support.webhooks import SECRET, Receiver
 from support.webhooks import running as receiving
 

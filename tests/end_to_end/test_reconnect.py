@@ -18,7 +18,8 @@ from ectopy.monitor import Chunk
 from ectopy.recording import Recording
 from ectopy.service.access import Authenticator, Scope
 from ectopy.service.storage import Store
-from support.server import free_port, served, until
+from support.server import free_port, served
+from support.waiting import until
 
 PACE = 4.0
 CHUNK_S = 0.5
@@ -84,7 +85,7 @@ def test_killed_and_started_again(tmp_path: Path, devices: int, seconds: float, 
                         senders.append(Device(client, f"patient {number}", recording, stream))
                 before = acknowledged(senders)
                 enough = before + 125 * len(senders)  # everybody is likely to have been answered once more
-                until(lambda enough=enough: acknowledged(senders) >= enough, 60.0)
+                until(lambda enough=enough: acknowledged(senders) >= enough)
                 time.sleep(rng.uniform(0.0, 1.0))
             safe = [sender.stream.acknowledged for sender in senders]
             assert sum(safe) > before

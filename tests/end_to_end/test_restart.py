@@ -17,7 +17,8 @@ from ectopy.datasets import simulate_recording
 from ectopy.service.storage import Store
 from support.outages import locked
 from support.pulses import has_pulses, with_pulses
-from support.server import PATIENCE_S, free_port, messages, served, until
+from support.server import free_port, messages, served
+from support.waiting import PATIENCE_S, until
 
 DEVICES = [f"bed {number}" for number in range(3)]
 
@@ -86,7 +87,10 @@ class HttpDevice:
 
     def __init__(self, port: int, key: str, patient: str) -> None:
         self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=60
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"Authorization": f"Bearer {key}"},
+            trust_env=False,
+            timeout=PATIENCE_S,
         )
         self.path = f"/api/patients/{patient}/chunks"
         self.kept: list[dict] = []

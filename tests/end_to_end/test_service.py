@@ -21,7 +21,8 @@ from websockets.sync.client import ClientConnection
 from ectopy.monitor.alarm_log import GENESIS
 from ectopy.service.access import Scope
 from ectopy.service.api.routes.ingest_routes import MOST_UNANSWERED
-from support.server import PATIENCE_S, Service, messages, running, small, troubled, until
+from support.server import Service, messages, running, small, troubled
+from support.waiting import PATIENCE_S, until
 
 MSGPACK = {"Content-Type": "application/msgpack"}
 
@@ -89,7 +90,12 @@ def frames(content: bytes) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
 # Patients
 
 
-def test_a_patient_is_shown_with_all_there_is_to_know(client: httpx.Client, patient: str):
+def test_a_patient_is_shown_with_all_there_is_to_know(client: httpx.Client, service: Service):
+    patient = "shown"
+    admit(client, patient, name="Anna")
+    with service.socket(f"/api/patients/{patient}/stream") as device:
+        answer(device)
+        stream(device, messages(troubled()))
     shown = client.get(f"/api/patients/{patient}").json()
     listed = next(one for one in client.get("/api/patients").json() if one["patient"] == patient)
     assert shown["name"] == listed["name"] == "Anna"
@@ -329,13 +335,12 @@ def test_a_message_that_is_too_large_closes_the_stream(tmp_path: Path):
 
 
 def test_the_signal_comes_back_as_it_was_sent(client: httpx.Client, patient: str):
-    recording, now = troubled(), time.time()
-    found = client.get(f"/api/patients/{patient}/waveform", params={"start": now - 290, "stop": now + 5}).json()
+    recording, last = troubled(), client.get(f"/api/patients/{patient}").json()["last_sample_time"]
+    found = client.get(f"/api/patients/{patient}/waveform", params={"start": last - 290, "stop": last + 5}).json()
     assert found["position"] == 0
     expected = np.round(recording.signal.T.astype(np.float64), 3)
     np.testing.assert_allclose(np.array(found["samples"]), expected, atol=0.0011)
-    shown = client.get(f"/api/patients/{patient}").json()
-    assert found["start_time"] + 65 == pytest.approx(shown["last_sample_time"], abs=0.01)
+    assert found["start_time"] + 65 == pytest.approx(last, abs=0.01)
 
 
 def test_beats_are_where_the_heart_has_beaten(client: httpx.Client, patient: str):
@@ -388,15 +393,15 @@ def test_a_window_is_neither_empty_nor_endless(client: httpx.Client, patient: st
 
 
 def test_what_was_sent_as_another_stream_is_still_there(client: httpx.Client, service: Service):
-    admit(client, "twice")
+    admit(client, "of two streams")
     first, second = messages(troubled(), stream="first"), messages(troubled(), stream="second")
-    with service.socket("/api/patients/twice/stream") as device:
+    with service.socket("/api/patients/of%20two%20streams/stream") as device:
         answer(device)
         stream(device, first[:10])
-        now = time.time()
+        last = client.get("/api/patients/of two streams").json()["last_sample_time"]
         stream(device, second[:2])
-    window = {"start": now - 10, "stop": now}
-    found = client.get("/api/patients/twice/waveform", params=window).json()
+    window = {"start": last - 10, "stop": last}
+    found = client.get("/api/patients/of two streams/waveform", params=window).json()
     assert found["stream"] == "first"
     assert len(found["samples"][0]) > 9 * 250
 

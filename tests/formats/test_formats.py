@@ -616,7 +616,7 @@ def test_too_much_for_memory_is_refused_before_it_is_read(tmp_path: Path, monkey
 
 def test_paths_that_are_no_recording(tmp_path: Path) -> None:
     (tmp_path / "folder.edf").mkdir()
-    (tmp_path / "rec.doc").write_text("1")
+    (tmp_path / "rec.doc").write_bytes(bytes(100))
     assert "is a folder" in refusal(tmp_path / "folder.edf")
     for folder in (Path(), Path(".."), Path("/")):
         with pytest.raises(DataError, match="is a folder"):

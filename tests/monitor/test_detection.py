@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import analyse
+from ectopy.analysis.interval_model import predicting
 from ectopy.analysis.patient_template import compare, compare_together, learn_normal
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import JudgingRules
@@ -34,7 +35,8 @@ def test_a_stream_is_judged_as_the_whole_recording_is_even_after_half_a_minute_o
     for start in range(0, len(signal), size):
         piece = signal[start : start + size]
         state, unjudged = detect_step(state, *run_front_end(next_piece(state, piece, RATE_HZ)))
-        state, new = judge_step(state, unjudged, made.leads, criterion, LEARNING_S)
+        judging = judge_step(state, unjudged, made.leads, criterion, LEARNING_S)
+        state, new = predicting(criterion.intervals, judging)
         found.append(new)
 
     beats = BeatSegments.joined([new.beats for new in found])
@@ -56,9 +58,10 @@ def test_beats_of_many_patients_are_compared_as_each_patient_is_alone():
         made = simulate_recording(60, leads=leads, rate_bpm=60 + 10 * number, ectopic={"V": 0.2}, random_state=number)
         beats = analyse(made, load_ambulatory(), learning_s=LEARNING_S).beats
         patients.append((beats[40 : 43 + number], learn_normal(beats, made.leads, LEARNING_S)))
-    together = compare_together(patients)
+    network = JudgingRules.of(load_ambulatory()).reconstruction
+    together = compare_together(patients, network)
     for (beats, normal), found in zip(patients, together, strict=True):
-        alone = compare(beats, normal)
+        alone = compare(beats, normal, network)
         for one in fields(alone):
             np.testing.assert_array_equal(getattr(found, one.name), getattr(alone, one.name))
     assert compare_together([]) == []

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ectopy.analysis.interval_model import predict_together
 from ectopy.analysis.patient_template import PatientTemplate, compare_together
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Chunk, Input, Monitor, MonitorState, Tick
@@ -119,16 +120,31 @@ def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch
 
 
 def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
-    def breaking(pairs):
+    def breaking(pairs, network):
         if any(normal.beats == 7 for _, normal in pairs):
             raise FloatingPointError("too much")
-        return compare_together(pairs)
+        return compare_together(pairs, network)
 
     monkeypatch.setattr(monitor_module, "compare_together", breaking)
     beats = np.vstack([np.hanning(140), np.hanning(140)])
-    normals = [PatientTemplate(beats, np.ones(2), 0.1, count, ("I", "II")) for count in (40, 7)]
+    normals = [PatientTemplate(beats, np.ones(2), np.ones((2, 140)), 0.1, count, ("I", "II")) for count in (40, 7)]
     signal = simulate_recording(10).signal
     *_, (good, bad) = stepped(monitor, [MonitorState(normal=normal) for normal in normals], signal, signal)
+    assert "detector failed" not in good.alarms.timers
+    assert "detector failed" in bad.alarms.timers
+
+
+def test_whose_intervals_cannot_be_predicted_is_told_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, monitor: Monitor
+):
+    def breaking(model, windows):
+        if any((each[:, -1] < np.log(0.7)).any() for each in windows):
+            raise FloatingPointError("too much")
+        return predict_together(model, windows)
+
+    monkeypatch.setattr(monitor_module, "predict_together", breaking)
+    slow, fast = (simulate_recording(10, rate_bpm=rate_bpm).signal for rate_bpm in (60, 120))
+    *_, (good, bad) = stepped(monitor, [MonitorState(), MonitorState()], slow, fast)
     assert "detector failed" not in good.alarms.timers
     assert "detector failed" in bad.alarms.timers
 

@@ -21,7 +21,8 @@ import pytest
 from ectopy.service import connections
 from ectopy.service.connections import Connections, connections_within_descriptors
 from ectopy.service.json_logs import WARNINGS_PER_MINUTE, Throttle, log_as_json
-from support.server import PATIENCE_S, Service, free_port, running, served, small, until
+from support.server import Service, free_port, running, served, small
+from support.waiting import PATIENCE_S, until
 
 HALF = b"GET / HTTP/1.1\r\nHost: x\r\n"
 SLOW_BODY = b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{"
@@ -137,7 +138,9 @@ def test_half_open_connections_keep_nobody_out(tmp_path: Path):
         with clients(("127.0.0.1", port), 300, HALF):
             for _ in range(20):
                 for path in ("/health", "/api/patients"):
-                    answer = httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=5, trust_env=False)
+                    answer = httpx.get(
+                        f"http://127.0.0.1:{port}{path}", headers=headers, timeout=PATIENCE_S, trust_env=False
+                    )
                     assert answer.status_code == 200
         assert process.poll() is None
     assert (tmp_path / "log").stat().st_size < 200_000

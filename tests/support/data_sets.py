@@ -18,3 +18,11 @@ def folder_of(name: str, records: Iterable[str]) -> Path:
             f"{name} with its records {', '.join(records)} is in no folder of {DATA_VARIABLE} and not in the cache"
         )
     return folder
+
+
+def example_file(name: str) -> Path:
+    """A file of the folder ``formats``, which holds one of each format; the test is skipped where it is missing."""
+    folder = find_dataset("formats", lambda folder: (folder / name).is_file())
+    if folder is None:
+        pytest.skip(f"formats/{name} is in no folder of {DATA_VARIABLE} and not in the cache")
+    return folder / name

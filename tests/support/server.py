@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -30,8 +29,7 @@ from ectopy.service.access import Scope
 from ectopy.service.api.app import create_app
 from ectopy.service.server import Server
 from ectopy.service.settings import load_settings
-
-PATIENCE_S = 30.0
+from support.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -135,12 +133,3 @@ def small(position: int = 0, samples: int = 25, **other: Any) -> dict[str, Any]:
     """A chunk as JSON."""
     signal = np.zeros((samples, 1)).tolist()
     return {"position": position, "sampling_rate_hz": 250, "leads": ["I"], "samples": signal, **other}
-
-
-def until(condition: Any, patience_s: float = PATIENCE_S) -> Any:
-    """What a function gives, once it gives something."""
-    end = time.monotonic() + patience_s
-    while not (value := condition()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
-    return value

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ectopy.service.notify import verify
+from support.waiting import PATIENCE_S
 
 NOW = 1_700_000_000.0
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
@@ -58,7 +59,7 @@ class Receiver:
 
     def wait_for(self, enough: Callable[[], bool]) -> None:
         with self.arrived:
-            assert self.arrived.wait_for(enough, 20)
+            assert self.arrived.wait_for(enough, PATIENCE_S)
 
 
 @contextmanager

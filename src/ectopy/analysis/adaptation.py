@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.baseline import Baseline, like_tachycardia
+from ectopy.analysis.interval_model import WithPredictions
 from ectopy.analysis.patient_template import (
     LEARNING_S,
     BeatDifference,
@@ -32,7 +33,7 @@ from ectopy.analysis.population import ventricular_shape
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.presentation import short_repr
-from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, no_beats
+from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, finite_median, no_beats
 
 _BLOCK_S = 120.0
 _BEATS_OF_A_BLOCK = 16
@@ -110,8 +111,10 @@ def judge_adapting(
     rules: JudgingRules,
     before: PreviousBeat,
     difference: BeatDifference | None = None,
-) -> Adapted:
+) -> WithPredictions[Adapted]:
     """Judge the next beats, and adapt the template to them; the result does not depend on how the beats are divided.
+
+    It asks for predictions as `judge` does.
 
     Parameters
     ----------
@@ -129,7 +132,8 @@ def judge_adapting(
     judgements = []
     learned = len(beats) if baseline.normal is None else int(np.searchsorted(beats.times_s, baseline.learned_to_s))
     if learned:
-        before, judgement = judge(beats[:learned], baseline, rules, before, _of(difference, slice(learned)))
+        first_difference = _of(difference, slice(learned))
+        before, judgement = yield from judge(beats[:learned], baseline, rules, before, first_difference)
         judgements.append(judgement)
         beats, difference = beats[learned:], _of(difference, slice(learned, None))
     # Beats are judged block by block, and within a block up to the row of changed beats that may change the template.
@@ -146,10 +150,11 @@ def judge_adapting(
         if beats.times_s[-1] >= ends_s:
             stop = int(np.searchsorted(beats.times_s, ends_s))
             stretch, stretch_difference = beats[:stop], _of(difference, slice(stop))
-        then, judgement = judge(stretch, baseline, rules, before, stretch_difference)
+        then, judgement = yield from judge(stretch, baseline, rules, before, stretch_difference)
         followed, end = _follow(adaptation, baseline, stretch, judgement)
         if end < len(stretch):
-            then, judgement = judge(stretch[:end], baseline, rules, before, _of(stretch_difference, slice(end)))
+            stretch_difference = _of(stretch_difference, slice(end))
+            then, judgement = yield from judge(stretch[:end], baseline, rules, before, stretch_difference)
         judgements.append(judgement)
         before, (baseline, adaptation) = then, _after_changed_row(baseline, followed, rules)
         if end == len(beats):
@@ -170,7 +175,7 @@ def _moved_template(baseline: Baseline, adaptation: Adaptation) -> Baseline:
     if normal is None or not learnable.any():
         return baseline
     block_samples = adaptation.kept.astype(np.float64)
-    target = centred(np.nanmedian(block_samples[:, learnable], axis=0))
+    target = centred(finite_median(block_samples[:, learnable], axis=0))
     share = _PROVISIONAL_SHARE if baseline.provisional else _SHARE
     template = normal.template.copy()
     template[learnable] += share * (target - template[learnable])
@@ -195,13 +200,14 @@ def _follow(
         Number of beats recorded.
     """
     assert judgement.difference is not None
-    shape, verdict = judgement.difference.shape.tolist(), judgement.verdict.tolist()
+    shape = judgement.difference.shape.tolist()
+    is_normal = np.equal(judgement.verdict, Verdict.NORMAL).tolist()
     changed, in_a_row, end = adaptation.changed, adaptation.in_a_row, len(beats)
     previous = len(changed)
     usual: list[int] = []
     row: list[int] = []
     for beat in range(len(beats)):
-        in_a_row = min(in_a_row + 1, 3) if shape[beat] <= _SIMILAR and verdict[beat] == Verdict.NORMAL else 0
+        in_a_row = min(in_a_row + 1, 3) if shape[beat] <= _SIMILAR and is_normal[beat] else 0
         if in_a_row == 3:
             usual.append(beat)
         if shape[beat] <= _SIMILAR:

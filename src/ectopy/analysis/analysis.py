@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline, given_baseline
-from ectopy.analysis.interval_model import Timing
+from ectopy.analysis.interval_model import Timing, predicting
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
-from ectopy.analysis.verdicts import SYMBOLS, Judgement, JudgingRules, PreviousBeat, reason
+from ectopy.analysis.verdicts import SYMBOLS, Hint, Judgement, JudgingRules, PreviousBeat, reason
 from ectopy.arguments import checked
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import SettingError
@@ -84,6 +84,13 @@ class Analysis:
     def abnormal(self) -> NDArray[np.bool_]:
         """Return which beats are judged abnormal."""
         return np.equal(self.verdict, Verdict.ABNORMAL)
+
+    @property
+    def ectopic(self) -> NDArray[np.bool_]:
+        """Return which beats are ventricular-like, supraventricular-like or cannot be read, shape (n,)."""
+        return np.isin(self.hint, [Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR]) | np.equal(
+            self.verdict, Verdict.UNREADABLE
+        )
 
     @property
     def intervals_s(self) -> NDArray[np.float64]:
@@ -182,7 +189,8 @@ def analyse_beats(
     own = None if normal is None else given_baseline(normal)
     baseline = own or find_baseline(beats, leads, rules.detector, learning_s)
     fresh = Adaptation.fresh(len(leads))
-    _, baseline, _, judgement = judge_adapting(beats, baseline, fresh, rules, PreviousBeat())
+    judging = judge_adapting(beats, baseline, fresh, rules, PreviousBeat())
+    _, baseline, _, judgement = predicting(rules.intervals, judging)
     return Analysis(
         beats=beats,
         quality=read.quality,

@@ -29,9 +29,11 @@ def beat_noise(samples: NDArray[np.floating]) -> NDArray[np.float64]:
     # The running mean by differences of the running sum; its ends are left out.
     samples = samples.astype(np.float64)
     total = np.cumsum(samples, axis=-1)
-    before = np.concatenate([np.zeros_like(total[..., :1]), total[..., :-_SMOOTH]], axis=-1)
-    smooth = (total[..., _SMOOTH - 1 :] - before) / _SMOOTH
-    squares = np.square(samples[..., _SMOOTH // 2 : -(_SMOOTH // 2)] - smooth)
+    smooth = total[..., _SMOOTH - 1 :].copy()
+    smooth[..., 1:] -= total[..., :-_SMOOTH]
+    smooth /= _SMOOTH
+    smooth -= samples[..., _SMOOTH // 2 : -(_SMOOTH // 2)]
+    squares = np.square(smooth, out=smooth)
     # The median RMS of pieces of equal length; samples that do not fill a piece are left out.
     pieces = squares.shape[-1] // _PIECE
     power = squares[..., : pieces * _PIECE].reshape(*squares.shape[:-1], pieces, _PIECE).sum(axis=-1) / _PIECE

@@ -59,6 +59,7 @@ class Inspection:
         ]
         return {
             "source": recording.source,
+            **origin(recording),
             "start": recording.start.isoformat() if recording.start else None,
             "duration_s": recording.duration_s,
             "sampling_rate_hz": recording.sampling_rate_hz,
@@ -78,6 +79,16 @@ class Inspection:
                 "max": finite_or_none(rates_bpm.max(initial=-np.inf), 6),
             },
         }
+
+
+def origin(recording: Recording) -> dict[str, Any]:
+    """Return the patient and the recorder, for JSON, as far as the file states them; empty or None = not stated."""
+    patient = recording.patient
+    birth = patient.birth_date
+    return {
+        "patient": {**asdict(patient), "birth_date": birth and birth.isoformat()} if patient else None,
+        "device": recording.device,
+    }
 
 
 def inspect(recording: Recording, settings: FilterSettings | None = None) -> Inspection:

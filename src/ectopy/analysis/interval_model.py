@@ -10,9 +10,10 @@ become what is expected; a faster rhythm that lasts becomes it after a while.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +38,10 @@ _LATEST = 32
 _USUAL_S = 0.8
 _FURTHEST = 1.5
 _LEAST_SPREAD = 0.01
-_ROWS, _AT_ONCE = 8, 31  # a block of intervals, and the prediction after it, fill rows
+_ROWS, _AT_ONCE = 8, 255  # a block of intervals, and the prediction after it, fill rows
 _RAREST, _COMMONEST = 1e-15, 1.0 - 1e-15
 _SURPRISING = 2.0
+_LIKELY_SURPRISING = math.log(0.85)
 _EARLY_RATIO = math.log(0.75)
 _FAST_S = 0.6
 _MOST_DOUBTFUL, _MOST_EARLY = 16, 200
@@ -212,6 +214,11 @@ class Timing:
         return cls(np.concatenate([part.early for part in parts]), np.concatenate([part.pause for part in parts]))
 
 
+Result = TypeVar("Result")
+WithPredictions = Generator[NDArray[np.float64], Prediction, Result]
+"""A calculation that asks for predictions: yields histories, shape (n, 50), and receives what follows each of them."""
+
+
 def time_beats(
     model: IntervalModel,
     history: IntervalHistory,
@@ -219,11 +226,39 @@ def time_beats(
     next_s: NDArray[np.float64],
     usual_shape: NDArray[np.bool_],
 ) -> tuple[IntervalHistory, Timing]:
+    """Measure how early the next beats come, and how late the beats after them; see `timing_step`."""
+    return predicting(model, timing_step(history, rr_s, next_s, usual_shape))
+
+
+def predicting(model: IntervalModel, calculation: WithPredictions[Result]) -> Result:
+    """Run a calculation that asks for predictions."""
+    try:
+        windows = next(calculation)
+        while True:
+            windows = calculation.send(model.predict(windows))
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+
+
+def predict_together(model: IntervalModel, windows: Sequence[NDArray[np.float64]]) -> list[Prediction]:
+    """Predict what follows the histories of many patients: equal to `IntervalModel.predict` of each, but faster."""
+    if not windows:
+        return []
+    together, ends = model.predict(np.concatenate(windows)), np.cumsum([len(each) for each in windows]).tolist()
+    return [together[end - len(each) : end] for end, each in zip(ends, windows, strict=True)]
+
+
+def timing_step(
+    history: IntervalHistory,
+    rr_s: NDArray[np.float64],
+    next_s: NDArray[np.float64],
+    usual_shape: NDArray[np.bool_],
+) -> WithPredictions[tuple[IntervalHistory, Timing]]:
     """Measure how early the next beats come, and how late the beats after them.
 
     Parameters
     ----------
-    model : IntervalModel
     history : IntervalHistory
         Before these beats.
     rr_s, next_s : ndarray of float64, shape (n,)
@@ -237,60 +272,73 @@ def time_beats(
     timing : Timing
     """
     log_s, next_log_s = np.log(rr_s), np.log(next_s)
+    is_known = np.isfinite(log_s)
     early, pause = np.zeros((2, len(log_s)))
-    start = 0
-    while start < len(log_s):
-        # Predict a block as if no interval in it were surprising, and use it up to the first that is.
-        block = log_s[start : start + _AT_ONCE]
-        is_known = np.isfinite(block)
-        prediction = model.predict(_windows(history.expected, block, is_known))
-        if start:
+    # Which intervals are surprising depends on those before. So guess which are, predict a block, and use it up to the
+    # first wrong guess; the next block is predicted with a better guess.
+    surprising = log_s < lower_median(history.expected) + _LIKELY_SURPRISING
+    start, is_pause_open = 0, False
+    while start < len(log_s) or is_pause_open:
+        rows = slice(start, start + _AT_ONCE)
+        block = log_s[rows]
+        prediction = yield _windows(history.expected, block, is_known[rows] & ~surprising[rows])
+        if is_pause_open:
             pause[start - 1] = prediction[:1].late(next_log_s[start - 1 : start])[0]
         of_block = prediction[:-1].early(block)
-        surprising = np.flatnonzero(of_block > _SURPRISING)
-        count = int(surprising[0]) + 1 if len(surprising) else len(block)
-        stop = start + count
-        early[start:stop] = of_block[:count]
-        history = _after(
-            history, block[:count], is_known[:count], bool(len(surprising)), prediction.usual, usual_shape[start:stop]
+        wrong = np.flatnonzero((of_block > _SURPRISING) != surprising[rows])
+        surprising[rows] = of_block > _SURPRISING
+        # What comes after a wrong guess, or after a new rhythm was accepted, rests on another history.
+        part = slice(start, start + (int(wrong[0]) + 1 if len(wrong) else len(block)))
+        history, count, is_new_rhythm = _after(
+            history, log_s[part], is_known[part], surprising[part], prediction.usual, usual_shape[part]
         )
-        # The pause after a beat is judged by the history with its own interval, unless that was surprising; so that of
-        # the last one by the first prediction of the next block.
-        pause[start : stop - 1] = prediction[1:count].late(next_log_s[start : stop - 1])
-        start = stop
-    if start:
-        after = model.predict(history.expected[None]) if len(surprising) else prediction[count : count + 1]
-        pause[-1] = after.late(next_log_s[-1:])[0]
+        early[start : start + count] = of_block[:count]
+        # The pause after a beat is judged by the history with its own interval, unless that was surprising.
+        is_pause_open = is_new_rhythm or len(wrong) > 0
+        closed = count - is_pause_open
+        pause[start : start + closed] = prediction[1 : closed + 1].late(next_log_s[start : start + closed])
+        start += count
     return history, Timing(early, pause)
 
 
 def _windows(
-    expected: NDArray[np.float64], block: NDArray[np.float64], is_known: NDArray[np.bool_]
+    expected: NDArray[np.float64], block: NDArray[np.float64], is_taken: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Return the history before each interval of a block and after the last, shape (n + 1, 50)."""
-    line = np.concatenate([expected, block[is_known]])
-    places = np.concatenate([[0], np.cumsum(is_known)])
-    return line[places[:, None] + np.arange(HISTORY)]
+    line = np.concatenate([expected, block[is_taken]])
+    places = np.zeros(len(block) + 1, np.intp)
+    np.cumsum(is_taken, out=places[1:])
+    windows: NDArray[np.float64] = line[places[:, None] + np.arange(HISTORY)]
+    return windows
 
 
 def _after(
     history: IntervalHistory,
     block: NDArray[np.float64],
     is_known: NDArray[np.bool_],
-    last_is_surprising: bool,
+    surprising: NDArray[np.bool_],
     usual: NDArray[np.float64],
     usual_shape: NDArray[np.bool_],
-) -> IntervalHistory:
-    """Return the history after intervals, of which the last is surprisingly early if `last_is_surprising`."""
-    latest = np.concatenate([history.latest, block[is_known]])[-HISTORY:]
-    if not last_is_surprising:
-        in_a_row = (0, 0) if is_known.any() else (history.early, history.doubtful)
-        return IntervalHistory(np.concatenate([history.expected, block[is_known]])[-HISTORY:], latest, *in_a_row)
-    expected = np.concatenate([history.expected, block[:-1][is_known[:-1]]])[-HISTORY:]
-    early, doubtful = (0, 0) if is_known[:-1].any() else (history.early, history.doubtful)
-    hardly_early = block[-1] - usual[len(block) - 1] > _EARLY_RATIO
-    early += 1
-    doubtful += int(hardly_early) + int(block[-1] >= math.log(_FAST_S)) + int(usual_shape[-1])
-    if doubtful >= _MOST_DOUBTFUL or early >= _MOST_EARLY:
-        return IntervalHistory(latest, latest)
-    return IntervalHistory(expected, latest, early, doubtful)
+) -> tuple[IntervalHistory, int, bool]:
+    """Return the history after intervals, how many of them, and whether the last made a faster rhythm accepted."""
+    is_expected = is_known & ~surprising
+    early, doubtful, ends = history.early, history.doubtful, 0
+    for beat in np.flatnonzero(surprising).tolist():
+        # Surprising ones are in a row if all between them are unknown.
+        if is_expected[ends:beat].any():
+            early, doubtful = 0, 0
+        ends = beat + 1
+        hardly_early = block[beat] - usual[beat] > _EARLY_RATIO
+        early += 1
+        doubtful += int(hardly_early) + int(block[beat] >= math.log(_FAST_S)) + int(usual_shape[beat])
+        if doubtful >= _MOST_DOUBTFUL or early >= _MOST_EARLY:
+            latest = _latest(history.latest, block[:ends][is_known[:ends]])
+            return IntervalHistory(latest, latest), ends, True
+    if is_expected[ends:].any():
+        early, doubtful = 0, 0
+    expected = _latest(history.expected, block[is_expected])
+    return IntervalHistory(expected, _latest(history.latest, block[is_known]), early, doubtful), len(block), False
+
+
+def _latest(history: NDArray[np.float64], newer: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([history, newer])[-HISTORY:]

@@ -25,7 +25,7 @@ from ectopy.presentation import finite_or_none
 from ectopy.recording import Annotations, Recording
 
 NOISE = "~"
-RESULT_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto")
+RESULT_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto", ".ann")
 
 
 def summary(
@@ -120,7 +120,7 @@ def write_results(
     detector_digest: str | None = None,
     limits: RhythmLimits = RECORDING,
 ) -> None:
-    """Write results, by the suffix: ``.csv``, ``.json``, ``.edf``, or WFDB's ``.atr`` or ``.ecto``.
+    """Write results, by the suffix: ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr`` or ``.ecto``, or ISHNE's ``.ann``.
 
     All but WFDB's state the source of the recording, its start and sampling rate, the detector and the program: JSON
     and EDF once, CSV in every row, so that ``pandas.read_csv`` needs no option and tables of many recordings can be

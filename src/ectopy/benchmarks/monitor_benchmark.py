@@ -274,8 +274,7 @@ def _work(job: _Job) -> _Outcome:
         print("ready", flush=True)
         start = float(sys.stdin.readline())
         watch.begin = {sender.name: start + sender.begin_s for sender in senders}
-        stop = threading.Event()
-        worker = threading.Thread(target=engine.run, args=(stop,))
+        worker = threading.Thread(target=engine.run)
         time.sleep(max(start - time.time(), 0.0))
         began, cpu_s = time.time(), time.process_time()
         worker.start()
@@ -284,7 +283,7 @@ def _work(job: _Job) -> _Outcome:
         while watch.answered < chunks_sent and time.time() < end:
             time.sleep(_GRAIN_S)
         elapsed_s, cpu_s = time.time() - began, time.process_time() - cpu_s
-        stop.set()
+        engine.stop()
         worker.join()
     return _Outcome(cpu_s, elapsed_s, chunks_sent, watch.in_time, watch.event_s, watch.stored_s, peak_rss_mb())
 

@@ -16,14 +16,14 @@ from ectopy.arguments import Progress
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.files import check_writable, make_folder
 from ectopy.formats import read
+from ectopy.formats.content import is_recording
 from ectopy.formats.leads import unique_names
+from ectopy.formats.remote import list_recordings, remote_url
 from ectopy.formats.wfdb_header import segment_names
 from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
 from ectopy.signal import FilterSettings
 
-RECORDING_SUFFIXES = (".hea", ".edf", ".bdf")
-"""Suffixes of files that hold nothing but recordings; a .csv may hold a recording, or beats."""
 _FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
 
 
@@ -63,16 +63,21 @@ class Outcome:
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
-    """List files, and the WFDB, EDF and BDF recordings of folders without the segments of other records.
+    """List files, and the recordings of folders without the segments of other records.
+
+    In a folder a file is a recording by its content, elsewhere (``s3://``) by its suffix; tables and arrays, which may
+    hold anything, have to be named.
 
     A `DataError` if a folder holds none.
     """
     recordings: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in RECORDING_SUFFIXES)
+        if url := remote_url(path):
+            recordings += map(Path, list_recordings(url))
+        elif path.is_dir():
+            inside = sorted(item for item in path.iterdir() if item.is_file() and is_recording(item))
             if not inside:
-                raise DataError(f"{path} holds no recordings; expected files with {', '.join(RECORDING_SUFFIXES)}.")
+                raise DataError(f"{path} holds no recordings; name a table or an array by its file.")
             segments = {name.casefold() for item in inside for name in segment_names(item)}
             recordings += [
                 item for item in inside if item.suffix.lower() != ".hea" or item.stem.casefold() not in segments

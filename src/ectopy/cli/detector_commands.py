@@ -113,7 +113,7 @@ def detect(
     data: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Beats, as for 'train'; or recordings, or folders of them: WFDB, EDF, BDF, .csv .txt .parquet .npy.",
+            help="Beats, as for 'train'; or recordings of any format, folders of them, s3:// or https://.",
             show_default=False,
         ),
     ] = None,
@@ -123,7 +123,7 @@ def detect(
             "-o",
             "--output",
             metavar="RESULTS",
-            help="One line a beat: .csv or .json; of a recording also .edf, .atr or .ecto (WFDB). "
+            help="One line a beat: .csv or .json; of a recording also .edf, .ann (ISHNE), .atr or .ecto (WFDB). "
             "Of several recordings a folder.",
             show_default=False,
         ),
@@ -215,14 +215,14 @@ def _detect_beats(
     json: str | None,
 ) -> None:
     from ectopy.analysis.shipped_detector import digest
-    from ectopy.cli.batch import RECORDING_SUFFIXES
     from ectopy.cli.output import terminal
     from ectopy.detector.beat_results import check_suffix, write_results
+    from ectopy.formats.content import is_recording
 
     if output:
         check_suffix(output)
     screen = terminal.screen(json)
-    if len(sources) != 1 or Path(sources[0]).suffix.lower() in RECORDING_SUFFIXES:
+    if len(sources) != 1 or is_recording(Path(sources[0])):
         raise SettingError(
             "this detector takes one data set or file of beats at a time; 'ambulatory' takes recordings."
         )

@@ -134,6 +134,7 @@ def _watch(
     from ectopy.monitor.alarms import active
     from ectopy.monitor.event_counts import EventCounts
     from ectopy.monitor.input_sources import watch
+    from ectopy.processes import until_interrupted
     from ectopy.report.alarm_strips import AlarmStrips
 
     limits, digest = options.effective_limits(), shipped_detector.digest(options.bundle)
@@ -143,7 +144,7 @@ def _watch(
     counts, alarm_strips = EventCounts(), AlarmStrips(from_s)
     finished = False
     try:
-        for step in watch(monitor, state, inputs):
+        for step in watch(monitor, state, until_interrupted(inputs)):
             state = step.state
             events = [event for event in step.events if event.at_s >= from_s]
             counts.take(events)

@@ -1,12 +1,17 @@
 """Files of continuous ECG, one module for each format, read to a Recording; and annotations, written back.
 
-================================  =========================================================================
-``.hea``, ``.dat``, or no suffix  WFDB, the format of PhysioNet, by header, samples or name of the record
-``.edf``, ``.bdf``                EDF and EDF+, BDF and BDF+, continuous or not
-``.csv``, ``.tsv``, ``.txt``      text: one row a sample, one column a lead
-``.parquet``                      the same, as Parquet
-``.npy``                          NumPy array of shape (samples,) or (samples, leads)
-================================  =========================================================================
+A file is recognised by its content; where that does not say its format, by its suffix:
+
+==============================  ===========================================================================
+``wfdb``                        PhysioNet's records, by header (.hea), samples or name of the record
+``edf``                         EDF and EDF+, BDF and BDF+, continuous or not
+``ishne``                       ISHNE 1.0 of Holter recorders (.ecg), with beat annotations (.ann) beside it
+``scp``                         SCP-ECG
+``dicom``                       DICOM waveforms
+``aecg``, ``muse``, ``sierra``  XML: HL7 annotated ECG, GE MUSE, Philips Sierra
+``csv``                         text: one row a sample, one column a lead
+``parquet``, ``npy``            the same as Parquet; NumPy array of shape (samples,) or (samples, leads)
+==============================  ===========================================================================
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,25 +27,34 @@ import numpy as np
 
 from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
-from ectopy.formats import annotation_files, csv, edf, npy, parquet, wfdb
+from ectopy.formats import aecg, annotation_files, csv, dicom, edf, ishne, muse, npy, parquet, scp, sierra, wfdb
+from ectopy.formats.content import format_of, is_text
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
 from ectopy.formats.plausibility import check_values
+from ectopy.formats.remote import display_url, local_copy, remote_url
 from ectopy.formats.wfdb_header import find_header
 from ectopy.recording import Annotations, Recording
 
 __all__ = ["check_annotation_suffix", "read", "write_annotations"]
 
 _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
-    ".hea": wfdb.read,
-    ".dat": wfdb.read,
-    ".edf": edf.read,
-    ".bdf": edf.read,
-    ".csv": csv.read,
-    ".tsv": csv.read,
-    ".txt": csv.read,
-    ".parquet": parquet.read,
-    ".npy": npy.read,
+    "wfdb": wfdb.read,
+    "edf": edf.read,
+    "csv": csv.read,
+    "parquet": parquet.read,
+    "npy": npy.read,
+    "ishne": ishne.read,
+    "scp": scp.read,
+    "dicom": dicom.read,
+    "aecg": aecg.read,
+    "muse": muse.read,
+    "sierra": sierra.read,
 }
+_SUFFIXES = {
+    **{".hea": "wfdb", ".dat": "wfdb", ".edf": "edf", ".bdf": "edf", ".ecg": "ishne", ".scp": "scp", ".dcm": "dicom"},
+    **{".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".npy": "npy"},
+}
+"""Format of a file whose content does not say it."""
 _WRITERS: dict[str, Callable[[Path, Annotations, float], None]] = {
     ".csv": annotation_files.write_csv,
     ".json": annotation_files.write_json,
@@ -59,15 +74,16 @@ def read(
     Parameters
     ----------
     path : str or Path
-        The suffix says the format: see the module.
+        A file of any format of the module, the name of a WFDB record, or a URL (``s3://``, ``https://``) of such a
+        file.
     sampling_rate_hz : float, optional
         For a file that states none; from 1 to 100,000.
     unit : {"V", "mV", "uV", "nV"}, optional
         For leads whose unit the file does not state, or spells in a way that cannot be read; where it does, the file
         is right.
     partial : bool
-        Whether to read the intact part of an EDF, BDF or WFDB file that is not whole; `Recording.notes` says what is
-        missing.
+        Whether to read the intact part of a file that is not whole or has a wrong checksum; `Recording.notes` says what
+        is missing. Of text, Parquet and NPY there is no such part.
 
     Returns
     -------
@@ -84,12 +100,18 @@ def read(
     SettingError
         If `path` is not a path, or `sampling_rate_hz` or `unit` is invalid.
     MissingExtraError
-        If the format needs the extra ``formats``, which is not installed.
+        If the format needs the extra ``formats``, or a URL the extra ``remote``, which is not installed.
     """
     stated = _check_stated(sampling_rate_hz, unit)._replace(partial=partial)
     if not isinstance(path, str | os.PathLike):
         raise SettingError(f"a recording is read from a path, not from {type(path).__name__}.")
-    path = Path(path)
+    if url := remote_url(path):
+        with local_copy(url) as copy:
+            return replace(_read(copy, stated), source=display_url(url))
+    return _read(Path(path), stated)
+
+
+def _read(path: Path, stated: Stated) -> Recording:
     try:
         recording = _reader(path)(path, stated)
         check_values(path, recording)
@@ -114,8 +136,8 @@ def write_annotations(
     Parameters
     ----------
     path : str or Path
-        ``.csv``, ``.json``, ``.edf`` (EDF+, annotations only), or the name of a WFDB record with an annotator as its
-        suffix, ``100.atr`` or ``100.ecto``.
+        ``.csv``, ``.json``, ``.edf`` (EDF+, annotations only), ``.ann`` (ISHNE, beats only), or the name of a WFDB
+        record with an annotator as its suffix, ``100.atr`` or ``100.ecto``.
     annotations : Annotations
     sampling_rate_hz : float
         What the positions count.
@@ -142,6 +164,8 @@ def write_annotations(
         raise DataError(f"{path} cannot hold the position {annotations.positions.min()}; expected positions from 0.")
     if path.suffix.lower() == ".edf":
         edf.write_annotations(path, annotations, sampling_rate_hz, start, source)
+    elif path.suffix.lower() == ".ann":
+        ishne.write_annotations(path, annotations, sampling_rate_hz, start, source)
     else:
         _WRITERS.get(path.suffix.lower(), wfdb.write_annotations)(path, annotations, sampling_rate_hz)
 
@@ -149,10 +173,10 @@ def write_annotations(
 def check_annotation_suffix(path: Path) -> None:
     """Raise SettingError unless annotations can be written to a file of that name."""
     suffix = path.suffix.lower()
-    if suffix == ".edf" or suffix in _WRITERS or (_ANNOTATOR.fullmatch(suffix) and suffix not in _READERS):
+    if suffix == ".edf" or suffix in _WRITERS or (_ANNOTATOR.fullmatch(suffix) and suffix not in _SUFFIXES):
         return
     raise SettingError(
-        f"annotations are written as .csv, .json, .edf or a WFDB annotator such as .atr, not as '{path.name}'."
+        f"annotations are written as .csv, .json, .edf, .ann or a WFDB annotator such as .atr, not as '{path.name}'."
     )
 
 
@@ -168,17 +192,22 @@ def _check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
 
 def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
     """The reader of a file that can be read at all."""
-    expected = "name a recording: a WFDB record (.hea), .edf, .bdf, .csv, .txt, .parquet or .npy"
+    expected = "name a recording, as the table of formats lists them"
     if path.name and not path.is_file() and find_header(path):
         return wfdb.read
     if path.is_dir():
         raise DataError(f"{path} is a folder; {expected}.")
     if not path.exists():
         raise DataError(f"{path} does not exist; {expected}.")
-    if path.suffix.lower() not in _READERS:
-        raise DataError(f"{path} is of an unknown format; {expected}.")
     if not path.is_file():
         raise DataError(f"{path} is not a regular file; {expected}.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; {expected}.")
-    return _READERS[path.suffix.lower()]
+    name = format_of(path) or _SUFFIXES.get(path.suffix.lower())
+    if name is None and (header := find_header(path.with_suffix(""))):  # as of the .mat files of PhysioNet
+        return lambda _, stated: wfdb.read(header, stated)
+    if name is None and is_text(path):
+        name = "csv"
+    if name is None:
+        raise DataError(f"{path} is of an unknown format; {expected}.")
+    return _READERS[name]

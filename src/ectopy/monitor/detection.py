@@ -23,6 +23,7 @@ from ectopy.analysis.baseline import (
     learn_baseline,
     provisional_baseline,
 )
+from ectopy.analysis.interval_model import WithPredictions
 from ectopy.analysis.patient_template import BeatDifference, PatientTemplate
 from ectopy.analysis.population import heights_mv, median_height_mv, usual_height_mv
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
@@ -304,7 +305,7 @@ def detect_end(
     leads: tuple[str, ...],
     criterion: JudgingRules,
     learning_s: float,
-) -> tuple[DetectionState, Detected]:
+) -> WithPredictions[tuple[DetectionState, Detected]]:
     """Find what remains when the stream ends, so that all beats and seconds are those of the whole recording.
 
     Parameters
@@ -328,7 +329,7 @@ def detect_end(
     no_times_s = np.empty(0)
     seconds, beats, darkness = _with_quality(state.seconds, beats, no_times_s, sensed.index, sensed.word, last=True)
     unjudged = Unjudged(duration_s, detected_s, beats, darkness, False, sensed)
-    return judge_step(replace(state, seconds=seconds), unjudged, leads, criterion, learning_s)
+    return (yield from judge_step(replace(state, seconds=seconds), unjudged, leads, criterion, learning_s))
 
 
 class Unjudged(NamedTuple):
@@ -356,8 +357,8 @@ def judge_step(
     criterion: JudgingRules,
     learning_s: float,
     evidence: BeatDifference | None = None,
-) -> tuple[DetectionState, Detected]:
-    """Judge the next beats, learn from them, and tell which of them are credible.
+) -> WithPredictions[tuple[DetectionState, Detected]]:
+    """Judge the next beats, learn from them, and tell which of them are credible; asks for predictions as `judge` does.
 
     Parameters
     ----------
@@ -374,7 +375,7 @@ def judge_step(
     if not len(beats):
         judgement = no_judgement(state.baseline, criterion)
     else:
-        before, judged, judgement = _judge_beats(state, beats, leads, criterion, learning_s, evidence)
+        before, judged, judgement = yield from _judge_beats(state, beats, leads, criterion, learning_s, evidence)
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
     # A beat is credible if it is high enough, and does not lie where every lead shows noise alone.
     leads_state = state.frontend.evidence.leads
@@ -467,11 +468,11 @@ def _judge_beats(
     criterion: JudgingRules,
     learning_s: float,
     evidence: BeatDifference | None,
-) -> tuple[PreviousBeat, DetectionState, Judgement]:
+) -> WithPredictions[tuple[PreviousBeat, DetectionState, Judgement]]:
     """Judge the next beats, one at least, and learn from them as long as there is something to learn."""
     baseline, before, adaptation = state.baseline, state.last.before, state.adaptation
     if state.learning is None:
-        before, baseline, adaptation, judgement = judge_adapting(
+        before, baseline, adaptation, judgement = yield from judge_adapting(
             beats, baseline, adaptation, criterion, before, evidence
         )
         return before, replace(state, baseline=baseline, adaptation=adaptation), judgement
@@ -479,7 +480,7 @@ def _judge_beats(
     learning = _append_learning(state.learning, beats, before)
     times_s = learning.beats.times_s
     if not len(times_s) or times_s[-1] < times_s[0] + learning_s:
-        before, judgement = judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
+        before, judgement = yield from judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
         baseline, learning = _provisional(baseline, learning, leads, criterion)
         return before, replace(state, baseline=baseline, learning=learning), judgement
     # Enough signal: learn the template from all of it.
@@ -488,13 +489,15 @@ def _judge_beats(
         # Without a template, go on with what there is and start learning again.
         rest = after_learning(learning.beats, learning_s)
         last = before
-        before, judgement = judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
+        before, judgement = yield from judge(beats, _scaled(baseline, learning.heights_mv), criterion, before)
         next_baseline = learned if baseline.normal is None else baseline
         learning = _append_learning(LearningBuffer.fresh(len(leads)), rest, last)
         return before, replace(state, baseline=next_baseline, learning=learning), judgement
     # Judged again from the start, so that what follows is as if the normal had been known all along.
     fresh = Adaptation.fresh(len(leads))
-    before, learned, adaptation, judgement = judge_adapting(learning.beats, learned, fresh, criterion, learning.after)
+    before, learned, adaptation, judgement = yield from judge_adapting(
+        learning.beats, learned, fresh, criterion, learning.after
+    )
     state = replace(state, baseline=learned, learning=None, adaptation=adaptation)
     return before, state, judgement[-len(beats) :]
 

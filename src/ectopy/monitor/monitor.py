@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import require_learning_time
 from ectopy.analysis.baseline import Baseline, given_baseline
+from ectopy.analysis.interval_model import Prediction, predict_together
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate, compare_together
 from ectopy.analysis.verdicts import JudgingRules, reason
 from ectopy.detector import Detector, Verdict
@@ -73,9 +74,10 @@ _CLEARED = (ConditionReading("no data", False), ConditionReading("detector faile
 Outcome = tuple["MonitorState", tuple[Event, ...]]
 """The next state, and events."""
 
-_Question = SignalBlock | Comparison
+_Question = SignalBlock | Comparison | NDArray[np.float64]
+_Answer = FrontEndResult | BeatDifference | Prediction
 _Work = Generator[_Question, Any, None]
-"""Yields a block of signal for the front end or beats to compare, and goes on with the answer that is sent back."""
+"""Yields signal for the front end, beats to compare, or histories of RR intervals, and goes on with the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,7 @@ class Monitor:
         failed: dict[int, Exception] = {}
         questions_by_step: dict[int, _Question] = {}
 
-        def go_on(number: int, answer: FrontEndResult | BeatDifference | Exception | None) -> None:
+        def go_on(number: int, answer: _Answer | Exception | None) -> None:
             work = works[number]
             try:
                 if isinstance(answer, Exception):
@@ -269,32 +271,34 @@ class Monitor:
         while questions_by_step:
             numbers, questions = tuple(questions_by_step), tuple(questions_by_step.values())
             questions_by_step.clear()
-            for number, answer in zip(numbers, _answers(questions), strict=True):
+            for number, answer in zip(numbers, _answers(questions, self.criterion), strict=True):
                 go_on(number, answer)
         return [failed.get(number) or step.outcome() for number, step in enumerate(steps)]
 
 
-def _answers(questions: Sequence[_Question]) -> Sequence[FrontEndResult | BeatDifference | Exception]:
-    """Run the front end and the comparison on the batch; on failure retry one by one."""
+def _answers(questions: Sequence[_Question], rules: JudgingRules) -> Sequence[_Answer | Exception]:
+    """Run the front end, the comparison and the network on the batch; on failure retry one by one."""
     try:
-        return _answers_together(questions)
+        return _answers_together(questions, rules)
     except Exception:
-        return [_answer(question) for question in questions]
+        return [_answer(question, rules) for question in questions]
 
 
-def _answer(question: _Question) -> FrontEndResult | BeatDifference | Exception:
+def _answer(question: _Question, rules: JudgingRules) -> _Answer | Exception:
     try:
-        return _answers_together([question])[0]
+        return _answers_together([question], rules)[0]
     except Exception as error:
         return error
 
 
-def _answers_together(questions: Sequence[_Question]) -> list[FrontEndResult | BeatDifference]:
+def _answers_together(questions: Sequence[_Question], rules: JudgingRules) -> list[_Answer]:
     pieces = {number: question for number, question in enumerate(questions) if isinstance(question, SignalBlock)}
     pairs = {number: question for number, question in enumerate(questions) if isinstance(question, Comparison)}
-    answers: dict[int, FrontEndResult | BeatDifference] = {}
+    histories = {number: question for number, question in enumerate(questions) if isinstance(question, np.ndarray)}
+    answers: dict[int, _Answer] = {}
     answers |= zip(pieces, run_front_ends(list(pieces.values())), strict=True)
-    answers |= zip(pairs, compare_together(list(pairs.values())), strict=True)
+    answers |= zip(pairs, compare_together(list(pairs.values()), rules.reconstruction), strict=True)
+    answers |= zip(histories, predict_together(rules.intervals, list(histories.values())), strict=True)
     return [answers[number] for number in range(len(questions))]
 
 
@@ -642,7 +646,7 @@ class _StepBuilder:
             if len(piece):
                 yield from self._analyse(piece, end)
             if last:
-                self._last(end)
+                yield from self._last(end)
         except Exception as error:  # a fault of the software must be told, and must not end the watching
             self.state = before
             del self.events[reported:]
@@ -655,20 +659,20 @@ class _StepBuilder:
         detection, unjudged = detect_step(signal.detection, frontend, sensed)
         comparison = next_comparison(detection, unjudged)
         evidence = None if comparison is None else (yield comparison)
-        self._take_over(
-            end, *judge_step(detection, unjudged, segment.leads, monitor.criterion, monitor.learning_s, evidence)
+        judged = yield from judge_step(
+            detection, unjudged, segment.leads, monitor.criterion, monitor.learning_s, evidence
         )
+        self._take_over(end, *judged)
 
-    def _last(self, end: int) -> None:
+    def _last(self, end: int) -> _Work:
         """Judge what the end of the signal, at this position, leaves."""
         signal, monitor = self._signal, self.monitor
         rate_hz, leads = signal.segment.rate_hz, signal.segment.leads
         duration_s = (end - signal.origin) / rate_hz
-        self._take_over(
-            end,
-            *detect_end(signal.detection, rate_hz, duration_s, leads, monitor.criterion, monitor.learning_s),
-            pulse_margin_s=0.0,
+        judged = yield from detect_end(
+            signal.detection, rate_hz, duration_s, leads, monitor.criterion, monitor.learning_s
         )
+        self._take_over(end, *judged, pulse_margin_s=0.0)
 
     def _take_over(
         self, end: int, detection: DetectionState, detected: Detected, pulse_margin_s: float = MARGIN_S

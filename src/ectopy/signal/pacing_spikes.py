@@ -94,11 +94,19 @@ def _tail(rate_hz: float) -> int:
     return round(_TAIL_S * rate_hz)
 
 
+def _may_have_spikes(samples: NDArray[np.float64], reach: int) -> bool:
+    """Return whether a steep rise and a steep fall follow each other so closely that a spike may lie between them."""
+    steps = np.diff(samples, axis=1).ravel()
+    places = np.flatnonzero(np.abs(steps) * reach > _LEAST_SPIKE_MV)
+    rises = steps[places] > 0
+    return bool(((np.diff(places) < 2 * reach) & (rises[1:] != rises[:-1])).any())
+
+
 def _without_spikes(samples: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64]:
     """Replace spikes, except near the ends, where samples that decide are missing."""
     reach, first, last = _reach(rate_hz), _first_before(rate_hz), round(_BEFORE_S[0] * rate_hz)
-    if np.abs(np.diff(samples, axis=1)).max(initial=0.0) * reach <= _LEAST_SPIKE_MV:
-        return samples  # the slope is too small for a narrow feature of this height
+    if not _may_have_spikes(samples, reach):
+        return samples
     # Opening: the highest level that a window around a sample stays above; closing: the same of the inverted signal.
     size = reach + 1
     opened = maximum_filter1d(minimum_filter1d(samples, size, axis=1), size, axis=1)

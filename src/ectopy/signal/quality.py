@@ -415,28 +415,39 @@ def _measure_recorded(state: QualityState, edges: NDArray[np.int64], sampling_ra
     valid = np.isfinite(samples)
     measured = np.empty((9, len(samples), len(starts)))
     measured[0] = sizes
-    measured[1] = np.add.reduceat(valid, starts, axis=1, dtype=np.float64)
-    measured[2] = np.add.reduceat(np.where(valid, samples, 0.0), starts, axis=1)
-    both = np.where(valid, [samples, -samples], -np.inf)
-    measured[3:5] = np.maximum.reduceat(both, starts, axis=2)
-    measured[5:7] = _without_spikes(both, starts, sizes, sampling_rate_hz)
-    measured[7:] = np.add.reduceat(both == measured[3:5].repeat(sizes, axis=2), starts, axis=2, dtype=np.float64)
+    if valid.all():
+        measured[1], known, both = sizes, samples, (samples, -samples)
+    else:
+        measured[1] = np.add.reduceat(valid, starts, axis=1, dtype=np.float64)
+        known = np.where(valid, samples, 0.0)
+        both = np.where(valid, samples, -np.inf), np.where(valid, -samples, -np.inf)
+    measured[2] = np.add.reduceat(known, starts, axis=1)
+    for inverted, signal in enumerate(both):
+        highest = np.maximum.reduceat(signal, starts, axis=1)
+        measured[3 + inverted] = highest
+        measured[5 + inverted] = _without_spikes(signal, starts, sizes, sampling_rate_hz)
+        measured[7 + inverted] = np.add.reduceat(
+            signal == highest.repeat(sizes, axis=1), starts, axis=1, dtype=np.float64
+        )
     return measured
 
 
 def _without_spikes(
-    both: NDArray[np.float64], starts: NDArray[np.int64], sizes: NDArray[np.int64], sampling_rate_hz: float
+    signal: NDArray[np.float64], starts: NDArray[np.int64], sizes: NDArray[np.int64], sampling_rate_hz: float
 ) -> NDArray[np.float64]:
-    """Return the highest level that a signal, and the inverted one, stays above for 10 ms in each second."""
-    # The lowest of each sample and those that follow it within 10 ms ...
-    width = int(_SPIKE_S * sampling_rate_hz) + 1
-    lowest = both.copy()
-    for shift in range(1, width):
-        lowest[..., :-shift] = np.minimum(lowest[..., :-shift], both[..., shift:])
+    """Return the highest level that a signal stays above for 10 ms in each second."""
+    # The lowest of each sample and those that follow it within 10 ms, by doubling: of 1, 2, 4 ... samples ...
+    width, length = int(_SPIKE_S * sampling_rate_hz) + 1, 1
+    lowest = signal.copy()
+    while length < width:
+        further = min(length, width - length)
+        lowest[:, :-further] = np.minimum(lowest[:, :-further], lowest[:, further:])
+        length += further
     # ... where these are of the same second; a second shorter than that keeps its first sample.
-    place = np.arange(both.shape[2]) - starts.repeat(sizes)
-    inside = (place <= sizes.repeat(sizes) - width) | (place == 0)
-    return np.asarray(np.maximum.reduceat(np.where(inside, lowest, -np.inf), starts, axis=2))
+    ends = starts + np.maximum(sizes - width + 1, 1)
+    bounds = np.column_stack([starts, ends]).ravel()
+    bounds = bounds[: 2 * len(starts) - (ends[-1] == signal.shape[1])]
+    return np.asarray(np.maximum.reduceat(lowest, bounds, axis=1)[:, ::2])
 
 
 def _measure_filtered(state: QualityState, starts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -26,7 +26,8 @@ from ectopy.service.access.authentication import SESSION_S
 from ectopy.service.api.middleware.access_control import COOKIE
 from ectopy.service.json_logs import log_as_json
 from ectopy.service.storage import Store
-from support.server import PATIENCE_S, Service, free_port, running, served, small, until
+from support.server import Service, free_port, running, served, small
+from support.waiting import PATIENCE_S, until
 
 OPEN = {("get", "/health"), ("get", "/health/ready"), ("post", "/api/session")}
 OF_ANY_KEY = {

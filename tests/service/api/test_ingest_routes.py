@@ -19,7 +19,8 @@ from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.access import Scope
 from ectopy.service.api.routes.ingest_routes import MOST_DEVICES_OF_PATIENT
 from ectopy.service.monitoring.senders import OccupiedError, Senders
-from support.server import PATIENCE_S, Service, small, until
+from support.server import Service, small
+from support.waiting import PATIENCE_S, until
 
 SECRET_NAME = "Anna Secret"
 
@@ -66,12 +67,14 @@ def test_what_a_key_is_for_is_listed_and_in_the_audit(client: httpx.Client):
     assert "listed keys" in {what for what, _ in entries}
 
 
-def test_a_key_ends_when_it_was_said(service: Service, client: httpx.Client):
-    key = service.new_key(Scope.VIEW, expires_time=time.time() + 2)
+def test_a_key_ends_when_it_was_said(service: Service, monkeypatch: pytest.MonkeyPatch):
+    ends = time.time() + 3600
+    key = service.new_key(Scope.VIEW, expires_time=ends)
     with service.client(key) as holder, service.stranger() as browser:
         assert browser.post("/api/session", json={"key": key}).status_code == 200
         assert holder.get("/api/patients").status_code == 200
-        until(lambda: holder.get("/api/patients").status_code == 401)
+        monkeypatch.setattr(service.app.state.authenticator, "_clock", lambda: ends)
+        assert holder.get("/api/patients").status_code == 401
         assert browser.get("/api/patients").status_code == 401
         assert browser.post("/api/session", json={"key": key}).status_code == 401
 

@@ -13,8 +13,9 @@ import pytest
 
 from ectopy.datasets import simulate_recording
 from ectopy.service.access import Scope
-from support.server import Service, running, until
+from support.server import Service, running
 from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
+from support.waiting import PATIENCE_S, until
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def finished(http: httpx.Client, id: str) -> dict:
         recording = http.get(f"/api/recordings/{id}").json()
         return None if recording["status"] in ("waiting", "analysing") else recording
 
-    return until(analysed, 60)
+    return until(analysed)
 
 
 # Recordings
@@ -286,7 +287,7 @@ def test_an_upload_ends_as_soon_as_the_disk_is_full(http: httpx.Client, monkeypa
             yield b"0.1\n" * 20_000
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    answer = http.post("/api/recordings", content=parts(), headers=headers, timeout=60)
+    answer = http.post("/api/recordings", content=parts(), headers=headers, timeout=PATIENCE_S)
     assert began.is_set()
     assert answer.status_code == 503
     assert "disk is nearly full" in answer.json()["detail"]

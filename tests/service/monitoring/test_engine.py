@@ -45,6 +45,7 @@ from ectopy.service.notify.memory_outbox import MemoryOutbox
 from ectopy.service.storage import StepRecord, Store
 from support import outages
 from support.outages import KINDS, Losable, locked
+from support.waiting import PATIENCE_S, until
 from support.webhooks import NOW, SECRET, Receiver, answer, running
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -145,13 +146,6 @@ def outcome_of(receipt: Receipt) -> Future[EctopyError | None]:
     outcome: Future[EctopyError | None] = Future()
     receipt.unstored.then(outcome.set_result)
     return outcome
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 # Safe, then acknowledged
@@ -726,13 +720,12 @@ def losable(request: pytest.FixtureRequest, tmp_path: Path) -> Losable:
 
 @contextmanager
 def at_work(engine: MonitoringEngine) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=engine.run, args=(stop, 0.005))
+    thread = threading.Thread(target=engine.run, args=(0.005,))
     thread.start()
     try:
         yield
     finally:
-        stop.set()
+        engine.stop()
         thread.join()
 
 
@@ -765,7 +758,7 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
                 until(lambda: engine.state("anna").signal.segment.next_position == 25 * 250)
                 until(has("asystole", "raised"))
                 until(has("storage failed", "raised"))
-                assert [receipt.result(20).next_position for receipt in waiting] == [
+                assert [receipt.result(PATIENCE_S).next_position for receipt in waiting] == [
                     250 * (second + 1) for second in range(9, 25)
                 ]
                 assert not any(receipt.result().stored for receipt in waiting)
@@ -774,9 +767,9 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
                 chunks = [item for step in steps for item in step.inputs if isinstance(item, Chunk)]
                 assert [chunk.position for chunk in chunks] == list(range(0, 25 * 250, 250))
             clock.now += 2
-            assert [outcome.result(20) for outcome in outcomes] == [None] * 16
+            assert [outcome.result(PATIENCE_S) for outcome in outcomes] == [None] * 16
             (stored,) = play(engine, clock, {"anna": still}, 25, 26, rest)
-            assert stored.result(20).next_position == 26 * 250
+            assert stored.result(PATIENCE_S).next_position == 26 * 250
             until(lambda: later() and has("storage failed", "ended")())
             until(lambda: later() and deliveries(losable.url, "waiting") == [])
         assert sorted(deliveries(losable.url, "delivered")) == sorted(receiver.received)
@@ -992,10 +985,10 @@ def test_a_store_that_hangs_does_not_hold_up_the_monitors(
                 receipts = play(engine, clock, {"anna": still}, 0, 25, lambda: time.sleep(0.03))
                 until(lambda: engine.state("anna").signal.segment.next_position == 25 * 250)
                 receiver.wait_for(lambda: '"asystole"' in json.dumps(receiver.requests))
-                assert [receipt.result(20).stored for receipt in receipts] == [False] * 25
+                assert [receipt.result(PATIENCE_S).stored for receipt in receipts] == [False] * 25
                 outcomes = [outcome_of(receipt.result()) for receipt in receipts]
                 assert not any(outcome.done() for outcome in outcomes)
-            assert [outcome.result(20) for outcome in outcomes] == [None] * 25
+            assert [outcome.result(PATIENCE_S) for outcome in outcomes] == [None] * 25
 
 
 # At work

@@ -52,11 +52,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def engine(store: Store, monitor: Monitor) -> Iterator[MonitoringEngine]:
     """An engine that stores what it gets as soon as it is told to begin."""
-    engine, stop = MonitoringEngine(store, monitor, clock=lambda: NOW), threading.Event()
+    engine = MonitoringEngine(store, monitor, clock=lambda: NOW)
     engine.admit("anna")
-    engine.worker = threading.Thread(target=engine.run, args=(stop, 0.01))
+    engine.worker = threading.Thread(target=engine.run, args=(0.01,))
     yield engine
-    stop.set()
+    engine.stop()
     if engine.worker.ident:
         engine.worker.join()
 
@@ -190,13 +190,13 @@ def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(engine: Mon
 @contextmanager
 def watching(store: Store, monitor: Monitor) -> Iterator[MonitoringEngine]:
     """An engine that goes on from what is stored, and stores what it gets."""
-    engine, stop = MonitoringEngine(store, monitor, clock=lambda: NOW), threading.Event()
-    worker = threading.Thread(target=engine.run, args=(stop, 0.01))
+    engine = MonitoringEngine(store, monitor, clock=lambda: NOW)
+    worker = threading.Thread(target=engine.run, args=(0.01,))
     worker.start()
     try:
         yield engine
     finally:
-        stop.set()
+        engine.stop()
         worker.join()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ectopy.service.monitoring.replays import Replay, Replays, ReplayStatus
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import Store
 from support.pulses import has_pulses, with_pulses
+from support.waiting import until
 
 RECORDING = with_pulses(simulate_recording(20))
 
@@ -37,21 +37,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def engine(store: Store, monitor: Monitor) -> Iterator[MonitoringEngine]:
-    engine, stop = MonitoringEngine(store, monitor), threading.Event()
+    engine = MonitoringEngine(store, monitor)
     engine.admit("anna")
-    worker = threading.Thread(target=engine.run, args=(stop, 0.01))
+    worker = threading.Thread(target=engine.run, args=(0.01,))
     worker.start()
     yield engine
-    stop.set()
+    engine.stop()
     worker.join()
 
 
 def ended(replays: Replays, id: str) -> Replay:
-    end = time.monotonic() + 20
-    while (replay := replays.get(id)).status is ReplayStatus.PLAYING:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return replay
+    until(lambda: replays.get(id).status is not ReplayStatus.PLAYING)
+    return replays.get(id)
 
 
 def test_replay_is_stored_sample_by_sample(engine: MonitoringEngine, store: Store):

@@ -24,8 +24,8 @@ from ectopy.service.recordings.library import RESULT, read_stored
 from ectopy.service.recordings.result import load_result
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
-from support.server import until
 from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
+from support.waiting import until
 
 
 def upload(name: str, content: bytes) -> Upload:

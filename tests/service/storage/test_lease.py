@@ -17,7 +17,8 @@ from ectopy.service.storage import AuditEntry, Store, tables
 from ectopy.service.storage import lease as leasing
 from support.databases import PostgresqlServer
 from support.parallel import in_parallel
-from support.server import free_port, served, until
+from support.server import free_port, served
+from support.waiting import PATIENCE_S, until
 
 VIEW = AuditEntry(1.0, "nurse", "saw")
 
@@ -132,7 +133,7 @@ def _renewals(store: Store) -> int:
 def test_a_second_service_explains_and_ends_with_status_2(tmp_path: Path):
     with served(tmp_path, free_port()):
         command = [sys.executable, "-m", "ectopy", "serve", "--home", str(tmp_path), "--port", str(free_port())]
-        second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         assert second.returncode == 2
         stderr = " ".join(second.stderr.split())
         assert "is in use by another service: process" in stderr

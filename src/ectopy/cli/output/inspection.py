@@ -8,7 +8,10 @@ from rich.table import Table
 
 from ectopy.analysis.inspection import Inspection
 from ectopy.cli.output.rich_tables import numbers_table, pairs_table
+from ectopy.errors import printable
+from ectopy.formats.annotation_codes import NOTE
 from ectopy.presentation import elapsed
+from ectopy.recording import Recording
 from ectopy.signal.quality import QUALITY_WORDS
 
 _MOST_LISTED = 20
@@ -19,6 +22,7 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
     recording, figures = inspection.recording, inspection.summary()
     rate = figures["heart_rate_bpm"]
     rows = {
+        **_origin_rows(recording),
         "leads": ", ".join(recording.leads),
         "length": elapsed(recording.duration_s, places=1),
         "start": recording.start.isoformat(" ", "seconds") if recording.start else "not stated",
@@ -54,6 +58,30 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
         times = (elapsed(seconds, places=1) for seconds in (stretch.start_s, stretch.end_s))
         stretches.add_row(recording.leads[stretch.lead], *times, stretch.word, f"{stretch.index:.2f}")
     yield stretches
+
+
+def _origin_rows(recording: Recording) -> dict[str, str]:
+    """The patient and the recorder, and the marks of the diary, as far as the file states them."""
+    patient = recording.patient
+    born = f"born {patient.birth_date.isoformat()}" if patient.birth_date else ""
+    age = f"{patient.age_years:.0f} years" if patient.age_years is not None else ""
+    described = ", ".join(filter(None, (patient.name, patient.identifier, patient.sex, born, age)))
+    rows = {"patient": described, "device": recording.device, "diary": "\n".join(_diary(recording))}
+    return {title: text for title, text in rows.items() if text}
+
+
+def _diary(recording: Recording) -> list[str]:
+    """The first comments of a recording, with the time of each."""
+    marks = recording.annotations
+    if marks is None or marks.notes is None:
+        return []
+    comments = [
+        f"{elapsed(position / recording.sampling_rate_hz)} {printable(note)}"
+        for position, symbol, note in zip(marks.positions.tolist(), marks.symbols.tolist(), marks.notes, strict=True)
+        if symbol == NOTE and note
+    ]
+    more = [f"and {len(comments) - _MOST_LISTED:,} more"] if len(comments) > _MOST_LISTED else []
+    return comments[:_MOST_LISTED] + more
 
 
 def _span(rate: dict[str, float | None]) -> str:

@@ -160,6 +160,7 @@ class MonitoringEngine:
         # Inputs that wait to be processed.
         self._queue_lock = threading.Lock()
         self._input_arrived = threading.Event()
+        self._stopping = threading.Event()
         self._queue: list[tuple[_WatchedPatient, _QueuedInput]] = []
         self._queued_bytes: Counter[str] = Counter()
         self._unpreviewed: list[tuple[_WatchedPatient, _QueuedInput]] = []
@@ -363,8 +364,8 @@ class MonitoringEngine:
         self.flush()
         return processed
 
-    def run(self, stop: threading.Event, apart_s: float = 0.1) -> None:
-        """Process inputs until stopped, once; rounds are at least so far apart, so that inputs come together.
+    def run(self, apart_s: float = 0.1) -> None:
+        """Process inputs until `stop`, once; rounds are at least so far apart, so that inputs come together.
 
         A thread of its own stores the results, so that a store that hangs does not hold up the monitors. Receipts that
         are open at the end become a `StorageError`.
@@ -375,11 +376,12 @@ class MonitoringEngine:
         for worker in self._workers:
             worker.start()
         try:
-            while not stop.is_set():
+            while not self._stopping.is_set():
                 began = time.monotonic()
                 _guarded(self.process_inputs)
-                self._input_arrived.wait(_TICK_S)
-                stop.wait(max(began + apart_s - time.monotonic(), 0.0))
+                if not self._stopping.is_set():
+                    self._input_arrived.wait(_TICK_S)
+                self._stopping.wait(max(began + apart_s - time.monotonic(), 0.0))
             with self._queue_lock:
                 self._closed = True
             while self._queue:
@@ -394,6 +396,16 @@ class MonitoringEngine:
             error = StorageError("the service was stopped before this was stored; send it again.")
             self._buffer.abandon(self._patients, error)
             self._buffer.resolve()
+
+    def stop(self) -> None:
+        """Let `run` end as soon as what has come is processed and stored."""
+        self._stopping.set()
+        self._input_arrived.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
 
     def _flush_until(self, closing: threading.Event) -> None:
         while not closing.is_set():

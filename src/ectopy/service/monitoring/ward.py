@@ -85,8 +85,7 @@ class Ward:
         )
         self._names = {stored.patient: stored.name for stored in store.patients.all()}
         self._newest_event = store.events.newest_id()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._engine.run, args=(self._stop,), name="monitoring")
+        self._thread = threading.Thread(target=self._engine.run, name="monitoring")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._summaries: dict[str, str] = {}
@@ -104,7 +103,7 @@ class Ward:
         self.feed.close()
         for task in self._tasks:
             task.cancel()
-        self._stop.set()
+        self._engine.stop()
         await asyncio.to_thread(self._thread.join)
         with suppress(StorageError):
             await asyncio.to_thread(self.devices.save)
@@ -112,7 +111,7 @@ class Ward:
     @property
     def watching(self) -> bool:
         """Return whether patients are watched."""
-        return self._thread.is_alive() and not self._stop.is_set()
+        return self._thread.is_alive() and not self._engine.stopping
 
     # Patients
 

@@ -5,7 +5,6 @@ const EARLY_MS = 4; // a screen's frames are never quite even
 
 const drawings = new Set();
 let last = -Infinity;
-let count = 0;
 
 /** Call `draw(milliseconds)` in each frame; returns what stops it. */
 export function animate(draw) {
@@ -14,14 +13,10 @@ export function animate(draw) {
   return () => drawings.delete(draw);
 }
 
-/** Frames drawn since the page was opened. */
-export const frameCount = () => count;
-
 function drawFrame(now) {
   if (!drawings.size) return;
   requestAnimationFrame(drawFrame);
   if (now - last < FRAME_MS - EARLY_MS) return;
   last = now;
-  count += 1;
   for (const draw of drawings) draw(now);
 }

@@ -12,6 +12,7 @@ from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
 from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import digest, load_detector
+from ectopy.analysis.wave_intervals import measure_waves
 from ectopy.arguments import Progress
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.files import check_writable, make_folder
@@ -49,6 +50,7 @@ class Job:
     baseline: Path | None = None
     save_baseline: Path | None = None
     partial: bool = False
+    waves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ def run(job: Job) -> Outcome:
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
         events = find_events(analysis)
         if job.results is not None:
-            write_results(job.results, recording, analysis, events, detector_digest)
+            measured = measure_waves(recording, analysis, job.filters) if job.waves else None
+            write_results(job.results, recording, analysis, events, detector_digest, measured=measured)
         if job.report is not None:
             from ectopy.report.recording_page import recording_report
 

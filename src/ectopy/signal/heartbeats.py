@@ -903,7 +903,8 @@ def _accept_peaks(
         heights.append(height)
         other_leads.append(elsewhere)
         usual_height = _usual_height(heights[-_REMEMBERED_BEATS:])
-        passed_over = [other for other in passed_over if other[0] > position]
+        if passed_over:
+            passed_over = [other for other in passed_over if other[0] > position]
         beat, emitted = peak, False
 
     def is_artefact(peak: Peak, threshold: float) -> bool:
@@ -921,7 +922,8 @@ def _accept_peaks(
         row, recent = (*recent, peak), (*recent, peak)[1 - _ROW :]
         period = period or _step_of(row)
         refractory = min(_REFRACTORY, _REFRACTORY_SHARE * period) if period else _REFRACTORY
-        passed_over = [other for other in passed_over if other[0] > position - _LOOK_BACK]
+        if passed_over and passed_over[0][0] <= position - _LOOK_BACK:
+            passed_over = [other for other in passed_over if other[0] > position - _LOOK_BACK]
         # Search back: where a beat is overdue, the highest peak passed over since the last one counts at 0.7 of the
         # threshold, unless it is like a T wave.
         if beat is not None and passed_over and position - beat[0] > _OVERDUE * usual_interval:

@@ -931,8 +931,7 @@ def _accept_peaks(
             overdue = [
                 other
                 for other in passed_over
-                if beat[0] + refractory < other[0] < position - refractory
-                and not _is_like_t_wave(other, beat)
+                if beat[0] + refractory < other[0] < position - refractory and not _is_like_t_wave(other, beat)
             ]
             best = max(overdue, key=lambda other: other[1], default=(0.0, 0.0, 0.0, 0.0))
             if best[1] > least:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.beat_families import BeatFamily, find_families
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
@@ -95,6 +96,22 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
     ]
 
 
+def family_rows(analysis: Analysis, families: Sequence[BeatFamily]) -> list[dict[str, Any]]:
+    """Return one record per family of beats, in their order; None = not known."""
+    times_s = analysis.beats.times_s
+    return [
+        {
+            "family": number,
+            "hint": family.hint.value,
+            "beats": len(family),
+            "first_s": round(float(times_s[family.rows[0]]), 3),
+            "last_s": round(float(times_s[family.rows[-1]]), 3),
+            "mean_mv": [[finite_or_none(value, 4) for value in lead] for lead in family.mean_mv.tolist()],
+        }
+        for number, family in enumerate(families, start=1)
+    ]
+
+
 def wave_columns(recording: Recording, measured: WaveMeasurements) -> dict[str, list[float | None]]:
     """Return the intervals of each beat, and level and slope of the ST segment in each lead; None = not known."""
     columns = {name: _rounded(values, 1) for name, values in asdict(measured.intervals).items()}
@@ -171,12 +188,18 @@ def write_results(
             }
             write_text(path, as_csv([row | origin for row in _table(recording, analysis, measured)]))
         case ".json":
+            families = find_families(analysis.beats, analysis.hint)
+            beat_list = _table(recording, analysis, measured)
+            for number, family in enumerate(families, start=1):
+                for row in family.rows.tolist():
+                    beat_list[row]["family"] = number
             whole = {
                 **provenance(recording, detector_digest),
                 **summary(recording, analysis, events, limits),
                 "event_list": [asdict(event) for event in events],
                 **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
-                "beat_list": _table(recording, analysis, measured),
+                "families": family_rows(analysis, families),
+                "beat_list": beat_list,
             }
             write_text(path, json.dumps(whole, indent=1) + "\n")
         case _:

@@ -12,6 +12,7 @@ EXTRAS = {
     "train": ("tensorflow", "keras", "sklearn"),
     "report": ("matplotlib", "jinja2"),
     "formats": ("pyarrow", "soundfile", "pandas", "pydicom", "sierraecg"),
+    "remote": ("fsspec", "aiohttp", "s3fs"),
     "service": (
         "sqlalchemy",
         "alembic",

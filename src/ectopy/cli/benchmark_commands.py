@@ -232,6 +232,40 @@ def benchmark_ventricular_command(
     _run(measure, ventricular.renderables, json, overwrite, [data, data / "vfdb"])
 
 
+@benchmark_app.command("waves")
+def benchmark_waves_command(
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder of the QT Database (.q1c) or of LUDB (.i to .v6), with .hea and .dat."
+        ),
+    ],
+    left_out: Annotated[
+        str | None,
+        typer.Option(
+            "--left-out",
+            help="Train anew without the people that are judged: patients (by thirds) or databases. "
+            "DIR then holds the folders qtdb and ludb.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Where P, QRS and T begin and end: ours and NeuroKit2's marks against those of cardiologists."""
+    from ectopy.benchmarks.waves_benchmark import benchmark_left_out, benchmark_waves
+    from ectopy.cli.output import waves
+
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        if left_out is None:
+            return benchmark_waves(data, progress).summary()
+        results = benchmark_left_out(data, left_out, progress)
+        return {database: result.summary() for database, result in results.items()}
+
+    show = waves.renderables if left_out is None else waves.left_out_renderables
+    _run(measure, show, json, overwrite, [data])
+
+
 @benchmark_app.command("holter")
 def benchmark_holter_command(
     hours: Annotated[float, typer.Option(help="Length of the recording, at most 168.")] = 24.0,

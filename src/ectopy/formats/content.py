@@ -68,6 +68,21 @@ def format_of(path: Path) -> str:
     return ""
 
 
+def is_recording(path: Path) -> bool:
+    """Check that a file holds a recording and nothing else: a WFDB header, or a format that its content says.
+
+    Tables and arrays may hold anything.
+    """
+    if path.suffix.lower() in (".hea", ".edf", ".bdf"):
+        return True
+    try:
+        with path.open("rb") as stream:
+            annotations = stream.read(len(ishne.ANNOTATION_MAGIC)) == ishne.ANNOTATION_MAGIC
+        return not annotations and format_of(path) not in ("", "npy", "parquet")
+    except (OSError, DataError):
+        return False
+
+
 def is_text(path: Path) -> bool:
     """Check that a file begins as text in UTF-8 does, which may be a table of samples."""
     with path.open("rb") as stream:

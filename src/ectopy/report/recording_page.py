@@ -11,6 +11,7 @@ import numpy as np
 
 from ectopy import __version__
 from ectopy.analysis import Analysis
+from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.patient_template import align
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event, by_severity
@@ -52,6 +53,16 @@ class _Comparison:
     """A beat against the patient's usual one, lead by lead."""
 
     title: str
+    drawings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """Beats of one hint and shape: `shown` names them, `text` says how many and when, one drawing for each lead."""
+
+    shown: str
+    verdict: str
+    text: str
     drawings: tuple[str, ...]
 
 
@@ -137,6 +148,7 @@ def recording_report(
         pulses=bool(recording.pulses),
         hidden_leads=max(len(recording.leads) - MOST_LEADS, 0),
         usual=_usual(analysis),
+        families=_families(recording, analysis),
         comparisons=_comparisons(analysis),
         paper_style=ecg_paper.STYLE,
         limits=_LIMITS,
@@ -296,6 +308,31 @@ def _usual(analysis: Analysis) -> list[Figure]:
         )
         for lead in range(len(normal.leads))[:MOST_LEADS]
     ]
+
+
+def _families(recording: Recording, analysis: Analysis) -> list[_Family]:
+    times_s, start = analysis.beats.times_s, recording.start
+    cards = []
+    for number, family in enumerate(find_families(analysis.beats, analysis.hint), start=1):
+        first, last = (fmt.moment(start, float(times_s[family.rows[place]])) for place in (0, -1))
+        drawings = tuple(
+            ecg_paper.template(
+                family.mean_mv[lead],
+                recording.leads[lead],
+                f"family-{number}-{lead}",
+                f"Mean shape of family {number} in {recording.leads[lead]}.",
+            )
+            for lead in np.flatnonzero(np.isfinite(family.mean_mv).all(axis=1))[:MOST_LEADS].tolist()
+        )
+        cards.append(
+            _Family(
+                f"{number}: {fmt.beat_count(len(family), family.hint.value or 'normal')}",
+                Verdict.ABNORMAL.value if family.hint else Verdict.NORMAL.value,
+                f"{fmt.percent(len(family), len(analysis))} of all beats; the first at {first}, the last at {last}.",
+                drawings,
+            )
+        )
+    return cards
 
 
 def _comparisons(analysis: Analysis) -> list[_Comparison]:

@@ -1464,7 +1464,7 @@ def painted(page: Page, selector: str, colour: str) -> int:
 
 
 def test_pulse_waves_are_drawn_below_the_leads(page: Page, service: Service):
-    service.app.state.ward.admit("bed 40", "Wanda")
+    service.app.state.ward.admit("bed 40", "Wilma")
     signal = with_pulses(ventricular_tachycardia(2))
     feed(service, "bed 40", signal)
     page.goto("/patient?patient=bed 40")

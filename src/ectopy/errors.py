@@ -11,7 +11,8 @@ _MOST_SHOWN = 80
 EXTRAS = {
     "train": ("tensorflow", "keras", "sklearn"),
     "report": ("matplotlib", "jinja2"),
-    "formats": ("pyarrow", "soundfile", "pandas"),
+    "formats": ("pyarrow", "soundfile", "pandas", "pydicom", "sierraecg"),
+    "remote": ("fsspec", "aiohttp", "s3fs"),
     "service": (
         "sqlalchemy",
         "alembic",

@@ -106,7 +106,7 @@ def row_of(samples: np.ndarray) -> tuple[BeatSegments, BeatDifference]:
     beats = BeatSegments(
         np.arange(n) * 0.4, samples, np.ones((n, leads), bool), high / 5, unchanged, unchanged, np.full(n, 0.4)
     )
-    return beats, BeatDifference(high, high, high, unchanged, unchanged, high / 2, high, unchanged, high)
+    return beats, BeatDifference(high, high, high, unchanged, unchanged, high / 2, high, unchanged, high, high)
 
 
 def bump(width_s: float, at_s: float = 0.0, height: float = 1.0) -> np.ndarray:

@@ -54,6 +54,7 @@ def evidence_of(beats: BeatSegments, shape: dict[int, float], qrs: dict[int, flo
         beats.prematurity / 0.05,
         beats.delay / 0.05,
         values(qrs),
+        values(shape),
     )
 
 

@@ -19,7 +19,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.datasets.data_folders import DATA_VARIABLE
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations, Recording
-from ectopy.training import TrainingSettings, train_reconstruction
+from ectopy.training import TrainingSettings
 from support.command_line import assert_refused
 from support.wfdb_records import write_record
 
@@ -72,7 +72,6 @@ def figures(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(DATA_VARIABLE, raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(train_reconstruction, "_STEPS", 100)
         # Each database costs a training; the long test holds out all three.
         patch.setattr(strangers_benchmark, "HELD_OUT", ("mitdb", "cinc2017"))
         return benchmark_strangers([folder], 1, TrainingSettings("dense", members=2, max_steps=60))

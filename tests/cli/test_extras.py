@@ -114,7 +114,12 @@ BASE = {
         [["detect", *SIGNAL, "--report", "x.html"], "report"],
     ),
     "info": ([["info", "ambulatory"], None],),
-    "inspect": ([["inspect", *SIGNAL], None], [["inspect", "held.hea"], None]),
+    "inspect": (
+        [["inspect", *SIGNAL], None],
+        [["inspect", "held.hea"], None],
+        [["inspect", "s3://bucket/day.edf"], "remote"],
+        [["inspect", "https://127.0.0.1:9/day.edf"], "remote"],
+    ),
     "ec57": ([["ec57", "held.atr", "held.atr"], None],),
     "watch": (
         [["watch", *SIGNAL, "--fast"], None],

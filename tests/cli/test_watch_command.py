@@ -220,7 +220,7 @@ def test_a_baseline_is_saved_and_used(ectopy, file: Path, tmp_path: Path):
 
 
 def test_a_baseline_of_other_leads_is_refused(ectopy, file: Path, tmp_path: Path):
-    other = PatientTemplate(np.ones((1, 140)), np.ones(1), 0.05, 50, ("V6",))
+    other = PatientTemplate(np.ones((1, 140)), np.ones(1), np.ones((1, 140)), 0.05, 50, ("V6",))
     other.save(tmp_path / "other.npz")
     assert_refused(ectopy("watch", file, *USUAL, "--fast", "--baseline", tmp_path / "other.npz"), "V6", "lead 1")
 

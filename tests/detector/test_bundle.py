@@ -166,15 +166,15 @@ def test_the_first_format_is_read_with_the_weight_that_it_had(tmp_path: Path, de
 def calibrated(detector: Detector) -> Detector:
     """A detector of beats with what one for recordings has beside it."""
     ascending, weights = np.linspace(0.0, 1.0, 1000), (np.ones((67, 9), np.float32), np.ones(9, np.float32))
-    calibration = RecordingCalibration(ascending, ascending, ascending, ascending, ascending, weights)
+    calibration = RecordingCalibration(*[ascending] * 6, weights, weights[::-1])
     return replace(detector, recordings=calibration)
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_detector_for_recordings_of_an_earlier_format_is_rejected(tmp_path: Path, detector: Detector, version: int):
     calibrated(detector).save(tmp_path / "made.ectopy")
     old = with_format(tmp_path / "made.ectopy", tmp_path / "old.ectopy", version)
-    with pytest.raises(BundleError, match="earlier version, without a network of intervals; leave it out"):
+    with pytest.raises(BundleError, match="earlier version, without the networks of this one; leave it out"):
         Detector.load(old)
 
 

@@ -41,7 +41,8 @@ EVENTS = [
     InputRejected(4, 6.0, "the unit 'furlong' is not one of mV, uV and V; send one of these."),
     Notice(5, 7.0, "gap", "0.4 s are missing."),
 ]
-NORMAL = PatientTemplate(np.linspace(-1, 1, 280).reshape(2, 140), np.array([3.0, np.nan]), 0.05, 60, ("I", "II"))
+TEMPLATE_MV = np.linspace(-1, 1, 280).reshape(2, 140)
+NORMAL = PatientTemplate(TEMPLATE_MV, np.array([3.0, np.nan]), np.abs(TEMPLATE_MV), 0.05, 60, ("I", "II"))
 INPUTS = [
     Chunk(-3, np.array([[0.1, np.nan], [np.inf, -0.0]], np.float32), 250.0, ("I", "II"), 1e9, None, "é\0", "furlong"),
     Tick(1.7e9 + 0.1),

@@ -120,14 +120,14 @@ def test_whom_the_front_end_cannot_bear_is_told_and_the_others_go_on(monkeypatch
 
 
 def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch, monitor: Monitor):
-    def breaking(pairs):
+    def breaking(pairs, network):
         if any(normal.beats == 7 for _, normal in pairs):
             raise FloatingPointError("too much")
-        return compare_together(pairs)
+        return compare_together(pairs, network)
 
     monkeypatch.setattr(monitor_module, "compare_together", breaking)
     beats = np.vstack([np.hanning(140), np.hanning(140)])
-    normals = [PatientTemplate(beats, np.ones(2), 0.1, count, ("I", "II")) for count in (40, 7)]
+    normals = [PatientTemplate(beats, np.ones(2), np.ones((2, 140)), 0.1, count, ("I", "II")) for count in (40, 7)]
     signal = simulate_recording(10).signal
     *_, (good, bad) = stepped(monitor, [MonitorState(normal=normal) for normal in normals], signal, signal)
     assert "detector failed" not in good.alarms.timers

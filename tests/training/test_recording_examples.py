@@ -149,12 +149,11 @@ def test_a_detector_for_recordings_is_trained_and_calibrated_on_them(recording: 
 
 
 def test_recordings_with_later_beats_are_selected_or_all(examples: RecordingExamples):
-    other = replace(examples.beats, shape=examples.beats.shape + 1)
-    both, population = [examples.beats, other], [np.zeros(1), np.ones(1)]
-    assert module._select(both, population, np.array([False, True])) == ([other], [np.ones(1)])
-    assert module._select(both, population, np.array([False, False]))[0] == both
-    short = replace(other, later_beats=other.later_beats[:0])
-    assert module._select([examples.beats, short], population, np.array([False, True]))[0] == [examples.beats, short]
+    short = replace(examples.beats, later_beats=examples.beats.later_beats[:0])
+    second = np.array([False, True])
+    assert module._select([examples.beats, examples.beats], second) == [1]
+    assert module._select([examples.beats, examples.beats], ~second & second) == [0, 1]
+    assert module._select([examples.beats, short], second) == [0, 1]
 
 
 def test_nothing_to_learn_from_is_told(examples: RecordingExamples):
@@ -162,4 +161,4 @@ def test_nothing_to_learn_from_is_told(examples: RecordingExamples):
         train_ambulatory([])
     short = replace(examples.beats, later_beats=examples.beats.later_beats[:0], shape=np.empty(0), p_wave=np.empty(0))
     with pytest.raises(NotEnoughNormalsError, match="first five minutes"):
-        module.measure_scales([short], [np.zeros(len(short.training_beats))])
+        module.measure_scales([short], [np.zeros(len(short.training_beats))], [np.empty(0)])

@@ -11,7 +11,7 @@ from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline, given_baseline
 from ectopy.analysis.interval_model import Timing, predicting
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
-from ectopy.analysis.verdicts import SYMBOLS, Judgement, JudgingRules, PreviousBeat, reason
+from ectopy.analysis.verdicts import SYMBOLS, Hint, Judgement, JudgingRules, PreviousBeat, reason
 from ectopy.arguments import checked
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import SettingError
@@ -84,6 +84,13 @@ class Analysis:
     def abnormal(self) -> NDArray[np.bool_]:
         """Return which beats are judged abnormal."""
         return np.equal(self.verdict, Verdict.ABNORMAL)
+
+    @property
+    def ectopic(self) -> NDArray[np.bool_]:
+        """Return which beats are ventricular-like, supraventricular-like or cannot be read, shape (n,)."""
+        return np.isin(self.hint, [Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR]) | np.equal(
+            self.verdict, Verdict.UNREADABLE
+        )
 
     @property
     def intervals_s(self) -> NDArray[np.float64]:

@@ -87,15 +87,18 @@ class IntervalModel:
         rows[: len(inputs)] = inputs
         values = rows.reshape(blocks, _ROWS, -1)
         for matrix, offset in self._layers[:-1]:
-            values = values @ matrix + offset
-            values = values / (1.0 + np.exp(-values))
+            values = values @ matrix
+            values += offset
+            gate = np.exp(-values)
+            gate += 1.0
+            values /= gate
         matrix, offset = self._layers[-1]
         outputs = (values @ matrix + offset).reshape(blocks * _ROWS, 3, COMPONENTS)[: len(inputs)]
         # Weights add up to 1; locations are relative to the usual interval.
         weights = np.exp(outputs[:, 0] - outputs[:, 0].max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         scales = np.exp(np.minimum(np.maximum(outputs[:, 2], LOG_SCALES[0]), LOG_SCALES[1]))
-        enough = np.isfinite(windows).sum(axis=1) >= LEAST_INTERVALS
+        enough = np.isfinite(windows[:, -LEAST_INTERVALS])
         return Prediction(weights, outputs[:, 1] + usual[:, None], scales, usual, enough)
 
 
@@ -105,10 +108,10 @@ def features(windows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     The inputs are the last 32 intervals relative to the median of all, newest first, and which of them are known; then
     the median, the spread and the number of the intervals.
     """
-    usual = np.nan_to_num(lower_median(windows))
-    relative = np.minimum(np.maximum(windows - usual[:, None], -_FURTHEST), _FURTHEST)
-    spread = 1.4826 * np.nan_to_num(lower_median(np.abs(relative)))
-    latest = relative[:, : -_LATEST - 1 : -1]
+    usual = _or_zero(lower_median(windows))
+    relative = windows - usual[:, None]
+    latest = np.minimum(np.maximum(relative[:, : -_LATEST - 1 : -1], -_FURTHEST), _FURTHEST)
+    spread = 1.4826 * np.minimum(_or_zero(lower_median(np.abs(relative, out=relative))), _FURTHEST)
     is_known = np.isfinite(latest)
     inputs = np.empty((len(windows), 2 * _LATEST + 3))
     inputs[:, :_LATEST] = np.where(is_known, latest, 0.0)
@@ -117,6 +120,10 @@ def features(windows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     inputs[:, -2] = np.log(spread + _LEAST_SPREAD) + 3.0
     inputs[:, -1] = np.isfinite(windows).sum(axis=1) / HISTORY
     return inputs, usual
+
+
+def _or_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isnan(values), 0.0, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,18 +75,18 @@ def compare_p_waves(
     noise_mv : ndarray of float64, shape (n, leads)
         From `beat_noise` of these beats.
     """
-    count, leads, length = aligned.shape
+    leads, length = aligned.shape[1:]
     template = template.reshape(-1, leads, length)
     clear = clearness.reshape(-1, leads) > 0
     start = find_p_wave(template, clear)
     # The usual P wave is the template in the window without its linear trend.
-    window = np.maximum(start, 0)[:, None, None] + np.arange(_LENGTH)
-    usual = np.take_along_axis(template, window, axis=2)
+    window = np.maximum(start, 0)[:, None] + np.arange(_LENGTH)
+    usual = _pieces(template, window)
     usual = usual - usual.mean(axis=2, keepdims=True)
     usual -= (usual * _TIMES).sum(axis=2, keepdims=True) / np.square(_TIMES).sum() * _TIMES
     energy = np.square(usual).sum(axis=2)
     # The share of it that each lead has, weighted by its signal-to-noise ratio.
-    beat = np.take_along_axis(aligned, np.broadcast_to(window, (count, 1, _LENGTH)), axis=2)
+    beat = _pieces(aligned, window)
     noise = np.square(_NOISE_MV) + np.square(noise_mv)
     weights = np.where(readable & clear & (start >= 0)[:, None], energy / noise, 0.0)
     snr = np.sqrt(weights.sum(axis=1))
@@ -94,6 +94,12 @@ def compare_p_waves(
     shares = (beat * usual).sum(axis=2) / np.maximum(energy, 1e-12)
     share = (shares * weights).sum(axis=1) / np.square(snr)
     return PWaveDifference(share, (1.0 - share) / np.hypot(1.0 / snr, _USUAL_CHANGE))
+
+
+def _pieces(samples: NDArray[np.float64], places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Take the samples at the same places of all leads: places of each beat, or of all, shape (n or 1, k)."""
+    starts = np.arange(0, samples.size, samples.shape[2]).reshape(samples.shape[:2])
+    return samples.take(starts[..., None] + places[:, None])
 
 
 def find_p_wave(template: NDArray[np.float64], clear: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -113,15 +119,17 @@ def find_p_wave(template: NDArray[np.float64], clear: NDArray[np.bool_]) -> NDAr
     """
     # The QRS complex begins after the last sample before its steepest one that is not steep: 1 % of its energy.
     relative = template / np.maximum(np.ptp(template, axis=2, keepdims=True), _LEAST_AMPLITUDE_MV)
-    slope = np.pad(relative[..., 4:] - relative[..., :-4], ((0, 0), (0, 0), (2, 2)))
-    steepness = (np.square(slope) * clear[..., None]).sum(axis=1)
+    steepness = np.zeros((len(template), template.shape[2]))
+    slope = relative[..., 4:] - relative[..., :-4]
+    steepness[:, 2:-2] = (np.square(slope, out=slope) * clear[..., None]).sum(axis=1)
     upstroke = steepness[:, _UPSTROKE]
     level = steepness <= _LEAST_SLOPE * upstroke.max(axis=1, keepdims=True)
     before_top = level & (np.arange(level.shape[1]) <= upstroke.argmax(axis=1)[:, None] + _UPSTROKE.start)
     onset = level.shape[1] - 1 - before_top[:, ::-1].argmax(axis=1)
     end = np.where(before_top.any(axis=1), np.minimum(onset - _BEFORE_ONSET, _END), 0)
     # The window whose middle half stands out most from its outer quarters, upwards or downwards, by running sums.
-    total = np.pad(np.cumsum(template[..., :_END], axis=2), ((0, 0), (0, 0), (1, 0)))
+    total = np.zeros((*clear.shape, _END + 1))
+    np.cumsum(template[..., :_END], axis=2, out=total[..., 1:])
     whole = total[..., _LENGTH:] - total[..., :-_LENGTH]
     middle = total[..., _LENGTH - _QUARTER : -_QUARTER] - total[..., _QUARTER : _QUARTER - _LENGTH]
     height = middle / (_LENGTH - 2 * _QUARTER) - (whole - middle) / (2 * _QUARTER)

@@ -11,12 +11,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.beat_noise import beat_noise, noise_energy
 from ectopy.analysis.p_wave import compare_p_waves
+from ectopy.analysis.reconstruction import ReconstructionNetwork, UsualChange, mean_over_leads
 from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
@@ -39,6 +41,8 @@ _SHIFTED_QRS = np.arange(2 * MARGIN + 1)[:, None] + np.arange(_QRS.start, _QRS.s
 _WIDTH = slice(BEFORE - 30, BEFORE + 40)
 _LEAST_AMPLITUDE_MV = 0.1
 _LEAST_IRREGULARITY = 0.05
+_UNKNOWN_SPREAD_MV = 0.1
+_DEVIATION = 1.4826  # standard deviation over median absolute deviation
 _CLEAR = 2.0
 _FIRST_OF_A_RUN, _ANOTHER_QRS = 0.75, 0.9
 _MOST_IRREGULARITIES = 6.0
@@ -58,6 +62,8 @@ class PatientTemplate:
     clearness : ndarray of float64, shape (leads,)
         Energy of the template's QRS complex over that of the difference of the usual beats; a lead's weight. 0 = not
         readable.
+    spread : ndarray of float64, shape (leads, 140)
+        Usual distance of each sample of the learned beats from the template, millivolt.
     irregularity : float
         Spread of the prematurity of the learned beats.
     beats : int
@@ -69,6 +75,7 @@ class PatientTemplate:
 
     template: NDArray[np.float64]
     clearness: NDArray[np.float64]
+    spread: NDArray[np.float64]
     irregularity: float
     beats: int
     leads: tuple[str, ...]
@@ -80,7 +87,11 @@ class PatientTemplate:
         rows = [self.leads.index(lead) if lead in self.leads else None for lead in leads]
         template = np.stack([np.zeros(BEFORE + AFTER) if row is None else self.template[row] for row in rows])
         clearness = np.array([0.0 if row is None else self.clearness[row] for row in rows])
-        return replace(self, template=template, clearness=clearness, leads=leads) if clearness.any() else None
+        if not clearness.any():
+            return None
+        unknown = np.full(BEFORE + AFTER, _UNKNOWN_SPREAD_MV)
+        spread = np.stack([unknown if row is None else self.spread[row] for row in rows])
+        return replace(self, template=template, clearness=clearness, spread=spread, leads=leads)
 
     @checked
     def save(self, path: str | Path) -> None:
@@ -92,7 +103,12 @@ class PatientTemplate:
             If the file cannot be written.
         """
         facts = json.dumps({"irregularity": self.irregularity, "beats": self.beats, "leads": self.leads})
-        arrays = {"template": self.template, "clearness": self.clearness, "facts": np.array(facts)}
+        arrays = {
+            "template": self.template,
+            "clearness": self.clearness,
+            "spread": self.spread,
+            "facts": np.array(facts),
+        }
         content = packed({f"{name}.npy": array_bytes(array) for name, array in arrays.items()})
         with atomic_path(Path(path)) as temporary:
             temporary.write_bytes(content)
@@ -115,6 +131,7 @@ class PatientTemplate:
             normal = cls(
                 stored["template.npy"].astype(np.float64),
                 stored["clearness.npy"].astype(np.float64),
+                stored["spread.npy"].astype(np.float64),
                 float(facts["irregularity"]),
                 int(facts["beats"]),
                 tuple(facts["leads"]),
@@ -123,9 +140,8 @@ class PatientTemplate:
             raise DataError(f"{path} cannot be read: {error.strerror or error}; name a saved baseline.") from error
         except (DataError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path} is not a baseline that Ectopy saved.") from error
-        if normal.template.shape != (len(normal.leads), BEFORE + AFTER) or normal.clearness.shape != (
-            len(normal.leads),
-        ):
+        shape = len(normal.leads), BEFORE + AFTER
+        if (normal.template.shape, normal.spread.shape, normal.clearness.shape) != (shape, shape, shape[:1]):
             raise DataError(f"{path} is not a baseline that Ectopy saved.")
         return normal
 
@@ -151,6 +167,9 @@ class BeatDifference:
         As in `BeatSegments`, in units of the patient's irregularity.
     best_qrs : ndarray of float64
         As `qrs`, of the clear lead in which the QRS complex resembles the template most.
+    error : ndarray of float64
+        What the patient's usual changes do not reconstruct of the beat, by `ReconstructionNetwork`, in its own samples:
+        about 1 for normal beats; NaN without a network.
     """
 
     __repr__ = short_repr
@@ -164,6 +183,7 @@ class BeatDifference:
     prematurity: NDArray[np.float64]
     delay: NDArray[np.float64]
     best_qrs: NDArray[np.float64]
+    error: NDArray[np.float64]
 
     def __getitem__(self, rows: slice) -> BeatDifference:
         part: BeatDifference = builder(BeatDifference)(*[column[rows] for column in self._columns])
@@ -186,6 +206,7 @@ class BeatDifference:
             self.prematurity,
             self.delay,
             self.best_qrs,
+            self.error,
         )
 
     @property
@@ -283,17 +304,31 @@ def _learn(beats: BeatSegments, first: NDArray[np.intp], leads: tuple[str, ...],
     clearness = np.where(usable, energy / np.maximum(noise, 1e-9), 0.0)
     if clearness.max() < LEAST_CLEARNESS:
         return None
+    # The usual distance of each sample, a median that ectopic beats among the learned ones hardly change.
+    distance = np.median(np.abs(_aligned(beats.samples[first], template) - template), axis=0)
+    spread_mv = np.where(usable[:, None], _DEVIATION * distance, _UNKNOWN_SPREAD_MV)
     # Irregularity: spread of the prematurity by the median absolute deviation, at least 0.05.
     early = beats.prematurity[first]
-    spread = 1.4826 * float(np.median(np.abs(early - np.median(early))))
-    normal = PatientTemplate(template, clearness, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads)
+    spread = _DEVIATION * float(np.median(np.abs(early - np.median(early))))
+    normal = PatientTemplate(
+        template, clearness, spread_mv, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads
+    )
     intervals_s = beats.rr_s[first[central]]
     finite_s = intervals_s[np.isfinite(intervals_s)]
     return Family(normal, 60.0 / float(np.median(finite_s)) if len(finite_s) else 0.0)
 
 
-def compare(beats: BeatSegments, normal: PatientTemplate) -> BeatDifference:
+def compare(
+    beats: BeatSegments, normal: PatientTemplate, network: ReconstructionNetwork | None = None
+) -> BeatDifference:
     """Compare beats with a patient's template, each shifted by up to four samples to where its QRS complex fits best.
+
+    Parameters
+    ----------
+    beats : BeatSegments
+    normal : PatientTemplate
+    network : ReconstructionNetwork, optional
+        For the error of reconstruction, which is not measured without it.
 
     Raises
     ------
@@ -302,33 +337,74 @@ def compare(beats: BeatSegments, normal: PatientTemplate) -> BeatDifference:
     """
     if beats.samples.shape[1] != len(normal.leads):
         raise DataError(f"the baseline has {len(normal.leads)} leads and the recording {beats.samples.shape[1]}.")
-    return _compare(beats, normal.template, normal.clearness, normal.irregularity)
+    change = None if network is None else network.predict(normal.template, normal.clearness, normal.spread)
+    return _compare(beats, normal.template, normal.clearness, normal.irregularity, change)
 
 
-def compare_together(pairs: Sequence[tuple[BeatSegments, PatientTemplate]]) -> list[BeatDifference]:
+def compare_together(
+    pairs: Sequence[tuple[BeatSegments, PatientTemplate]], network: ReconstructionNetwork | None = None
+) -> list[BeatDifference]:
     """Compare beats of many patients, each with their own template: equal to `compare` of each, but faster."""
     alike: dict[tuple[int, int], list[int]] = {}
     for number, (beats, normal) in enumerate(pairs):
         alike.setdefault((beats.samples.shape[1], len(normal.leads)), []).append(number)
     differences: dict[int, BeatDifference] = {}
     for numbers in alike.values():
-        differences |= zip(numbers, _compare_alike([pairs[number] for number in numbers]), strict=True)
+        differences |= zip(numbers, _compare_alike([pairs[number] for number in numbers], network), strict=True)
     return [differences[number] for number in range(len(pairs))]
 
 
-def _compare_alike(pairs: Sequence[tuple[BeatSegments, PatientTemplate]]) -> list[BeatDifference]:
+def _compare_alike(
+    pairs: Sequence[tuple[BeatSegments, PatientTemplate]], network: ReconstructionNetwork | None
+) -> list[BeatDifference]:
     """Compare beats of patients with equal numbers of leads."""
     beats, normal = pairs[0]
     if len(pairs) == 1 or beats.samples.shape[1] != len(normal.leads):
-        return [compare(*pair) for pair in pairs]
+        return [compare(*pair, network) for pair in pairs]
     counts = [len(beats) for beats, _ in pairs]
-    template, clearness, irregularity = (
-        np.repeat(np.array(values), counts, axis=0)
-        for values in zip(*((n.template, n.clearness, n.irregularity) for _, n in pairs), strict=True)
+    template, clearness, spread, irregularity = (
+        np.array(values)
+        for values in zip(*((n.template, n.clearness, n.spread, n.irregularity) for _, n in pairs), strict=True)
     )
-    together = _compare(BeatSegments.joined([beats for beats, _ in pairs]), template, clearness, irregularity)
+    owner = np.repeat(np.arange(len(pairs)), counts)
+    change = None if network is None else network.predict(template, clearness, spread)[owner]
+    together = _compare(
+        BeatSegments.joined([beats for beats, _ in pairs]),
+        template[owner],
+        clearness[owner],
+        irregularity[owner],
+        change,
+    )
     ends = np.cumsum(counts).tolist()
     return [together[end - count : end] for end, count in zip(ends, counts, strict=True)]
+
+
+class OwnDifference(NamedTuple):
+    """Differences of n beats from a patient's template, in the samples that belong to each.
+
+    Attributes
+    ----------
+    difference_mv : ndarray of float64, shape (n, leads, 140)
+    own : ndarray of bool, shape (n, 140)
+    noise_mv, weights : ndarray of float64, shape (n, leads)
+        Noise of the beat, and weight of the lead; the weights are NaN without a readable lead.
+    """
+
+    difference_mv: NDArray[np.float64]
+    own: NDArray[np.bool_]
+    noise_mv: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def own_difference(beats: BeatSegments, normal: PatientTemplate) -> OwnDifference:
+    """Return what the network that reconstructs beats receives of each beat."""
+    aligned = _aligned(beats.samples, normal.template)
+    return OwnDifference(
+        aligned - normal.template,
+        _own_samples(beats.next_s),
+        beat_noise(aligned),
+        _lead_weights(beats.readable, normal.clearness),
+    )
 
 
 def align(beats: BeatSegments, normal: PatientTemplate, rows: slice | NDArray[np.integer]) -> NDArray[np.float64]:
@@ -345,15 +421,20 @@ def align(beats: BeatSegments, normal: PatientTemplate, rows: slice | NDArray[np
 def _aligned(samples: NDArray[np.float32], template: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shift beats to where they fit the template best; the template is the same for all, or one for each."""
     # The misfit of each shift: squared difference in the QRS complex, relative to the amplitude of the lead.
-    samples = samples.astype(np.float64)
+    exact = samples.astype(np.float64)
     amplitude = np.maximum(np.ptp(template, axis=-1), _LEAST_AMPLITUDE_MV)
-    shifted = samples.take(_SHIFTED_QRS, axis=2)
+    shifted = exact.take(_SHIFTED_QRS, axis=2)
     shifted -= template[..., None, _QRS]
-    misfit = np.square(shifted, out=shifted).sum(axis=3) / amplitude[..., None] ** 2
+    misfit = _energy(shifted) / amplitude[..., None] ** 2
     # All leads of a beat are shifted together.
     best = misfit.sum(axis=1).argmin(axis=1)
-    beat, lead = np.arange(len(samples))[:, None, None], np.arange(samples.shape[1])[:, None]
-    return centred(samples[beat, lead, best[:, None, None] + np.arange(BEFORE + AFTER)])
+    places = np.arange(0, exact.size, exact.shape[2]).reshape(exact.shape[:2])[..., None]
+    return centred(exact.take(places + best[:, None, None] + np.arange(BEFORE + AFTER)))
+
+
+def _energy(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    energy: NDArray[np.float64] = np.einsum("...k,...k->...", samples, samples)
+    return energy
 
 
 def _compare(
@@ -361,16 +442,20 @@ def _compare(
     template: NDArray[np.float64],
     clearness: NDArray[np.float64],
     irregularity: float | NDArray[np.float64],
+    change: UsualChange | None,
 ) -> BeatDifference:
-    """Compare beats with a template, which is the same for all, or one for each."""
+    """Compare beats with a template and its usual change, which are the same for all, or one for each."""
     measured = []
     for start in range(0, len(beats), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         each = rows if template.ndim == 3 else slice(None)
         own = _own_samples(beats.next_s[rows])
-        measured.append(_measure(beats.samples[rows], beats.readable[rows], own, template[each], clearness[each]))
-    shape, window, qrs, p_wave, p_share, width, best_qrs = (
-        map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((7, 0))
+        of_rows = None if change is None else change[each]
+        measured.append(
+            _measure(beats.samples[rows], beats.readable[rows], own, template[each], clearness[each], of_rows)
+        )
+    shape, window, qrs, p_wave, p_share, width, best_qrs, error = (
+        map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((8, 0))
     )
     return BeatDifference(
         shape=shape,
@@ -382,7 +467,16 @@ def _compare(
         prematurity=beats.prematurity / irregularity,
         delay=beats.delay / irregularity,
         best_qrs=best_qrs,
+        error=error,
     )
+
+
+def _lead_weights(readable: NDArray[np.bool_], clearness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weight of each lead by its clearness, shape (n, leads); NaN without a readable lead."""
+    weights = np.where(readable, clearness, 0.0)
+    total = weights.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = weights / np.where(total > 0, total, np.nan)
+    return shares
 
 
 def _own_samples(next_s: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -397,22 +491,20 @@ def _measure(
     own: NDArray[np.bool_],
     template: NDArray[np.float64],
     clearness: NDArray[np.float64],
+    change: UsualChange | None,
 ) -> tuple[NDArray[np.float64], ...]:
     """Measure the differences of `BeatDifference`, without timing."""
-    # Leads are weighted by their clearness; without a readable lead the results are NaN.
-    weights = np.where(readable, clearness, 0.0)
-    total = weights.sum(axis=1, keepdims=True)
-    weights = weights / np.where(total > 0, total, np.nan)
+    weights = _lead_weights(readable, clearness)
     aligned = _aligned(samples, template)
     # The energy of the difference relative to that of the template, over the whole beat and its QRS complex.
     different = aligned - template
     noise_mv = beat_noise(aligned)
-    energy = np.maximum(np.square(template).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
+    energy = np.maximum(_energy(template), _LEAST_AMPLITUDE_MV**2)
     energy = energy + noise_energy(noise_mv, template.shape[-1])
-    window = np.sqrt(np.square(different).sum(axis=2) / energy)
+    window = np.sqrt(_energy(different) / energy)
     shape = _own_difference(window, different, template, own, noise_mv)
-    qrs_energy = np.maximum(np.square(template[..., _QRS]).sum(axis=-1), _LEAST_AMPLITUDE_MV**2)
-    qrs = np.sqrt(np.square(different[..., _QRS]).sum(axis=2) / qrs_energy)
+    qrs_energy = np.maximum(_energy(template[..., _QRS]), _LEAST_AMPLITUDE_MV**2)
+    qrs = np.sqrt(_energy(different[..., _QRS]) / qrs_energy)
     width = np.log(_width(aligned) / _width(template))
     # The clear lead that resembles the template most, if it does so more than the mean.
     clear = readable & (clearness > _CLEAR)
@@ -420,7 +512,10 @@ def _measure(
     best_qrs = np.minimum(np.where(clear, qrs, np.inf).min(axis=1), mean_qrs)
     means = (shape * weights).sum(axis=1), (window * weights).sum(axis=1)
     p_waves = compare_p_waves(aligned, readable, template, clearness, noise_mv)
-    return *means, mean_qrs, p_waves.score, p_waves.share, (width * weights).sum(axis=1), best_qrs
+    error = np.full(len(samples), np.nan)
+    if change is not None:
+        error = mean_over_leads(change.error(different, own, noise_mv), weights)
+    return *means, mean_qrs, p_waves.score, p_waves.share, (width * weights).sum(axis=1), best_qrs, error
 
 
 def _own_difference(

@@ -1,8 +1,9 @@
-"""Events of a recording, by `ectopy.analysis.rhythm_rules`: runs, pauses, rates, irregular rhythms.
+"""Events of a recording, by `ectopy.analysis.rhythm_rules`: runs, pauses, rates, atrial fibrillation.
 
 No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between
 two of their beats; a pause is one in every readable lead. Runs and couplets are counted from hints, which rest on rules
-and not on labels. Nothing here is a diagnosis.
+and not on labels. An irregular rhythm is one outside of atrial fibrillation. Nothing here is a
+diagnosis.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.atrial_fibrillation import find_fibrillation
 from ectopy.analysis.rhythm_rules import (
     IRREGULAR_S,
     RATE_APART_S,
@@ -27,6 +29,7 @@ from ectopy.analysis.rhythm_rules import (
     irregularity,
     moving_mean,
 )
+from ectopy.analysis.stretches import episodes, stretches
 from ectopy.analysis.verdicts import Hint
 from ectopy.arguments import checked
 
@@ -48,7 +51,8 @@ class Event:
     text : str
         One sentence with the figures.
     rate_bpm : float or None
-        Mean rate of a run or couplet; the highest over eight intervals of a high rate, and the lowest of a low one.
+        Mean rate of a run, couplet or atrial fibrillation; the highest over eight intervals of a high rate, and the
+        lowest of a low one.
         None for other events.
     """
 
@@ -83,6 +87,7 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
         *_bigeminy(analysis, limits, ventricular),
         *_pauses(analysis, limits),
         *_rates(analysis, limits),
+        *_fibrillation(analysis),
         *_irregular(analysis, limits, ventricular | supraventricular),
     ]
     return sorted(events, key=lambda event: (event.start_s, event.kind))
@@ -114,7 +119,7 @@ def _mildness(event: Event) -> tuple[float, float]:
 def _ventricular(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.bool_]) -> list[Event]:
     """Runs and couplets."""
     events = []
-    for first, last in _stretches(ventricular, _interrupted(analysis, limits)):
+    for first, last in stretches(ventricular, _interrupted(analysis, limits)):
         beats = last - first + 1
         if beats >= limits.run_beats:
             events.append(_run(analysis, RhythmKind.VENTRICULAR_RUN, first, last))
@@ -128,7 +133,7 @@ def _ventricular(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[
 def _supraventricular(analysis: Analysis, limits: RhythmLimits, supraventricular: NDArray[np.bool_]) -> list[Event]:
     runs = [
         _run(analysis, RhythmKind.SUPRAVENTRICULAR_RUN, first, last)
-        for first, last in _stretches(supraventricular, _interrupted(analysis, limits))
+        for first, last in stretches(supraventricular, _interrupted(analysis, limits))
         if last - first + 1 >= limits.svt_beats
     ]
     return [run for run in runs if run.rate_bpm is not None and run.rate_bpm > limits.svt_bpm]
@@ -144,7 +149,7 @@ def _bigeminy(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.
     interrupted = _interrupted(analysis, limits)
     alternates = (ventricular[:-1] != ventricular[1:]) & ~interrupted[1:]
     events = []
-    for first, last in _stretches(alternates):
+    for first, last in stretches(alternates):
         beats = last - first + 2
         if beats >= 2 * limits.bigeminy_pairs:
             text = f"every other beat ventricular-like, {int(ventricular[first : last + 2].sum())} times"
@@ -189,7 +194,7 @@ def _rates(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
 
 
 def _rate_episodes(analysis: Analysis, beyond: NDArray[np.bool_], near: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    return _episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S)
+    return episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S)
 
 
 def _average(analysis: Analysis, first: int, stop: int) -> str:
@@ -202,15 +207,32 @@ def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], 
     return float(intervals_s[first:stop][inside].sum())
 
 
+def _fibrillation(analysis: Analysis) -> list[Event]:
+    events = []
+    for first, last in fibrillation_episodes(analysis):
+        rate_bpm = _rate_bpm(analysis, first + 1, last)
+        text = f"intervals differ without a pattern, {rate_bpm:.0f} per minute on average"
+        events.append(_event(analysis, RhythmKind.ATRIAL_FIBRILLATION, first, last, text, rate_bpm))
+    return events
+
+
+def fibrillation_episodes(analysis: Analysis) -> list[tuple[int, int]]:
+    """First and last beat of each episode of atrial fibrillation of an analysed recording."""
+    return find_fibrillation(analysis.beats.times_s, analysis.intervals_s, analysis.ectopic)
+
+
 def _irregular(analysis: Analysis, limits: RhythmLimits, ectopic: NDArray[np.bool_]) -> list[Event]:
     usual = np.flatnonzero(~ectopic)
     neighbours = np.diff(usual, prepend=-1) == 1
-    rr = np.where(neighbours, analysis.intervals_s[usual], np.nan)
+    intervals_s = analysis.intervals_s
+    for first, last in fibrillation_episodes(analysis):
+        intervals_s[first : last + 1] = np.nan
+    rr = np.where(neighbours, intervals_s[usual], np.nan)
     shares = irregularity(rr)
     beyond, near = shares > limits.irregular_share, shares > STILL_IRREGULAR * limits.irregular_share
     times_s = analysis.beats.times_s[usual]
     events = []
-    for first, stop in _episodes(beyond, near, times_s, RHYTHM_OVER, apart_s=IRREGULAR_S, least_s=IRREGULAR_S):
+    for first, stop in episodes(beyond, near, times_s, RHYTHM_OVER, apart_s=IRREGULAR_S, least_s=IRREGULAR_S):
         share = float(np.nanmax(shares[first : stop + 1 - RHYTHM_OVER]))
         text = f"successive intervals differ by {share:.0%} of the mean"
         events.append(_event(analysis, RhythmKind.IRREGULAR_RHYTHM, int(usual[first]), int(usual[stop]), text))
@@ -237,54 +259,3 @@ def _moving_median(values: NDArray[np.float64], length: int) -> NDArray[np.float
     middle = np.sort(np.lib.stride_tricks.sliding_window_view(values, length))[:, length // 2 - 1 : length // 2 + 1]
     median: NDArray[np.float64] = middle.mean(axis=1)
     return median
-
-
-def _stretches(flags: NDArray[np.bool_], interrupted: NDArray[np.bool_] | None = None) -> list[tuple[int, int]]:
-    """First and last index of each stretch of true values; an interruption before an index ends a stretch there."""
-    apart = np.zeros(len(flags), np.bool_) if interrupted is None else interrupted
-    before, after = np.append(False, flags)[:-1], np.append(flags, False)[1:]
-    firsts = np.flatnonzero(flags & (~before | apart))
-    lasts = np.flatnonzero(flags & (~after | np.append(apart, False)[1:]))
-    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
-
-
-def _episodes(
-    beyond: NDArray[np.bool_],
-    near: NDArray[np.bool_],
-    times_s: NDArray[np.float64],
-    intervals: int,
-    *,
-    apart_s: float,
-    least_s: float = 0.0,
-) -> list[tuple[int, int]]:
-    """Find the episodes in which windows of RR intervals are beyond a limit.
-
-    Parameters
-    ----------
-    beyond, near : ndarray of bool, shape (windows,)
-        Window k has the intervals between the beats k and k + intervals. An episode goes on while windows are near.
-    times_s : ndarray of float64, shape (beats,)
-    intervals : int
-        In a window.
-    apart_s : float
-        Episodes that are less apart are one.
-    least_s : float
-        From the end of the first window beyond the limit to that of the last one, at least.
-
-    Returns
-    -------
-    list of (int, int)
-        First beat of the first window beyond the limit, and last beat of the last one.
-    """
-    episodes: list[tuple[int, int]] = []
-    for start, stop in _stretches(beyond | near):
-        inside = start + np.flatnonzero(beyond[start : stop + 1])
-        if not len(inside):
-            continue
-        first, last = int(inside[0]), int(inside[-1]) + intervals
-        if times_s[last] - times_s[first + intervals] < least_s:
-            continue
-        if episodes and times_s[first] - times_s[episodes[-1][1]] < apart_s:
-            first = episodes.pop()[0]
-        episodes.append((first, last))
-    return episodes

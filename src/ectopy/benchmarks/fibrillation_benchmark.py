@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.icu_benchmark import ALARMS_FILE, parse_alarms
+from ectopy.benchmarks.logistic_fit import fit_logistic
 from ectopy.errors import DataError
 from ectopy.formats import read
 from ectopy.recording import Recording
@@ -35,8 +36,6 @@ DATABASES = ("vfdb", "mitdb", "qtdb", "cinc2017", "cinc2015")
 _VENTRICULAR, _OTHER, _LEFT_OUT = 1, 0, -1
 _VENTRICULAR_RHYTHMS = frozenset({"(VF", "(VFIB", "(VFL", "(VT"})
 _OTHER_SHARE = 0.06  # of the other windows, for the fit: most are alike
-_PENALTY, _ROUNDS = 1.0, 14
-_LIMIT_Z = 30.0
 
 _Part = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]
 
@@ -192,25 +191,14 @@ def _select(windows: Windows) -> NDArray[np.bool_]:
 
 def _fit(windows: Windows, selected: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Logistic regression: the offset, then a weight for each measure; records count by the root of their windows."""
-    values, ventricular = windows.measures[selected], windows.ventricular[selected].astype(np.float64)
-    mean, deviation = values.mean(axis=0), values.std(axis=0) + 1e-9
-    design = np.column_stack([np.ones(len(values)), (values - mean) / deviation])
+    ventricular = windows.ventricular[selected]
     _, record, counts = np.unique(
         windows.record[selected & windows.ventricular], return_inverse=True, return_counts=True
     )
-    weight = np.ones(len(values))
-    weight[ventricular > 0] = 1.0 / np.sqrt(counts[record])
-    weight[ventricular > 0] *= ventricular.sum() / weight[ventricular > 0].sum()
-    result = np.zeros(design.shape[1])
-    penalty = _PENALTY * np.eye(len(result))
-    penalty[0, 0] = 1e-9
-    for _ in range(_ROUNDS):
-        share = 1.0 / (1.0 + np.exp(-np.clip(design @ result, -_LIMIT_Z, _LIMIT_Z)))
-        slope = design.T @ (weight * (ventricular - share)) - penalty @ result
-        curvature = (design.T * (weight * share * (1.0 - share))) @ design + penalty
-        result = result + np.linalg.solve(curvature, slope)
-    weights = result[1:] / deviation
-    return np.concatenate([[result[0] - weights @ mean], weights])
+    weight = np.ones(len(ventricular))
+    weight[ventricular] = 1.0 / np.sqrt(counts[record])
+    weight[ventricular] *= ventricular.sum() / weight[ventricular].sum()
+    return fit_logistic(windows.measures[selected], ventricular, weight)
 
 
 def _scores(weights: NDArray[np.float64], measures: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.interval_model import IntervalModel
 from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.analysis.population import population_difference, usual_height_mv
 from ectopy.analysis.shipped_detector import load_ambulatory
@@ -222,7 +221,7 @@ def _examples(folder: Path, record: str) -> RecordingExamples:
 def _half_detectors(examples: Mapping[str, RecordingExamples], shipped: Detector) -> dict[str, Detector]:
     """Train for each record a population on the half of the records without it; the rest is as shipped."""
     assert shipped.recordings is not None
-    intervals = IntervalModel(shipped.recordings.interval_weights)
+    shipped_rules = JudgingRules.of(shipped)
     names = list(examples)
     halves = names[0::2], names[1::2]
     if len(halves[1]) < _FEWEST_TO_TRAIN:
@@ -230,7 +229,12 @@ def _half_detectors(examples: Mapping[str, RecordingExamples], shipped: Detector
     detectors: dict[str, Detector] = {}
     for half, rest in (halves, halves[::-1]):
         of_half = [examples[name] for name in half]
-        trained = train_ambulatory(of_half, random_state=_SEED, intervals=intervals)
+        trained = train_ambulatory(
+            of_half,
+            random_state=_SEED,
+            intervals=shipped_rules.intervals,
+            reconstruction=shipped_rules.reconstruction,
+        )
         assert trained.recordings is not None
         own = replace(
             shipped.recordings,
@@ -246,8 +250,8 @@ def _leave_one_out(record: str, detector: Detector, examples: Mapping[str, Recor
     assert detector.recordings is not None
     rest = [each.beats for name, each in examples.items() if name != record and each.beats is not None]
     rules, no_population = JudgingRules.of(detector), [np.empty(0)] * len(rest)
-    scales = Scales(rules.shape, rules.p_wave, rules.population)
-    scores = calibrate_recordings(rest, no_population, scales, rules.intervals).with_baseline
+    scales = Scales(rules.shape, rules.error, rules.p_wave, rules.population)
+    scores = calibrate_recordings(rest, no_population, scales, rules.intervals, rules.reconstruction).with_baseline
     return replace(detector, recordings=replace(detector.recordings, with_baseline=scores))
 
 

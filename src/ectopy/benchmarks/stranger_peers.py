@@ -1,8 +1,8 @@
 """Alternatives for judging the beats of strangers; same beats, larger = more abnormal.
 
 ===============  =======================================================================================================
-template         the difference from the patient's template in the beat's own samples, without timing
-reconstruction   the error of the network that reconstructs beats, in place of that difference in Ectopy's score
+template         the difference from the patient's template alone as the shape in Ectopy's score
+reconstruction   the error of the network that reconstructs beats alone, in its place
 population       the difference from other people's beats, in its place
 timing           how early the beat comes by the predicted RR interval, alone
 prematurity      the same by the usual RR interval, over the irregularity of the beats learned
@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.reconstruction import ReconstructionNetwork
 from ectopy.analysis.verdicts import Hint, JudgingRules, combined_score
 from ectopy.benchmarks.mitdb_benchmark import classes_of, population_score
 from ectopy.benchmarks.stranger_recordings import ReadSignal
@@ -40,16 +39,14 @@ _LEARNED_CLASSES = "NSV"
 _HINTS = {"S": Hint.SUPRAVENTRICULAR, "V": Hint.VENTRICULAR}
 
 
-def peer_scores(
-    signal: ReadSignal, analysis: Analysis, rules: JudgingRules, network: ReconstructionNetwork
-) -> dict[str, Scores]:
+def peer_scores(analysis: Analysis, rules: JudgingRules) -> dict[str, Scores]:
     """Score the beats of an analysis by every peer that has not learned labels, shape (n,) each."""
-    error = signal.error(network)
-    # Unreadable beats are unreadable for all; elsewhere a network without an error to give takes the difference.
-    error = np.where(np.isnan(error), analysis.shape, error)
     difference = analysis.difference
+    distance = error = analysis.shape
+    if difference is not None:
+        distance, error = rules.shape.deviates(difference.shape), rules.error.deviates(difference.error)
     return {
-        "template": analysis.shape,
+        "template": combined_score(distance, analysis.p_wave, analysis.timing),
         "reconstruction": combined_score(error, analysis.p_wave, analysis.timing),
         "population": population_score(analysis, rules),
         "timing": analysis.timing.early,

@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ectopy.analysis import Analysis
 from ectopy.analysis.analysis import analyse_beats
-from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate, learn_normal, learning_beats
-from ectopy.analysis.reconstruction import ReconstructionNetwork, learn_spread, reconstruction_error
 from ectopy.analysis.verdicts import JudgingRules
 from ectopy.arguments import Progress, silent
 from ectopy.datasets.databases import DATABASES, read_database
@@ -22,13 +17,10 @@ from ectopy.presentation import short_repr
 from ectopy.recording import Annotations
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.recording_signal import ReadRecording, read_recording
-from ectopy.training.recording_examples import RecordingExamples, examples_of, normal_beats
-from ectopy.training.train_reconstruction import ReconstructionExamples, reconstruction_examples
+from ectopy.training.recording_examples import RecordingExamples, examples_of
 
 HELD_OUT = ("qtdb", "mitdb", "cinc2017")
 """Databases that are held out, one after the other; the others are always learned from."""
-
-_SINUS_RHYTHM = "N"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +35,6 @@ class ReadSignal:
     samples : int
     reference : Annotations or None
         None where the database does not label beats.
-    normal : PatientTemplate or None
-        The template of the first five minutes; None where it cannot be learned.
-    spread_mv : ndarray of float64, shape (leads, 140)
-        The usual distance from it.
     """
 
     __repr__ = short_repr
@@ -56,8 +44,6 @@ class ReadSignal:
     sampling_rate_hz: float
     samples: int
     reference: Annotations | None
-    normal: PatientTemplate | None
-    spread_mv: NDArray[np.float64]
 
     @property
     def beats(self) -> BeatSegments:
@@ -68,12 +54,6 @@ class ReadSignal:
         """Judge the beats."""
         return analyse_beats(self.read, self.leads, self.sampling_rate_hz, rules)
 
-    def error(self, network: ReconstructionNetwork) -> NDArray[np.float64]:
-        """Return what the network does not reconstruct of the beats; NaN without a template."""
-        if self.normal is None:
-            return np.full(len(self.beats), np.nan)
-        return reconstruction_error(self.beats, self.normal, self.spread_mv, network).whole
-
 
 @dataclass(frozen=True, slots=True)
 class StrangerRecording:
@@ -83,8 +63,6 @@ class StrangerRecording:
     ----------
     examples : RecordingExamples
         What detectors learn from it.
-    reconstruction : ReconstructionExamples or None
-        What the network that reconstructs beats learns from it; None without a template or normal beats.
     signal : ReadSignal or None
         None in a database that is never held out.
     """
@@ -92,7 +70,6 @@ class StrangerRecording:
     __repr__ = short_repr
 
     examples: RecordingExamples
-    reconstruction: ReconstructionExamples | None
     signal: ReadSignal | None
 
     @property
@@ -131,32 +108,17 @@ def _read(labelled: LabelledRecording) -> StrangerRecording:
         signal = _read_signal(labelled) if labelled.database in HELD_OUT else None
     except EctopyError as error:
         raise DataError(f"{labelled.database} {labelled.name}: {error}") from error
-    return StrangerRecording(examples, None if signal is None else _reconstruction_examples(labelled, signal), signal)
+    return StrangerRecording(examples, signal)
 
 
 def _read_signal(labelled: LabelledRecording) -> ReadSignal:
     recording = labelled.recording
     assert recording is not None
     read = read_recording(recording)
-    normal = learn_normal(read.beats, recording.leads)
     return ReadSignal(
         read,
         recording.leads,
         recording.sampling_rate_hz,
         len(recording.signal),
         recording.annotations,
-        normal,
-        np.empty(0) if normal is None else learn_spread(read.beats, normal, learning_beats(read.beats)),
     )
-
-
-def _reconstruction_examples(labelled: LabelledRecording, signal: ReadSignal) -> ReconstructionExamples | None:
-    """Take normal beats after the learning time; of short recordings, which have none, all of those in sinus rhythm."""
-    if signal.normal is None:
-        return None
-    if labelled.beats is not None:
-        normal = normal_beats(signal.beats, labelled.beats) & (signal.beats.times_s >= LEARNING_S)
-    else:
-        normal = np.full(len(signal.beats), labelled.label == _SINUS_RHYTHM)
-    examples = reconstruction_examples(signal.beats, signal.normal, signal.spread_mv, np.flatnonzero(normal))
-    return examples if len(examples) else None

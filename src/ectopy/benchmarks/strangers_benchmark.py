@@ -1,11 +1,11 @@
 """How well people are judged whose whole database the detector has never seen, for each database in turn.
 
-The detector, its network of RR intervals, the network that reconstructs beats and the supervised peer are trained anew
-for each database and seed, on all other databases, without the patients of the one held out: the QT Database has
-excerpts of patients of the MIT-BIH Arrhythmia Database. Recordings with labels of beats are scored as
-`ectopy.benchmarks.mitdb_benchmark` does. Those of the Challenge 2017, which have one class each, are ranked by the
-share of their beats that is flagged, all beats of the thirty seconds; a peer flags the beats above the score that 1 %
-of the normal beats of the other databases exceed, and the supervised one those that it does not call N.
+The detector with all its networks and the supervised peer are trained anew for each database and seed, on all other
+databases, without the patients of the one held out: the QT Database has excerpts of patients of the MIT-BIH Arrhythmia
+Database. Recordings with labels of beats are scored as `ectopy.benchmarks.mitdb_benchmark` does. Those of the Challenge
+2017, which have one class each, are ranked by the share of their beats that is flagged, all beats of the thirty
+seconds; a peer flags the beats above the score that 1 % of the normal beats of the other databases exceed, and the
+supervised one those that it does not call N.
 
 Constants of hints and verdicts are not learned: they were chosen on the records DS1 of the MIT-BIH Arrhythmia Database.
 """
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.interval_model import IntervalModel
-from ectopy.analysis.reconstruction import ReconstructionNetwork
 from ectopy.analysis.verdicts import JudgingRules
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.mitdb_benchmark import EC57_RATES, OURS, RecordResult, areas, auc, classes_of, result_of
@@ -38,7 +37,6 @@ from ectopy.training.load_tensorflow import load_tensorflow
 from ectopy.training.recording_examples import find_sources
 from ectopy.training.train_ambulatory import train_ambulatory
 from ectopy.training.train_intervals import train_intervals
-from ectopy.training.train_reconstruction import train_reconstruction
 
 MOST_SEEDS = 20
 
@@ -52,7 +50,6 @@ class Judges:
     Attributes
     ----------
     rules : JudgingRules
-    network : ReconstructionNetwork
     supervised : SupervisedPeer or None
         None where the other databases have no labels of beats.
     limits : dict of str to float
@@ -62,7 +59,6 @@ class Judges:
     __repr__ = short_repr
 
     rules: JudgingRules
-    network: ReconstructionNetwork
     supervised: SupervisedPeer | None
     limits: Mapping[str, float]
 
@@ -181,27 +177,22 @@ def _train(
         [each.examples for each in training_set], settings, random_state=seed, intervals=intervals[key]
     )
     rules = JudgingRules.of(detector)
-    network = train_reconstruction(
-        [each.reconstruction for each in training_set if each.reconstruction is not None], seed
-    )
     judged = [
         (each.signal, each.signal.analysis(rules))
         for each in training_set
         if each.signal is not None and each.signal.reference is not None
     ]
-    limits = _limits(judged, rules, network)
-    return Judges(rules, network, SupervisedPeer.train(judged, seed), limits)
+    limits = _limits(judged, rules)
+    return Judges(rules, SupervisedPeer.train(judged, seed), limits)
 
 
-def _limits(
-    judged: Sequence[tuple[ReadSignal, Analysis]], rules: JudgingRules, network: ReconstructionNetwork
-) -> dict[str, float]:
+def _limits(judged: Sequence[tuple[ReadSignal, Analysis]], rules: JudgingRules) -> dict[str, float]:
     scores: dict[str, list[NDArray[np.float64]]] = {}
     for signal, analysis in judged:
         assert signal.reference is not None
         classes = classes_of(analysis, signal.reference, signal.samples, signal.sampling_rate_hz)
         normal = (classes == "N") & np.isfinite(analysis.score)
-        for name, score in peer_scores(signal, analysis, rules, network).items():
+        for name, score in peer_scores(analysis, rules).items():
             scores.setdefault(name, []).append(score[normal])
     pooled = {name: np.concatenate(parts) for name, parts in scores.items()}
     return {name: float(np.quantile(part, 1 - _FLAGGED_NORMALS)) for name, part in pooled.items() if len(part)}
@@ -236,7 +227,7 @@ def _run(strangers: Sequence[StrangerRecording], judges: Judges) -> Run:
         signal = each.signal
         assert signal is not None
         analysis = signal.analysis(judges.rules)
-        scores = peer_scores(signal, analysis, judges.rules, judges.network)
+        scores = peer_scores(analysis, judges.rules)
         by_labels = None if judges.supervised is None else judges.supervised.judge(analysis)
         name = each.labelled.name
         if signal.reference is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,18 +13,21 @@ from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
 from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import digest, load_detector
+from ectopy.analysis.wave_intervals import measure_waves
 from ectopy.arguments import Progress
 from ectopy.errors import DataError, EctopyError, SettingError
-from ectopy.files import check_writable, make_folder
+from ectopy.files import check_writable, make_folder, write_text
 from ectopy.formats import read
+from ectopy.formats.content import is_recording
 from ectopy.formats.leads import unique_names
+from ectopy.formats.remote import list_recordings, remote_url
 from ectopy.formats.wfdb_header import segment_names
 from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
 from ectopy.signal import FilterSettings
 
-RECORDING_SUFFIXES = (".hea", ".edf", ".bdf")
-"""Suffixes of files that hold nothing but recordings; a .csv may hold a recording, or beats."""
+FHIR_SUFFIX = ".fhir.json"
+"""Results that are written as a Bundle of FHIR."""
 _FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
 
 
@@ -49,6 +53,7 @@ class Job:
     baseline: Path | None = None
     save_baseline: Path | None = None
     partial: bool = False
+    waves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +68,21 @@ class Outcome:
 
 
 def find_recordings(paths: Sequence[Path]) -> list[Path]:
-    """List files, and the WFDB, EDF and BDF recordings of folders without the segments of other records.
+    """List files, and the recordings of folders without the segments of other records.
+
+    In a folder a file is a recording by its content, elsewhere (``s3://``) by its suffix; tables and arrays, which may
+    hold anything, have to be named.
 
     A `DataError` if a folder holds none.
     """
     recordings: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in RECORDING_SUFFIXES)
+        if url := remote_url(path):
+            recordings += map(Path, list_recordings(url))
+        elif path.is_dir():
+            inside = sorted(item for item in path.iterdir() if item.is_file() and is_recording(item))
             if not inside:
-                raise DataError(f"{path} holds no recordings; expected files with {', '.join(RECORDING_SUFFIXES)}.")
+                raise DataError(f"{path} holds no recordings; name a table or an array by its file.")
             segments = {name.casefold() for item in inside for name in segment_names(item)}
             recordings += [
                 item for item in inside if item.suffix.lower() != ".hea" or item.stem.casefold() not in segments
@@ -97,6 +107,8 @@ def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, repo
     if len(recordings) == 1:
         if results is not None:
             check_results(results)
+            if results.name.endswith(FHIR_SUFFIX):
+                import ectopy.service.interop.fhir_recording  # noqa: F401 - what is missing is told before the work
         for path in (results, report, job.save_baseline):
             if path is not None:
                 check_writable(path)
@@ -131,8 +143,13 @@ def run(job: Job) -> Outcome:
         detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
         events = find_events(analysis)
-        if job.results is not None:
-            write_results(job.results, recording, analysis, events, detector_digest)
+        if job.results is not None and job.results.name.endswith(FHIR_SUFFIX):
+            from ectopy.service.interop.fhir_recording import recording_bundle
+
+            write_text(job.results, json.dumps(recording_bundle(recording, analysis, events), indent=1) + "\n")
+        elif job.results is not None:
+            measured = measure_waves(recording, analysis, job.filters) if job.waves else None
+            write_results(job.results, recording, analysis, events, detector_digest, measured=measured)
         if job.report is not None:
             from ectopy.report.recording_page import recording_report
 

@@ -170,6 +170,24 @@ def benchmark_fibrillation_command(
     _run(lambda progress: benchmark_fibrillation(data, progress), fibrillation.renderables, json, overwrite, [data])
 
 
+@benchmark_app.command("rhythm")
+def benchmark_rhythm_command(
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Records with marks of rhythm, with or without signals; or the Challenge 2017."
+        ),
+    ],
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Atrial fibrillation against labelled rhythms, beat by beat and by episodes; or the class of short recordings."""
+    from ectopy.benchmarks.rhythm_benchmark import benchmark_rhythm
+    from ectopy.cli.output import rhythm
+
+    _run(lambda progress: benchmark_rhythm(data, progress), rhythm.renderables, json, overwrite, [data])
+
+
 @benchmark_app.command("icu")
 def benchmark_icu_command(
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the Challenge 2015: ALARMS, .hea and .mat.")],
@@ -212,6 +230,40 @@ def benchmark_ventricular_command(
         return figures | {"from_60_s_before": benchmark_from_start(data, LEAD_IN_S, progress).summary()}
 
     _run(measure, ventricular.renderables, json, overwrite, [data, data / "vfdb"])
+
+
+@benchmark_app.command("waves")
+def benchmark_waves_command(
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder of the QT Database (.q1c) or of LUDB (.i to .v6), with .hea and .dat."
+        ),
+    ],
+    left_out: Annotated[
+        str | None,
+        typer.Option(
+            "--left-out",
+            help="Train anew without the people that are judged: patients (by thirds) or databases. "
+            "DIR then holds the folders qtdb and ludb.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Where P, QRS and T begin and end: ours and NeuroKit2's marks against those of cardiologists."""
+    from ectopy.benchmarks.waves_benchmark import benchmark_left_out, benchmark_waves
+    from ectopy.cli.output import waves
+
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        if left_out is None:
+            return benchmark_waves(data, progress).summary()
+        results = benchmark_left_out(data, left_out, progress)
+        return {database: result.summary() for database, result in results.items()}
+
+    show = waves.renderables if left_out is None else waves.left_out_renderables
+    _run(measure, show, json, overwrite, [data])
 
 
 @benchmark_app.command("holter")

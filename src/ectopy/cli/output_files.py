@@ -16,7 +16,7 @@ from ectopy.errors import OutputError
 STANDARD_STREAM = "-"
 
 _DATA_SETS = ("ecg5000", "mitdb", "cinc2015", "vfdb", "qtdb", "ludb", "cinc2017", "ltafdb")
-_RECORD_SUFFIXES = (".hea", ".dat", ".mat", ".atr")
+_RECORD_SUFFIXES = (".hea", ".dat", ".mat", ".atr", ".ann")
 _MAX_HEADER_BYTES = 2**20
 
 

@@ -13,7 +13,7 @@ from ectopy.cli.output_files import check_outputs
 
 def inspect(
     recording: Annotated[
-        Path, typer.Argument(help="A continuous ECG: a WFDB record (.hea), .edf, .bdf, .csv, .txt, .parquet or .npy.")
+        Path, typer.Argument(help="A continuous ECG of any format: a file, a WFDB record, or an s3:// or https:// URL.")
     ],
     rate: Rate = None,
     unit: Unit = None,

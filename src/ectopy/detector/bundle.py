@@ -38,14 +38,14 @@ from ectopy.detector.threshold import RecordingCalibration, ThresholdRule
 from ectopy.errors import BundleError, DataError, EctopyError, short_text
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 GOLDEN_TOLERANCE = 1e-4
 MAX_BUNDLE_BYTES = 32 * 2**20
 """Total of all members, unpacked; arrays within a member are limited separately."""
 MAX_MANIFEST_BYTES = 2**20
 """Small JSON takes forty times its size in memory."""
 
-_READ_VERSIONS = (1, 2, FORMAT_VERSION)
+_READ_VERSIONS = (1, 2, 3, FORMAT_VERSION)
 _DISTANCE_WEIGHT_OF_VERSION_1 = 0.75
 
 _MANIFEST, _MANIFEST_DIGEST = "manifest.json", "manifest.sha256"
@@ -58,8 +58,8 @@ _MEMBERS = (
     "expected.npy",
 )
 _RECORDINGS = "recordings.npz"
-_RECORDING_ARRAYS = tuple(each.name for each in fields(RecordingCalibration) if each.name != "interval_weights")
-_INTERVALS = "intervals_"
+_RECORDING_NETWORKS = "interval_weights", "reconstruction_weights"
+_RECORDING_ARRAYS = tuple(each.name for each in fields(RecordingCalibration) if each.name not in _RECORDING_NETWORKS)
 
 
 def save(detector: Detector, path: Path) -> None:
@@ -178,8 +178,8 @@ def _manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
         )
     if manifest["format_version"] < FORMAT_VERSION and _RECORDINGS in members:
         raise BundleError(
-            f"{path} is a detector for recordings of an earlier version, without a network of intervals; leave it out "
-            "to use the shipped one, or train it again."
+            f"{path} is a detector for recordings of an earlier version, without the networks of this one; leave it "
+            "out to use the shipped one, or train it again."
         )
     if manifest["format_version"] == 1:
         manifest["scoring"]["distance_weight"] = _DISTANCE_WEIGHT_OF_VERSION_1
@@ -229,16 +229,19 @@ def _to_scale(stored: dict[str, Any], members: int) -> LogScale:
 
 def _from_recordings(calibration: RecordingCalibration) -> bytes:
     arrays = {name: getattr(calibration, name) for name in _RECORDING_ARRAYS}
-    arrays |= {f"{_INTERVALS}{layer}": weight for layer, weight in enumerate(calibration.interval_weights)}
+    for network in _RECORDING_NETWORKS:
+        arrays |= {f"{network}_{number}": weights for number, weights in enumerate(getattr(calibration, network))}
     return packed({f"{name}.npy": array_bytes(array) for name, array in arrays.items()})
 
 
 def _to_recordings(content: bytes) -> RecordingCalibration:
     members = unpacked(content, MAX_BUNDLE_BYTES)
     arrays = {name.removesuffix(".npy"): read_array(member) for name, member in members.items()}
-    layers = sum(name.startswith(_INTERVALS) for name in arrays)
-    weights = tuple(arrays[f"{_INTERVALS}{layer}"] for layer in range(layers))
-    return RecordingCalibration(**{name: arrays[name] for name in _RECORDING_ARRAYS}, interval_weights=weights)
+    values: dict[str, Any] = {name: arrays[name] for name in _RECORDING_ARRAYS}
+    for network in _RECORDING_NETWORKS:
+        count = sum(name.startswith(f"{network}_") for name in arrays)
+        values[network] = tuple(arrays[f"{network}_{number}"] for number in range(count))
+    return RecordingCalibration(**values)
 
 
 def _first_line(error: BaseException) -> str:

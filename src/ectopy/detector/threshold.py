@@ -143,10 +143,11 @@ class RecordingCalibration:
         Scores of beats with each patient's own template.
     without_baseline : ndarray of float64, shape (k,)
         Scores of beats without it, from autoencoders that never saw the patient.
-    shape_quantiles, p_wave_quantiles, population_quantiles : ndarray of float64, shape (1000,)
-        Distributions of the difference from the own template, from its P wave, and from other people's beats.
-    interval_weights : tuple of ndarray of float32
-        Of the network that predicts RR intervals.
+    shape_quantiles, error_quantiles, p_wave_quantiles, population_quantiles : ndarray of float64, shape (1000,)
+        Distributions of the difference from the own template, of the error of reconstruction, and of the differences
+        from the template's P wave and from other people's beats.
+    interval_weights, reconstruction_weights : tuple of ndarray of float32
+        Of the networks that predict RR intervals and reconstruct beats.
     """
 
     __repr__ = short_repr
@@ -154,6 +155,8 @@ class RecordingCalibration:
     with_baseline: NDArray[np.float64]
     without_baseline: NDArray[np.float64]
     shape_quantiles: NDArray[np.float64]
+    error_quantiles: NDArray[np.float64]
     p_wave_quantiles: NDArray[np.float64]
     population_quantiles: NDArray[np.float64]
     interval_weights: tuple[NDArray[np.float32], ...]
+    reconstruction_weights: tuple[NDArray[np.float32], ...]

@@ -1,19 +1,25 @@
 """Files of continuous ECG, one module for each format, read to a Recording; and annotations, written back.
 
-================================  =========================================================================
-``.hea``, ``.dat``, or no suffix  WFDB, the format of PhysioNet, by header, samples or name of the record
-``.edf``, ``.bdf``                EDF and EDF+, BDF and BDF+, continuous or not
-``.csv``, ``.tsv``, ``.txt``      text: one row a sample, one column a lead
-``.parquet``                      the same, as Parquet
-``.npy``                          NumPy array of shape (samples,) or (samples, leads)
-================================  =========================================================================
+A file is recognised by its content; where that does not say its format, by its suffix:
+
+==============================  ===========================================================================
+``wfdb``                        PhysioNet's records, by header (.hea), samples or name of the record
+``edf``                         EDF and EDF+, BDF and BDF+, continuous or not
+``ishne``                       ISHNE 1.0 of Holter recorders (.ecg), with beat annotations (.ann) beside it
+``scp``                         SCP-ECG
+``dicom``                       DICOM waveforms
+``aecg``, ``muse``, ``sierra``  XML: HL7 annotated ECG, GE MUSE, Philips Sierra
+``csv``                         text: one row a sample, one column a lead
+``parquet``, ``npy``            the same as Parquet; NumPy array of shape (samples,) or (samples, leads)
+==============================  ===========================================================================
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,10 +27,12 @@ import numpy as np
 
 from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
-from ectopy.formats import annotation_files, csv, edf, ishne, npy, parquet, scp, wfdb
+from ectopy.formats import aecg, annotation_files, csv, dicom, edf, ishne, muse, npy, parquet, scp, sierra, wfdb
+from ectopy.formats.annotation_files import Span
 from ectopy.formats.content import format_of, is_text
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
 from ectopy.formats.plausibility import check_values
+from ectopy.formats.remote import display_url, local_copy, remote_url
 from ectopy.formats.wfdb_header import find_header
 from ectopy.recording import Annotations, Recording
 
@@ -38,9 +46,13 @@ _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
     "npy": npy.read,
     "ishne": ishne.read,
     "scp": scp.read,
+    "dicom": dicom.read,
+    "aecg": aecg.read,
+    "muse": muse.read,
+    "sierra": sierra.read,
 }
 _SUFFIXES = {
-    **{".hea": "wfdb", ".dat": "wfdb", ".edf": "edf", ".bdf": "edf", ".ecg": "ishne", ".scp": "scp"},
+    **{".hea": "wfdb", ".dat": "wfdb", ".edf": "edf", ".bdf": "edf", ".ecg": "ishne", ".scp": "scp", ".dcm": "dicom"},
     **{".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".npy": "npy"},
 }
 """Format of a file whose content does not say it."""
@@ -63,15 +75,16 @@ def read(
     Parameters
     ----------
     path : str or Path
-        The suffix says the format: see the module.
+        A file of any format of the module, the name of a WFDB record, or a URL (``s3://``, ``https://``) of such a
+        file.
     sampling_rate_hz : float, optional
         For a file that states none; from 1 to 100,000.
     unit : {"V", "mV", "uV", "nV"}, optional
         For leads whose unit the file does not state, or spells in a way that cannot be read; where it does, the file
         is right.
     partial : bool
-        Whether to read the intact part of an EDF, BDF or WFDB file that is not whole; `Recording.notes` says what is
-        missing.
+        Whether to read the intact part of a file that is not whole or has a wrong checksum; `Recording.notes` says what
+        is missing. Of text, Parquet and NPY there is no such part.
 
     Returns
     -------
@@ -88,12 +101,18 @@ def read(
     SettingError
         If `path` is not a path, or `sampling_rate_hz` or `unit` is invalid.
     MissingExtraError
-        If the format needs the extra ``formats``, which is not installed.
+        If the format needs the extra ``formats``, or a URL the extra ``remote``, which is not installed.
     """
     stated = _check_stated(sampling_rate_hz, unit)._replace(partial=partial)
     if not isinstance(path, str | os.PathLike):
         raise SettingError(f"a recording is read from a path, not from {type(path).__name__}.")
-    path = Path(path)
+    if url := remote_url(path):
+        with local_copy(url) as copy:
+            return replace(_read(copy, stated), source=display_url(url))
+    return _read(Path(path), stated)
+
+
+def _read(path: Path, stated: Stated) -> Recording:
     try:
         recording = _reader(path)(path, stated)
         check_values(path, recording)
@@ -112,14 +131,15 @@ def write_annotations(
     *,
     start: datetime | None = None,
     source: str = "",
+    spans: Sequence[Span] = (),
 ) -> None:
     """Write marks on a recording, atomically.
 
     Parameters
     ----------
     path : str or Path
-        ``.csv``, ``.json``, ``.edf`` (EDF+, annotations only), or the name of a WFDB record with an annotator as its
-        suffix, ``100.atr`` or ``100.ecto``.
+        ``.csv``, ``.json``, ``.edf`` (EDF+, annotations only), ``.ann`` (ISHNE, beats only), or the name of a WFDB
+        record with an annotator as its suffix, ``100.atr`` or ``100.ecto``.
     annotations : Annotations
     sampling_rate_hz : float
         What the positions count.
@@ -127,6 +147,8 @@ def write_annotations(
         When the recording began, for an EDF file.
     source : str, optional
         Where the recording comes from, for an EDF file.
+    spans : sequence of Span, optional
+        What lasts, for an EDF file; the other formats have no place for it.
 
     Raises
     ------
@@ -145,7 +167,7 @@ def write_annotations(
     if np.any(annotations.positions < 0):
         raise DataError(f"{path} cannot hold the position {annotations.positions.min()}; expected positions from 0.")
     if path.suffix.lower() == ".edf":
-        edf.write_annotations(path, annotations, sampling_rate_hz, start, source)
+        edf.write_annotations(path, annotations, sampling_rate_hz, start, source, spans)
     elif path.suffix.lower() == ".ann":
         ishne.write_annotations(path, annotations, sampling_rate_hz, start, source)
     else:
@@ -158,7 +180,7 @@ def check_annotation_suffix(path: Path) -> None:
     if suffix == ".edf" or suffix in _WRITERS or (_ANNOTATOR.fullmatch(suffix) and suffix not in _SUFFIXES):
         return
     raise SettingError(
-        f"annotations are written as .csv, .json, .edf or a WFDB annotator such as .atr, not as '{path.name}'."
+        f"annotations are written as .csv, .json, .edf, .ann or a WFDB annotator such as .atr, not as '{path.name}'."
     )
 
 
@@ -185,9 +207,11 @@ def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
         raise DataError(f"{path} is not a regular file; {expected}.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; {expected}.")
+    if path.suffix.lower() == ".hea":
+        return wfdb.read
     name = format_of(path) or _SUFFIXES.get(path.suffix.lower())
-    if name is None and find_header(path.with_suffix("")):
-        name = "wfdb"
+    if name is None and (header := find_header(path.with_suffix(""))):  # as of the .mat files of PhysioNet
+        return lambda _, stated: wfdb.read(header, stated)
     if name is None and is_text(path):
         name = "csv"
     if name is None:

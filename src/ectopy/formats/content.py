@@ -19,7 +19,6 @@ _MAGICS = {
     b"PAR1": "parquet",
 }
 _XML_ROOTS = {"AnnotatedECG": "aecg", "RestingECG": "muse", "restingecgdata": "sierra"}
-_XML_BEGINNINGS = (b"<?xml", b"<!", *(f"<{root}".encode() for root in _XML_ROOTS))
 _REFUSALS = {
     b"PK\x03\x04": "a zip archive: unpack it",
     b"\x1f\x8b": "packed with gzip: unpack it",
@@ -52,7 +51,10 @@ def format_of(path: Path) -> str:
     if _is_scp(head):
         return "scp"
     if _looks_like_xml(head):
-        root = root_name(head)
+        try:
+            root = root_name(head)
+        except DataError as error:
+            raise DataError(f"{path} {error}") from error
         if root in _XML_ROOTS:
             return _XML_ROOTS[root]
         described = f"XML whose outermost element is {short_text(root)!r}" if root else "XML that cannot be read"
@@ -64,6 +66,21 @@ def format_of(path: Path) -> str:
         if head.startswith(magic):
             raise DataError(f"{path} is {described}.")
     return ""
+
+
+def is_recording(path: Path) -> bool:
+    """Check that a file holds a recording and nothing else: a WFDB header, or a format that its content says.
+
+    Tables and arrays may hold anything.
+    """
+    if path.suffix.lower() in (".hea", ".edf", ".bdf"):
+        return True
+    try:
+        with path.open("rb") as stream:
+            annotations = stream.read(len(ishne.ANNOTATION_MAGIC)) == ishne.ANNOTATION_MAGIC
+        return not annotations and format_of(path) not in ("", "npy", "parquet")
+    except (OSError, DataError):
+        return False
 
 
 def is_text(path: Path) -> bool:
@@ -87,7 +104,7 @@ def _is_scp(head: bytes) -> bool:
 
 
 def _looks_like_xml(head: bytes) -> bool:
+    """Check that a file begins with an angle bracket, in UTF-8 or UTF-16, with or without a byte-order mark."""
     for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
-        if head.startswith(mark):
-            head = head[len(mark) :]
-    return head.replace(b"\0", b"")[:256].lstrip().startswith(_XML_BEGINNINGS)
+        head = head.removeprefix(mark)
+    return head[:256].replace(b"\0", b"").lstrip().startswith(b"<")

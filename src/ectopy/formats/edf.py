@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError, printable
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
-from ectopy.formats.annotation_files import Mark, each_mark, within
+from ectopy.formats.annotation_files import Mark, Span, each_mark, within
+from ectopy.formats.identity import date_of, fact, patient
 from ectopy.formats.leads import (
     BLOCK_S,
     MAX_VALUES,
@@ -38,7 +39,7 @@ from ectopy.formats.leads import (
 from ectopy.formats.plausibility import check_gaps, check_step
 from ectopy.formats.pulse_channels import choose_pulses, contradictions, pulse_unit, readable_pulse
 from ectopy.formats.spelling import readable_unit, stated_number, stated_whole_number
-from ectopy.recording import Annotations, PulseWave, Recording
+from ectopy.recording import Annotations, Patient, PulseWave, Recording
 
 _ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
 _AFTER_TEXT, _BEFORE_DURATION, _AFTER_ANNOTATION = b"\x14", b"\x15", b"\0"
@@ -101,6 +102,8 @@ def read(path: Path, stated: Stated) -> Recording:
         str(path),
         (*notes, *jumped, *doubt, *left),
         tuple(waves),
+        _patient(layout.patient),
+        _device(layout.recording),
     )
 
 
@@ -110,6 +113,7 @@ def write_annotations(
     sampling_rate_hz: float,
     start: datetime | None = None,
     source: str = "",
+    spans: Sequence[Span] = (),
 ) -> None:
     """Write an EDF+ file of annotations only, atomically; an `OutputError` if it cannot be written.
 
@@ -117,13 +121,15 @@ def write_annotations(
     as the equipment, and gives the sampling rate and the source.
 
     The text of each is its code, ``V``; its comment, where it is a comment; or its code, subtype and note, as in ``~
-    subtype -1`` and ``+ subtype 0 (AFIB``. `read_text` takes it apart again.
+    subtype -1`` and ``+ subtype 0 (AFIB``. What lasts has its duration and its text.
     """
     import edfio
 
     entries = [
-        edfio.EdfAnnotation(mark.position / sampling_rate_hz, None, _text(mark)) for mark in each_mark(annotations)
+        *(edfio.EdfAnnotation(mark.position / sampling_rate_hz, None, _text(mark)) for mark in each_mark(annotations)),
+        *(edfio.EdfAnnotation(span.start_s, span.duration_s, _UNPRINTABLE.sub(" ", span.text)) for span in spans),
     ]
+    entries.sort(key=lambda entry: entry.onset)
     if start is not None and start.year not in _YEARS:
         start = None
     # The header has 80 bytes for all of this, words without blanks in ASCII.
@@ -163,6 +169,7 @@ _FIELDS = {
 }
 """Fields of each signal, and their bytes; a header has the first of all signals, then the second, and so on."""
 _BDF = b"\xffBIOSEMI"
+_MONTHS = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
 _ANONYMOUS = "01.01.85"  # the date of EDF+ where there is none
 
 
@@ -183,7 +190,8 @@ class _Layout(NamedTuple):
     `sample_bytes` is 2 in EDF and 3 in BDF; `lines` are the signals, but for those of annotations, which are in the
     bytes `marks_at` of each data record. Of `records`, which last `duration_s` each, there are below 1 where the
     recorder did not say. They are `discontinuous` where they may be apart. `date` and `clock` say when the recording
-    began, and the file is `anonymous` where it says that its date is not one.
+    began, and the file is `anonymous` where it says that its date is not one. `patient` and `recording` are
+    the texts that describe these.
     """
 
     sample_bytes: int
@@ -197,6 +205,8 @@ class _Layout(NamedTuple):
     date: str
     clock: str
     anonymous: bool
+    patient: str
+    recording: str
 
 
 def _read_layout(path: Path) -> _Layout:
@@ -231,6 +241,8 @@ def _read_layout(path: Path) -> _Layout:
         _stripped(text[168:176]),
         _stripped(text[176:184]),
         text[88:168].startswith("Startdate X") and text[168:176] == _ANONYMOUS,
+        _stripped(text[8:88]),
+        _stripped(text[88:168]),
     )
 
 
@@ -337,6 +349,25 @@ def _start(path: Path, layout: _Layout, first_onset: float) -> tuple[datetime | 
     except (ValueError, OverflowError):
         pass
     return None, [f"{path.name} states the start {layout.date!r} {layout.clock!r}, which is not a date and a time."]
+
+
+def _patient(text: str) -> Patient:
+    """Read the subfields of EDF+, code, sex, birth date and name, which have no blanks; of EDF the whole text."""
+    code, sex, born, name = (*text.split(" "), "", "", "", "")[:4]
+    if sex not in ("F", "M", "X"):
+        return patient(text)
+    day = re.fullmatch(r"(\d\d)-([A-Z]{3})-(\d{4})", born, re.ASCII)
+    month = _MONTHS.find(day[2]) // 3 + 1 if day else 0
+    born_on = date_of(int(day[3]), month, int(day[1])) if day else None
+    return patient(name.replace("_", " "), code.replace("_", " "), sex, born_on)
+
+
+def _device(text: str) -> str:
+    """Read the equipment of EDF+, the fourth subfield behind the word Startdate; of EDF the whole text."""
+    fields = text.split(" ")
+    if fields[0] != "Startdate":
+        return fact(text)
+    return fact(fields[4].replace("_", " ")) if len(fields) > 4 else ""
 
 
 def _stripped(text: str) -> str:

@@ -20,6 +20,7 @@ from ectopy.errors import DataError
 from ectopy.files import atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
 from ectopy.formats.annotation_files import Mark, collect, each_mark, within
+from ectopy.formats.identity import patient
 from ectopy.formats.leads import (
     BLOCK_S,
     Signal,
@@ -36,9 +37,9 @@ from ectopy.formats.library_errors import raising_data_error
 from ectopy.formats.plausibility import check_gaps, check_step
 from ectopy.formats.pulse_channels import choose_pulses, contradictions, pulse_unit, readable_pulse
 from ectopy.formats.spelling import readable_unit
-from ectopy.formats.wfdb_header import Header, Line, check_name, find_beside, find_header, read_header
+from ectopy.formats.wfdb_header import Header, Line, check_name, find_beside, find_header, read_comments, read_header
 from ectopy.formats.wfdb_samples import NULL, DataFile, invalid_sample
-from ectopy.recording import Annotations, PulseWave, Recording
+from ectopy.recording import Annotations, Patient, PulseWave, Recording
 
 MAX_FRAME_VALUES = 2**20
 """Most samples of all signals together in one frame."""
@@ -93,6 +94,11 @@ def read(path: Path, stated: Stated) -> Recording:
         part, note = _measure(header, segment, _columns(header, segment, lead_names, leads), stated.partial)
         parts.append(part)
         notes += [note] if note else []
+        notes += [
+            f"The header names {name}, which is not there; read is {file.path.name}."
+            for name, file in part.files.items()
+            if file.path.name.casefold() != name.casefold()
+        ]
     frames = sum(part.frames for part in parts)
     check_size(header.path, frames * per_frame, len(leads))
     missing = sum(part.frames - part.intact for part in parts)
@@ -124,6 +130,7 @@ def read(path: Path, stated: Stated) -> Recording:
         str(path),
         tuple(notes),
         tuple(waves),
+        _patient(header),
     )
 
 
@@ -206,6 +213,21 @@ def _frames(header: Header) -> int:
         return min((file.frames() for file in files), default=0)
 
 
+_AGE = re.compile(r"\b<?age>?[\s:=]*(\d{1,3})\b", re.ASCII | re.IGNORECASE)
+_SEX = re.compile(r"<?(?:sex|gender)>?[\s:=]*([a-z]+)\b", re.ASCII | re.IGNORECASE)
+_AGE_AND_SEX = re.compile(r"(\d{1,3}) ([MF])\b", re.ASCII)
+
+
+def _patient(header: Header) -> Patient:
+    """The patient as comments usually describe them: ``Age: 74``, ``<sex>: F``, or ``69 M`` at the beginning."""
+    comments = read_comments(header.path)
+    text = "\n".join(comments)
+    years, sex = _AGE.search(text), _SEX.search(text)
+    if not years and not sex and comments and (first := _AGE_AND_SEX.match(comments[0])):
+        return patient(sex=first[2], age_years=float(first[1]))
+    return patient(sex=sex[1] if sex else "", age_years=float(years[1]) if years else None)
+
+
 # The samples
 
 
@@ -238,10 +260,12 @@ class _Column(NamedTuple):
 
 def _data_file(header: Header, line: Line) -> DataFile:
     """The data file of a signal, with all signals that lie in it."""
+    together = [other for other in header.lines if other.file == line.file]
     path = find_beside(header.path, line.file)
+    if path is None and len(together) == len(header.lines):  # a record that was renamed
+        path = find_beside(header.path, f"{header.path.stem}{Path(line.file).suffix}")
     if path is None:
         raise DataError(f"{header.path} names the data file {line.file}, which is not beside it; put it there.")
-    together = [other for other in header.lines if other.file == line.file]
     if any((other.storage, other.offset) != (line.storage, line.offset) for other in together):
         raise DataError(f"{header.path} describes {line.file} in several formats; expected one.")
     per_frame = tuple(other.per_frame for other in together)

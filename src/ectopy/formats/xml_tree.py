@@ -5,7 +5,9 @@ A document type is accepted, since GE MUSE writes one, but nothing is fetched or
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import binascii
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -26,7 +28,10 @@ class _RootError(Exception):
 
 
 def root_name(head: bytes) -> str:
-    """Return the name of the outermost element of a document that begins so; empty where it is not one of XML."""
+    """Return the name of the outermost element of a document that begins so; empty where it is not one of XML.
+
+    A `DataError` if it declares entities before.
+    """
     names: list[str] = []
 
     def begin(name: str, _: dict[str, str]) -> None:
@@ -40,13 +45,21 @@ def root_name(head: bytes) -> str:
         parser.Parse(head, False)
     except _RootError:
         return names[0]
-    except (expat.ExpatError, ValueError, LookupError, DataError):
+    except DataError:
+        raise
+    except (expat.ExpatError, ValueError, LookupError):
         pass
     return ""
 
 
-def read_xml(path: Path) -> Element:
+def read_xml(path: Path, partial: bool = False) -> tuple[Element, list[str]]:
     """Parse a document; names of elements and attributes without their namespaces.
+
+    Parameters
+    ----------
+    path : Path
+    partial : bool
+        Whether to return what stands before the first error, and a note on it.
 
     Raises
     ------
@@ -62,41 +75,51 @@ def read_xml(path: Path) -> Element:
             while content := stream.read(_PIECE_BYTES):
                 reader.parser.Parse(content, False)
         reader.parser.Parse(b"", True)
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        place = f"line {error.lineno}" if isinstance(error, expat.ExpatError) else "its encoding"
-        raise DataError(
-            f"{path} is not whole, well-formed XML ({place}: {short_text(error)}); copy it again from its source."
-        ) from error
     except DataError as error:
         raise DataError(f"{path} {error}") from error
-    return reader.tree.close()
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        place = f"line {error.lineno}" if isinstance(error, expat.ExpatError) else "its encoding"
+        reason = f"is not whole, well-formed XML ({place}: {short_text(error)})"
+        if not partial or not reader.elements:
+            raise DataError(
+                f"{path} {reason}; copy it again from its source, or read the intact part with partial=True "
+                "(--partial on the command line)."
+            ) from error
+        return reader.end(), [f"{path.name} {reason}; read is what stands before."]
+    return reader.end(), []
 
 
 class _Reader:
     """A parser whose handlers build a tree and count."""
 
     def __init__(self) -> None:
-        self.tree = TreeBuilder()
-        self.depth = self.elements = 0
+        self.elements = 0
+        self._tree = TreeBuilder()
+        self._open: list[str] = []
         parser = self.parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self.tree.data
+        parser.CharacterDataHandler = self._tree.data
         parser.EntityDeclHandler = _refuse_entity
 
+    def end(self) -> Element:
+        """The tree, with the elements ended that are still open."""
+        while self._open:
+            self._tree.end(self._open.pop())
+        return self._tree.close()
+
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
-        self.depth += 1
         self.elements += 1
-        if self.depth > MAX_DEPTH:
+        if len(self._open) == MAX_DEPTH:
             raise DataError(f"has elements within elements to a depth of {MAX_DEPTH}; no recording is written so.")
         if self.elements > MAX_ELEMENTS:
             raise DataError(f"has more than {MAX_ELEMENTS:,} elements; no recording is written so.")
-        self.tree.start(_local(name), {_local(key): value for key, value in attributes.items()})
+        self._open.append(_local(name))
+        self._tree.start(_local(name), {_local(key): value for key, value in attributes.items()})
 
     def _end(self, name: str) -> None:
-        self.depth -= 1
-        self.tree.end(_local(name))
+        self._tree.end(self._open.pop())
 
 
 def _refuse_entity(*_: Any) -> None:
@@ -119,6 +142,13 @@ def value_at(element: Element | None, path: str, attribute: str = "value") -> st
     return "" if inner is None else inner.get(attribute, "").strip()
 
 
-def each(element: Element, *names: str) -> Iterator[Element]:
-    """The elements of these names, however deep, in their order."""
-    return (inner for inner in element.iter() if inner.tag in names)
+def decoded_base64(path: Path, subject: str, text: str, partial: bool) -> bytes:
+    """Bytes that a document holds as base64; a `DataError` if they are damaged. `partial` takes what stands before."""
+    compact = "".join(text.split())
+    try:
+        return base64.b64decode(compact, validate=True)
+    except (binascii.Error, ValueError) as error:
+        if not partial:
+            raise DataError(f"{path} holds {subject} that are not base64; copy it again from its source.") from error
+    intact = re.match(r"(?:[A-Za-z0-9+/]{4})*", compact)
+    return base64.b64decode(intact[0] if intact else "")

@@ -297,7 +297,7 @@ def _answers_together(questions: Sequence[_Question], rules: JudgingRules) -> li
     histories = {number: question for number, question in enumerate(questions) if isinstance(question, np.ndarray)}
     answers: dict[int, _Answer] = {}
     answers |= zip(pieces, run_front_ends(list(pieces.values())), strict=True)
-    answers |= zip(pairs, compare_together(list(pairs.values())), strict=True)
+    answers |= zip(pairs, compare_together(list(pairs.values()), rules.reconstruction), strict=True)
     answers |= zip(histories, predict_together(rules.intervals, list(histories.values())), strict=True)
     return [answers[number] for number in range(len(questions))]
 

@@ -99,8 +99,10 @@ class BeatSegments:
 def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shift beats so that their median, the level between the waves, is 0; shape (..., even number)."""
     half = samples.shape[-1] // 2
-    ordered = np.partition(samples, (half - 1, half), axis=-1)
-    return samples - (ordered[..., half - 1 : half] + ordered[..., half : half + 1]) / 2
+    ordered = np.partition(samples, half, axis=-1)
+    below = ordered[..., :half].max(axis=-1, keepdims=True)
+    middle: NDArray[np.float64] = (below + ordered[..., half : half + 1]) / 2
+    return samples - middle
 
 
 def finite_median(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:

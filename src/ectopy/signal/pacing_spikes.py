@@ -97,7 +97,7 @@ def _tail(rate_hz: float) -> int:
 def _may_have_spikes(samples: NDArray[np.float64], reach: int) -> bool:
     """Return whether a steep rise and a steep fall follow each other so closely that a spike may lie between them."""
     steps = np.diff(samples, axis=1).ravel()
-    places = np.flatnonzero(np.abs(steps) * reach > _LEAST_SPIKE_MV)
+    places = np.flatnonzero(np.abs(steps) > _LEAST_SPIKE_MV / reach)
     rises = steps[places] > 0
     return bool(((np.diff(places) < 2 * reach) & (rises[1:] != rises[:-1])).any())
 

@@ -470,7 +470,9 @@ def _measure_filtered(state: QualityState, starts: NDArray[np.int64]) -> NDArray
 
 
 def _steps(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the highest step in each second after the first, shifted by the samples needed after it; 0 without one.
+    """Return the highest step in each second after the first, shifted by the samples needed after it.
+
+    It is 0 without a step, and where no step is high enough to count.
 
     Parameters
     ----------
@@ -481,6 +483,13 @@ def _steps(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray of float64, shape (leads, seconds - 1)
     """
     pairs = np.concatenate([seconds[:, :, :-1], seconds[:, :, 1:]])[-(_SAMPLES + 2 * _LEVEL + _RISE) :]
+    start, end = pairs[_LEVEL : _LEVEL + _SAMPLES], pairs[_LEVEL + _RISE : _LEVEL + _RISE + _SAMPLES]
+    highest_steps = np.zeros(pairs.shape[1:])
+    # Hardly any second has so steep a rise or fall.
+    steep = (np.abs(end - start) > _LEAST_STEP_MV).any(axis=0)
+    if not steep.any():
+        return highest_steps
+    pairs, start, end = pairs[:, steep], start[:, steep], end[:, steep]
     lowest = highest = pairs
     # The lowest and highest of a quarter of a second, by doubling: of 1, 2, 4, ... and finally 46 samples.
     length = 1
@@ -490,13 +499,13 @@ def _steps(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         highest = np.maximum(highest[:-further], highest[further:])
         length += further
     # Before a rise the signal stays below its middle for that long, and after it above; in a fall the reverse.
-    start, end = pairs[_LEVEL : _LEVEL + _SAMPLES], pairs[_LEVEL + _RISE : _LEVEL + _RISE + _SAMPLES]
     middle, count = (start + end) / 2, len(lowest) - _LEVEL - _RISE
     before_low, before_high = lowest[:count], highest[:count]
     after_low, after_high = lowest[-count:], highest[-count:]
     rises = (before_high <= middle) & (after_low >= middle)
     falls = (before_low >= middle) & (after_high <= middle)
-    return np.asarray(np.where(rises | falls, np.abs(end - start), 0.0).max(axis=0))
+    highest_steps[steep] = np.where(rises | falls, np.abs(end - start), 0.0).max(axis=0)
+    return highest_steps
 
 
 def _score_seconds(earlier: QualityHistory, now: NDArray[np.float64]) -> tuple[QualityHistory, IndexAndWord]:

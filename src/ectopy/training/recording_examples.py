@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, time_beats
 from ectopy.analysis.patient_template import LEARNING_S, compare, learn_normal
 from ectopy.analysis.population import population_beats, usual_height_mv
+from ectopy.analysis.reconstruction import ReconstructionNetwork
 from ectopy.analysis.verdicts import CHANGED_SHAPE
 from ectopy.arguments import Progress, silent
 from ectopy.datasets.databases import DATABASES, find_database, read_database
@@ -24,6 +25,7 @@ from ectopy.recording import Recording
 from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.beat_segments import BeatSegments, cut_beats
 from ectopy.training.train_intervals import IntervalExamples, labelled_examples, unlabelled_examples
+from ectopy.training.train_reconstruction import ReconstructionExamples
 
 INTERVALS_FROM = ("ltafdb", "cinc2017")
 """Databases whose RR intervals are learned: none of MIT-BIH, so that its records remain a test."""
@@ -151,6 +153,8 @@ class TrainingBeats:
         Normal beats after the first five minutes; none where the patient's template could not be learned.
     shape, p_wave : ndarray of float64, shape (m,)
         Differences of these from the patient's own template, as in `BeatDifference`.
+    reconstruction : ReconstructionExamples or None
+        These, or, in a recording without any, all normal beats; None without a template.
     rr_s, next_s : ndarray of float64, shape (n,)
         RR interval before and after each beat of the recording.
     usual_shape : ndarray of bool, shape (n,)
@@ -164,9 +168,16 @@ class TrainingBeats:
     later_beats: NDArray[np.intp]
     shape: NDArray[np.float64]
     p_wave: NDArray[np.float64]
+    reconstruction: ReconstructionExamples | None
     rr_s: NDArray[np.float64]
     next_s: NDArray[np.float64]
     usual_shape: NDArray[np.bool_]
+
+    def errors(self, network: ReconstructionNetwork) -> NDArray[np.float64]:
+        """Return the errors of reconstruction of the later beats, shape (m,)."""
+        if self.reconstruction is None or not len(self.later_beats):
+            return np.empty(0)
+        return self.reconstruction.errors(network)
 
     def timing(self, model: IntervalModel) -> Timing:
         """Time all beats of the recording."""
@@ -208,6 +219,7 @@ def training_beats_of(labelled: LabelledRecording, beats: BeatSegments) -> Train
     difference = None if template is None else compare(beats, template)
     later = evenly_spaced(np.flatnonzero(normal & (beats.times_s >= LEARNING_S)), _CALIBRATING_PER_RECORD)
     later = later[:0] if difference is None else later
+    reconstructed = later if len(later) else evenly_spaced(np.flatnonzero(normal), _CALIBRATING_PER_RECORD)
     empty = np.empty(0)
     return TrainingBeats(
         rows=rows.reshape(-1, rows.shape[2]),
@@ -215,6 +227,7 @@ def training_beats_of(labelled: LabelledRecording, beats: BeatSegments) -> Train
         later_beats=later,
         shape=empty if difference is None else difference.shape[later],
         p_wave=empty if difference is None else difference.p_wave[later],
+        reconstruction=None if template is None else ReconstructionExamples.of(beats[reconstructed], template),
         rr_s=beats.rr_s,
         next_s=beats.next_s,
         usual_shape=np.zeros(len(beats), np.bool_) if difference is None else difference.window < CHANGED_SHAPE,

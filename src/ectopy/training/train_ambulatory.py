@@ -1,15 +1,16 @@
 """Train the detector for recordings on the normal beats of many people, and calibrate it on them.
 
-Four things are learned: an autoencoder of beats of all people, which judges while a patient's template is not known;
-a network that predicts RR intervals; the distributions of what differs among normal beats, in the shape, in the P wave
-and from other people; and the scores of normal beats, from which thresholds come.
+Five things are learned: an autoencoder of beats of all people, which judges while a patient's template is not known; a
+network that reconstructs beats from the patient's template; a network that predicts RR intervals; the distributions of
+what differs among normal beats, in shape and P wave and from other people; and the scores of normal beats, from which
+thresholds come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from ectopy.analysis.interval_model import IntervalModel
 from ectopy.analysis.normal_scale import NormalScale
 from ectopy.analysis.population import AMBULATORY_LAYOUT
-from ectopy.analysis.verdicts import combined_score
+from ectopy.analysis.reconstruction import ReconstructionNetwork
+from ectopy.analysis.verdicts import combined_score, combined_shape
 from ectopy.arguments import StepProgress
 from ectopy.beats import Beats
 from ectopy.datasets import mitdb_records
@@ -27,20 +29,31 @@ from ectopy.errors import NotEnoughNormalsError
 from ectopy.training import TrainingSettings
 from ectopy.training.recording_examples import RecordingExamples, TrainingBeats, summarise_examples
 from ectopy.training.train_intervals import train_intervals
+from ectopy.training.train_reconstruction import STEPS, train_reconstruction
 from ectopy.training.training import train
 
 _MOST_SCORES = 5000
 
+Item = TypeVar("Item")
+
 
 class Scales(NamedTuple):
-    """Distributions among normal beats: differences from the own template, from its P wave, from other people."""
+    """Distributions among normal beats.
+
+    Differences from the own template, errors of reconstruction, differences from the own P wave and from other people.
+    """
 
     shape: NormalScale
+    error: NormalScale
     p_wave: NormalScale
     population: NormalScale
 
 
-def measure_scales(recordings: Sequence[TrainingBeats], population: Sequence[NDArray[np.float64]]) -> Scales:
+def measure_scales(
+    recordings: Sequence[TrainingBeats],
+    population: Sequence[NDArray[np.float64]],
+    reconstruction: ReconstructionNetwork,
+) -> Scales:
     """Measure how normal beats differ.
 
     Parameters
@@ -49,6 +62,7 @@ def measure_scales(recordings: Sequence[TrainingBeats], population: Sequence[NDA
     population : sequence of ndarray of float64, shape (k,)
         Of each recording, the differences of the `training_beats` from other people's, by autoencoders that never saw
         the patient.
+    reconstruction : ReconstructionNetwork
 
     Raises
     ------
@@ -61,6 +75,7 @@ def measure_scales(recordings: Sequence[TrainingBeats], population: Sequence[NDA
         )
     measures = (
         [recording.shape for recording in recordings],
+        [recording.errors(reconstruction) for recording in recordings],
         [recording.p_wave for recording in recordings],
         population,
     )
@@ -72,6 +87,7 @@ def calibrate_recordings(
     population: Sequence[NDArray[np.float64]],
     scales: Scales,
     intervals: IntervalModel,
+    reconstruction: ReconstructionNetwork,
 ) -> RecordingCalibration:
     """Score the normal beats of many people; thresholds come from these scores.
 
@@ -81,12 +97,16 @@ def calibrate_recordings(
         As for `measure_scales`.
     scales : Scales
     intervals : IntervalModel
+    reconstruction : ReconstructionNetwork
     """
     with_baseline, without_baseline = [], []
     for recording, difference in zip(recordings, population, strict=True):
         timing = recording.timing(intervals)
-        parts = scales.shape.deviates(recording.shape), scales.p_wave.deviates(recording.p_wave)
-        with_baseline.append(combined_score(*parts, timing[recording.later_beats]))
+        shape = combined_shape(
+            scales.shape.deviates(recording.shape), scales.error.deviates(recording.errors(reconstruction))
+        )
+        p_wave = scales.p_wave.deviates(recording.p_wave)
+        with_baseline.append(combined_score(shape, p_wave, timing[recording.later_beats]))
         no_p_wave = np.full(len(difference), np.nan)
         beats = recording.training_beats[: len(difference)]
         without_baseline.append(combined_score(scales.population.deviates(difference), no_p_wave, timing[beats]))
@@ -94,9 +114,11 @@ def calibrate_recordings(
         with_baseline=_thin(with_baseline),
         without_baseline=_thin(without_baseline),
         shape_quantiles=scales.shape.quantiles,
+        error_quantiles=scales.error.quantiles,
         p_wave_quantiles=scales.p_wave.quantiles,
         population_quantiles=scales.population.quantiles,
         interval_weights=intervals.weights,
+        reconstruction_weights=reconstruction.weights,
     )
 
 
@@ -107,6 +129,7 @@ def train_ambulatory(
     *,
     random_state: int = 0,
     intervals: IntervalModel | None = None,
+    reconstruction: ReconstructionNetwork | None = None,
     progress: StepProgress | None = None,
 ) -> Detector:
     """Train a detector for recordings.
@@ -122,6 +145,7 @@ def train_ambulatory(
     settings, rule, random_state
         As for `ectopy.train`.
     intervals : IntervalModel, optional
+    reconstruction : ReconstructionNetwork, optional
         Trained on the examples where none is given.
     progress : callable, optional
         Called with the optimiser steps of the autoencoder done and the steps at most.
@@ -135,6 +159,7 @@ def train_ambulatory(
     if not used:
         raise NotEnoughNormalsError("there are no normal beats to learn from; give recordings with reference labels.")
     recordings = [beats for _, beats in used]
+    steps = STEPS if settings is None else min(STEPS, settings.max_steps)
     model = intervals or train_intervals(
         [example.intervals for example in examples if example.intervals is not None], random_state
     )
@@ -150,20 +175,33 @@ def train_ambulatory(
     ]
     other_patients = np.array([not labelled.patient.startswith(f"{mitdb_records.NAME}/") for labelled, _ in used])
     of_mitdb = np.array([labelled.database == mitdb_records.NAME for labelled, _ in used])
-    scales = measure_scales(*_select(recordings, population, other_patients))
-    of_all = calibrate_recordings(recordings, population, scales, model)
-    ambulatory = calibrate_recordings(*_select(recordings, population, of_mitdb), scales, model)
+    network = reconstruction or _train_reconstruction(recordings, other_patients, random_state, steps)
+    rows = _select(recordings, other_patients)
+    scales = measure_scales(_at(recordings, rows), _at(population, rows), network)
+    of_all = calibrate_recordings(recordings, population, scales, model, network)
+    rows = _select(recordings, of_mitdb)
+    ambulatory = calibrate_recordings(_at(recordings, rows), _at(population, rows), scales, model, network)
     return replace(detector, recordings=replace(of_all, with_baseline=ambulatory.with_baseline))
 
 
-def _select(
-    recordings: Sequence[TrainingBeats], population: Sequence[NDArray[np.float64]], rows_used: NDArray[np.bool_]
-) -> tuple[list[TrainingBeats], list[NDArray[np.float64]]]:
+def _train_reconstruction(
+    recordings: Sequence[TrainingBeats], rows_used: NDArray[np.bool_], seed: int, steps: int
+) -> ReconstructionNetwork:
+    """Train on some recordings; on all of them where these have no beats."""
+    examples = [each.reconstruction for each in recordings]
+    of_rows = [examples[row] for row in np.flatnonzero(rows_used)]
+    learned = [each for each in of_rows if each is not None] or [each for each in examples if each is not None]
+    return train_reconstruction(learned, seed, steps)
+
+
+def _select(recordings: Sequence[TrainingBeats], rows_used: NDArray[np.bool_]) -> list[int]:
     """Select recordings; all of them where none of these has beats after its first five minutes."""
-    rows = [row for row in np.flatnonzero(rows_used).tolist() if len(recordings[row].later_beats)] or range(
-        len(recordings)
-    )
-    return [recordings[row] for row in rows], [population[row] for row in rows]
+    rows = [row for row in np.flatnonzero(rows_used).tolist() if len(recordings[row].later_beats)]
+    return rows or list(range(len(recordings)))
+
+
+def _at(items: Sequence[Item], rows: Sequence[int]) -> list[Item]:
+    return [items[row] for row in rows]
 
 
 def _source(examples: Sequence[RecordingExamples]) -> str:

@@ -9,21 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import PatientTemplate
+from ectopy.analysis.patient_template import PatientTemplate, own_difference
 from ectopy.analysis.reconstruction import (
     FEATURES,
     LEAST_VARIANCE,
-    LEVELS,
-    PARTS,
-    TAIL_FROM,
     ReconstructionNetwork,
-    differences,
     features,
-    noise,
-    own_samples,
-    part_errors,
+    mean_over_leads,
+    unit,
 )
-from ectopy.arguments import StepProgress
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.presentation import short_repr
@@ -35,140 +29,97 @@ if TYPE_CHECKING:
 
 CODE = 4
 """Number of forms of usual change; with more, ectopic beats are reconstructed too."""
-MOST_BEATS = 150
-"""Number of beats of one patient in the training."""
+STEPS = 1000
 
 _HIDDEN = 16
-_STEPS = 1000
 _BATCH = 256
 _LEARNING_RATE = 2e-3
-_REPORT_EVERY = 50
-_HELD_OUT = 5  # every fifth patient
 _LEAST_CLEARNESS = 0.5
 _HEAVY_TAIL = 5.0  # degrees of freedom
 _FIRST_LOG_SPREAD = -3.0
 _FIRST_FORMS, _FIRST_WEIGHTS = 0.05, 0.02
 _STEEPEST = 5.0
-_LEAST_TAIL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class ReconstructionExamples:
-    """Normal beats of one patient.
+    """Normal beats of one patient, and what is known of the patient.
 
     Attributes
     ----------
-    difference : ndarray of float64, shape (n, leads, 140)
-        From `ectopy.analysis.reconstruction.differences`.
-    weights : ndarray of float64, shape (n, leads)
+    difference_mv : ndarray of float32, shape (n, leads, 140)
     own : ndarray of bool, shape (n, 140)
-    inputs : ndarray of float64, shape (leads, 281)
+    noise_mv, weights : ndarray of float64, shape (n, leads)
+        These four as in `ectopy.analysis.patient_template.OwnDifference`.
+    template_mv, spread_mv : ndarray of float64, shape (leads, 140)
     clearness : ndarray of float64, shape (leads,)
+        These three as in `PatientTemplate`.
     """
 
     __repr__ = short_repr
 
-    difference: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    difference_mv: NDArray[np.float32]
     own: NDArray[np.bool_]
-    inputs: NDArray[np.float64]
+    noise_mv: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    template_mv: NDArray[np.float64]
+    spread_mv: NDArray[np.float64]
     clearness: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, beats: BeatSegments, normal: PatientTemplate) -> ReconstructionExamples:
+        """Take normal beats of a patient; best those after the learning time, which the template does not know."""
+        difference, own, noise, weights = own_difference(beats, normal)
+        return cls(difference.astype(np.float32), own, noise, weights, normal.template, normal.spread, normal.clearness)
 
     def __len__(self) -> int:
         return len(self.own)
 
-
-def reconstruction_examples(
-    beats: BeatSegments, normal: PatientTemplate, spread_mv: NDArray[np.float64], rows: NDArray[np.intp]
-) -> ReconstructionExamples:
-    """Take normal beats of a recording: evenly spaced, 150 at most.
-
-    Parameters
-    ----------
-    beats : BeatSegments
-    normal : PatientTemplate
-    spread_mv : ndarray of float64, shape (leads, 140)
-        From `ectopy.analysis.reconstruction.learn_spread`.
-    rows : ndarray of int, shape (k,)
-        The normal beats; best those after the learning time, as beats that have learned a template resemble it.
-    """
-    rows = rows[beats.readable[rows].any(axis=1)]
-    if len(rows) > MOST_BEATS:
-        rows = rows[np.linspace(0, len(rows) - 1, MOST_BEATS).astype(int)]
-    difference, weights = differences(beats, normal, rows)
-    inputs = features(normal, spread_mv)
-    return ReconstructionExamples(difference, weights, own_samples(beats[rows]), inputs, normal.clearness)
+    def errors(self, network: ReconstructionNetwork) -> NDArray[np.float64]:
+        """Return the error of each beat, shape (n,)."""
+        change = network.predict(self.template_mv, self.clearness, self.spread_mv)
+        return mean_over_leads(
+            change.error(self.difference_mv.astype(np.float64), self.own, self.noise_mv), self.weights
+        )
 
 
 def train_reconstruction(
-    patients: Sequence[ReconstructionExamples], seed: int, progress: StepProgress | None = None
+    patients: Sequence[ReconstructionExamples], seed: int, steps: int = STEPS
 ) -> ReconstructionNetwork:
-    """Train the network; half a minute for 30,000 beats. Every fifth patient is held out and calibrates the errors.
+    """Train the network; a quarter of a minute.
 
     Parameters
     ----------
     patients : sequence of ReconstructionExamples
     seed : int
-    progress : callable, optional
-        Called with the steps done and the steps at most.
+    steps : int
+        Of the optimiser.
 
     Raises
     ------
     NotEnoughNormalsError
-        If there are fewer than five patients with beats, or none of the held-out beats shows a P wave's place.
+        If there is no readable beat.
     MissingExtraError
         If TensorFlow is not installed.
     """
-    patients = [patient for patient in patients if len(patient)]
-    if len(patients) < _HELD_OUT:
-        raise NotEnoughNormalsError(
-            f"the network that reconstructs beats needs normal beats of at least {_HELD_OUT} patients, and there are "
-            f"{len(patients)}."
-        )
     load_tensorflow()
-    learned = [patient for number, patient in enumerate(patients) if number % _HELD_OUT != _HELD_OUT - 1]
-    network, shares = _train(_rows(learned), seed, progress)
-    layers = tuple(weight.astype(np.float32) for weight in network.get_weights())
-    return calibrated(layers, shares, patients[_HELD_OUT - 1 :: _HELD_OUT])
+    rows = [_rows(patient) for patient in patients if len(patient)]
+    if not sum(len(part[0]) for part in rows):
+        raise NotEnoughNormalsError("there are no normal beats from which to learn how beats are reconstructed.")
+    return _train(tuple(np.concatenate(column) for column in zip(*rows, strict=True)), seed, steps)
 
 
-def calibrated(
-    layers: tuple[NDArray[np.float32], ...],
-    shares: NDArray[np.float32],
-    patients: Sequence[ReconstructionExamples],
-) -> ReconstructionNetwork:
-    """Return the network with the errors of the normal beats of `patients`."""
-    blank = np.ones((len(PARTS), len(LEVELS)), np.float32)
-    network = ReconstructionNetwork(layers, shares, blank, blank[:, 0])
-    errors = np.concatenate(
-        [
-            part_errors(each.difference, each.own, each.weights, network.predict(each.inputs), float(shares[1]))
-            for each in patients
-        ],
-        axis=1,
+def _rows(patient: ReconstructionExamples) -> tuple[NDArray[np.float32], ...]:
+    """Return difference in units of the template, own samples and inputs, one row for each clear lead of each beat."""
+    beat, lead = np.nonzero((np.nan_to_num(patient.weights) > 0) & (patient.clearness > _LEAST_CLEARNESS))
+    scale = unit(patient.template_mv)
+    inputs = features(patient.template_mv, patient.clearness, patient.spread_mv)
+    columns = (
+        patient.difference_mv[beat, lead] * scale[lead, None],
+        patient.own[beat],
+        inputs[lead],
     )
-    quantiles, tails = blank.copy(), blank[:, 0].copy()
-    for part, of_part in enumerate(errors):
-        finite = of_part[np.isfinite(of_part)]
-        if not len(finite):
-            raise NotEnoughNormalsError(
-                "no normal beat has the samples that the network needs to calibrate its errors."
-            )
-        quantiles[part] = np.quantile(finite, LEVELS)
-        # Beyond the start of the tail the rank falls with the log of the error, by the mean excess of the largest.
-        start = np.quantile(finite, TAIL_FROM)
-        tails[part] = max(np.log(finite[finite >= start] / start).mean(), _LEAST_TAIL)
-    return ReconstructionNetwork(layers, shares, quantiles, tails)
-
-
-def _rows(patients: Sequence[ReconstructionExamples]) -> tuple[NDArray[np.float32], ...]:
-    """Return difference, own samples, inputs and noise, one row for each clear lead of each beat."""
-    columns = []
-    for patient in patients:
-        beat, lead = np.nonzero((np.nan_to_num(patient.weights) > 0) & (patient.clearness > _LEAST_CLEARNESS))
-        fast = noise(patient.difference, patient.own)[beat, lead]
-        columns.append((patient.difference[beat, lead], patient.own[beat], patient.inputs[lead], fast[:, None]))
-    return tuple(np.concatenate(column).astype(np.float32) for column in zip(*columns, strict=True))
+    return tuple(column.astype(np.float32) for column in columns)
 
 
 def build(hidden: int = _HIDDEN, code: int = CODE) -> keras.Sequential:
@@ -193,29 +144,27 @@ def build(hidden: int = _HIDDEN, code: int = CODE) -> keras.Sequential:
     )
 
 
-def _train(
-    rows_of: tuple[NDArray[np.float32], ...], seed: int, progress: StepProgress | None
-) -> tuple[keras.Sequential, NDArray[np.float32]]:
+def _train(rows_of: tuple[NDArray[np.float32], ...], seed: int, steps: int) -> ReconstructionNetwork:
     """Maximise the likelihood of normal beats under a multivariate t distribution, so that few odd ones do little."""
     import keras
     import tensorflow as tf
 
     keras.utils.set_random_seed(seed)
     network = build()
-    # Logits of the share of the patient's own spread, and log of that of the noise of a beat.
-    raw = tf.Variable([0.0, 0.0])
-    variables = [*network.trainable_variables, raw]
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, _STEPS, alpha=0.02))
+    # Logit of the share of the patient's own spread.
+    logit = tf.Variable([0.0])
+    variables = [*network.trainable_variables, logit]
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps, alpha=0.02))
     optimizer.build(variables)
     columns = [tf.constant(column) for column in rows_of]
 
     @tf.function  # type: ignore[untyped-decorator]
     def step(rows: tf.Tensor) -> None:
-        apart, mask, features_of, noise_of_rows = (tf.gather(column, rows) for column in columns)
+        apart, mask, inputs = (tf.gather(column, rows) for column in columns)
         with tf.GradientTape() as tape:
-            output = tf.reshape(network(features_of), (-1, 1 + CODE, BEAT_SAMPLES))
-            log_spread = output[:, 0] + tf.sigmoid(raw[0]) * features_of[:, -BEAT_SAMPLES:]
-            variance = tf.exp(2.0 * log_spread) + LEAST_VARIANCE + tf.square(tf.exp(raw[1]) * noise_of_rows)
+            output = tf.reshape(network(inputs), (-1, 1 + CODE, BEAT_SAMPLES))
+            log_spread = output[:, 0] + tf.sigmoid(logit) * inputs[:, -BEAT_SAMPLES:]
+            variance = tf.exp(2.0 * log_spread) + LEAST_VARIANCE
             precision, forms = mask / variance, output[:, 1:]
             # Mahalanobis distance and determinant of the covariance, diagonal plus forms, by Woodbury's identity.
             weighted = forms * precision[:, None]
@@ -233,9 +182,7 @@ def _train(
         )
 
     generator = np.random.default_rng(seed)
-    for number in range(_STEPS):
+    for _ in range(steps):
         step(tf.constant(generator.integers(0, len(rows_of[0]), _BATCH)))
-        if progress and (number + 1) % _REPORT_EVERY == 0:
-            progress(number + 1, _STEPS)
-    shares = np.array([tf.sigmoid(raw[0]), tf.exp(raw[1])], np.float32)
-    return network, shares
+    share = tf.sigmoid(logit).numpy()
+    return ReconstructionNetwork((*(weight.astype(np.float32) for weight in network.get_weights()), share))

@@ -13,13 +13,10 @@ from ectopy.errors import DataError
 MOST_FILES = 64
 LONGEST_NAME = 200
 
-_ALONE = (".edf", ".bdf", ".csv", ".tsv", ".txt", ".parquet", ".npy")
+_ALONE = (".edf", ".bdf", ".ecg", ".scp", ".dcm", ".xml", ".csv", ".tsv", ".txt", ".parquet", ".npy")
 _HEADER = ".hea"
 _MEMBER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9]{1,8})?", re.ASCII)
-_EXPECTED = (
-    "upload one file (.edf, .bdf, .csv, .tsv, .txt, .parquet or .npy), or the files of one WFDB record (.hea, .dat, "
-    ".atr) together"
-)
+_EXPECTED = f"upload one file ({', '.join(_ALONE)}), or the files of one WFDB record (.hea, .dat, .atr) together"
 
 
 @dataclass(frozen=True, slots=True)

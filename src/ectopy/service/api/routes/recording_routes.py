@@ -44,7 +44,7 @@ _BODY = {
                         "files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": "one .edf, .bdf, .csv, .txt, .parquet or .npy; or .hea, .dat, .atr of WFDB",
+                            "description": "one recording of any format; or .hea, .dat, .atr of WFDB",
                         },
                         "sampling_rate_hz": {"type": "number", "description": "where the file does not say"},
                         "unit": {"type": "string", "enum": ["V", "mV", "uV", "nV"]},

@@ -1,0 +1,163 @@
+"""Recordings elsewhere, as ``s3://`` and ``https://`` name them: copied to a temporary folder, and read from there.
+
+The package fsspec knows the places, and takes credentials from where each of them usually has them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ectopy.errors import DataError, EctopyError, MissingExtraError, short_text
+from ectopy.formats.wfdb_header import Header, check_name, read_header
+
+MAX_BYTES = 2**33
+"""Largest file that is copied: a day of twelve leads at 1000 Hz has a quarter of it."""
+SUFFIXES = (".hea", ".edf", ".bdf", ".ecg", ".scp", ".dcm", ".xml")
+"""Suffixes of recordings in a folder elsewhere, whose files are not opened to see what they are."""
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])", re.ASCII)
+_WEB = ("http", "https")
+_COPY_BYTES = 2**22
+_MOST_SEGMENTS = 10_000
+
+
+def remote_url(path: str | Path) -> str | None:
+    """Return the URL that a path is, also where `Path` has made one slash of two; None where it is a path.
+
+    Examples
+    --------
+    >>> remote_url(Path("s3://bucket/day.edf")), remote_url("C:/day.edf"), remote_url("day.edf")
+    ('s3://bucket/day.edf', None, None)
+    """
+    text = str(path)
+    match = _URL.match(text)
+    return f"{match[1]}://{text[match.end() :]}" if match else None
+
+
+def display_url(url: str) -> str:
+    """A URL for people: without a password, and without its query, which may be a signature."""
+    scheme, _, rest = url.partition("://")
+    place, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+
+
+def list_recordings(url: str) -> list[str]:
+    """URLs of the recordings in a folder, by their suffixes; the URL itself where it is not a folder.
+
+    A web server has no folders.
+    """
+    scheme = url.partition("://")[0].lower()
+    if scheme in _WEB:
+        return [url]
+    with _reading(url):
+        system, path = _file_system(url)
+        if not system.isdir(path):
+            return [url]
+        names = sorted(str(name) for name in system.ls(path, detail=False))
+    recordings = [
+        f"{url.rstrip('/')}/{PurePosixPath(name).name}"
+        for name in names
+        if PurePosixPath(name).suffix.lower() in SUFFIXES
+    ]
+    if not recordings:
+        raise DataError(f"{display_url(url)} holds no recordings; expected files with {', '.join(SUFFIXES)}.")
+    return recordings
+
+
+@contextmanager
+def local_copy(url: str) -> Iterator[Path]:
+    """Copy a file, and what belongs to it, to a temporary folder; errors in the block name the URL.
+
+    To a WFDB header belong the files and segments that it names and the ``.atr`` annotations, to an ISHNE file its
+    ``.ann``.
+
+    Raises
+    ------
+    DataError
+        If the file does not exist, cannot be read, or is too large.
+    MissingExtraError
+        If the package for such a place is not installed.
+    """
+    with TemporaryDirectory(prefix="ectopy-") as folder:
+        with _reading(url):
+            system, path = _file_system(url)
+            name = PurePosixPath(path.partition("?")[0] if "://" in path else path).name or "recording"
+            target = Path(folder) / re.sub(r"[^\w.+-]", "_", name)
+            _copy(system, path, target)
+            _copy_companions(system, path, target)
+        try:
+            yield target
+        except EctopyError as error:
+            message = str(error).replace(str(target), display_url(url)).replace(f"{folder}/", f"{display_url(url)}: ")
+            raise type(error)(message) from error
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise MissingExtraError.of("remote", "reading from elsewhere") from error
+    system, path = url_to_fs(url)
+    return system, str(path)
+
+
+@contextmanager
+def _reading(url: str) -> Iterator[None]:
+    """Say in one sentence what goes wrong on the way."""
+    try:
+        yield
+    except (EctopyError, MemoryError):
+        raise
+    except ImportError as error:
+        raise MissingExtraError.of("remote", f"reading {display_url(url)}") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{display_url(url)} does not exist.") from error
+    except Exception as error:  # every place has errors of its own
+        reason = short_text(str(error).replace(url, display_url(url)) or type(error).__name__)
+        raise DataError(f"{display_url(url)} cannot be read: {reason.rstrip('.')}.") from error
+
+
+def _copy(system: Any, path: str, target: Path) -> None:
+    size = 0
+    with system.open(path, "rb") as source, target.open("wb") as stream:
+        while content := source.read(_COPY_BYTES):
+            size += len(content)
+            if size > MAX_BYTES:
+                raise DataError(f"{target.name} has more than {MAX_BYTES >> 30} GiB; copy it here and split it.")
+            stream.write(content)
+
+
+def _copy_companions(system: Any, path: str, target: Path) -> None:
+    match target.suffix.lower():
+        case ".hea":
+            _copy_record(system, path, target)
+        case ".ecg":
+            _copy_beside(system, path, target, target.with_suffix(".ann").name, optional=True)
+
+
+def _copy_record(system: Any, path: str, target: Path) -> None:
+    """Copy what a header names, and what the headers of its segments name."""
+    header = read_header(target)
+    _copy_beside(system, path, target, target.with_suffix(".atr").name, optional=True)
+    parts: list[Header] = [header]
+    for name in dict.fromkeys(name for name, _ in header.segments[:_MOST_SEGMENTS] if name != "~"):
+        _copy_beside(system, path, target, f"{name}.hea")
+        parts.append(read_header(target.with_name(f"{name}.hea")))
+    for name in dict.fromkeys(line.file for part in parts for line in part.lines if line.file != "~"):
+        _copy_beside(system, path, target, name)
+
+
+def _copy_beside(system: Any, path: str, target: Path, name: str, optional: bool = False) -> None:
+    check_name(target, name)
+    beside = f"{path.rpartition('/')[0]}/{name}"
+    try:
+        _copy(system, beside, target.with_name(name))
+    except FileNotFoundError:
+        target.with_name(name).unlink(missing_ok=True)
+        if not optional:
+            raise DataError(f"{target} names the file {name}, which is not beside it; put it there.") from None

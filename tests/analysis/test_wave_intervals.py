@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import csv
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.analysis.wave_intervals import measure_intervals, measure_st
+from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.recording_results import write_results
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.wave_intervals import hourly_medians, measure_intervals, measure_st, measure_waves
+from ectopy.datasets import simulate_recording
+from ectopy.recording import Recording
 from ectopy.signal.filters import Filtered
 from ectopy.signal.wave_delineation import BeatWaves
 
@@ -83,3 +91,37 @@ def test_st_is_not_known_in_a_gap_and_beyond_the_end():
     assert np.isfinite(segments.level_60_mv[0]).all()
     assert np.isnan(segments.level_60_mv[1]).all()
     assert np.isnan(measure_st(filtered, one_beat(qrs_end=1.95)).level_80_mv).all()
+
+
+@pytest.fixture(scope="module")
+def simulated() -> tuple[Recording, Analysis]:
+    recording = simulate_recording(90, sampling_rate_hz=250, random_state=1)
+    return recording, analyse(recording, load_ambulatory())
+
+
+def test_table_of_beats_has_the_intervals_and_st_of_each_lead(simulated, tmp_path):
+    recording, analysis = simulated
+    measured = measure_waves(recording, analysis)
+    write_results(tmp_path / "beats.csv", recording, analysis, [], measured=measured)
+    header, *rows = csv.reader((tmp_path / "beats.csv").read_text().splitlines())
+    assert len(rows) == len(analysis) == len(measured)
+    for name in ("pr_ms", "qrs_ms", "qt_ms", "qtc_bazett_ms", "qtc_fridericia_ms", "qtc_framingham_ms"):
+        values = np.array([float(row[header.index(name)] or "nan") for row in rows])
+        np.testing.assert_allclose(values, getattr(measured.intervals, name), atol=0.051)
+    for lead in recording.leads:
+        assert f"st_level_60_mv_{lead}" in header
+    write_results(tmp_path / "beats.json", recording, analysis, [], measured=measured)
+    content = json.loads((tmp_path / "beats.json").read_text())
+    assert content["waves_by_hour"][0]["beats"] == np.sum(analysis.verdict == "NORMAL")
+    assert content["beat_list"][5]["qt_ms"] == pytest.approx(measured.intervals.qt_ms[5], abs=0.051)
+
+
+def test_medians_of_an_hour_are_those_of_its_normal_beats(simulated):
+    recording, analysis = simulated
+    intervals = measure_waves(recording, analysis).intervals
+    (hour,) = hourly_medians(analysis, intervals)
+    normal = analysis.verdict == "NORMAL"
+    assert hour["start_s"] == 0
+    assert hour["qrs_ms"] == pytest.approx(np.nanmedian(intervals.qrs_ms[normal]))
+    assert 60 < hour["qrs_ms"] < 130
+    assert 250 < hour["qt_ms"] < 500

@@ -145,6 +145,11 @@ def write_beats(path: Path, beats: Beats, labels: np.ndarray) -> Path:
     return path
 
 
+@pytest.mark.parametrize("output", [(), ("-o", "beats.atr")])
+def test_waves_need_a_table_of_beats(ectopy, output: tuple):
+    assert_refused(ectopy("detect", "ambulatory", "record.hea", *output, "--waves"), "--waves", "results.csv")
+
+
 def test_train_warns_where_most_abnormal_beats_are_scored_normal(ectopy, tmp_path: Path):
     beats = load_simulated("train")
     data = write_beats(tmp_path / "beats.csv", beats, np.where(beats.abnormal, 1, 0))

@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ectopy
-from ectopy import Recording
+from ectopy import Annotations, Recording, formats
 from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
 from ectopy.formats.annotation_codes import NOTE
-from ectopy.formats.annotation_files import Mark, each_mark
+from ectopy.formats.annotation_files import Mark, Span, each_mark
+from ectopy.recording import Patient
 from support.command_line import assert_refused, assert_success
 from support.edf_files import MILLIVOLT, RATE, edf
 from support.refusals import refusal
@@ -447,3 +448,23 @@ def test_a_file_with_any_damage_is_read_or_refused(tmp_path: Path, place: int, d
     path.write_bytes(content)
     with suppress(DataError):
         assert isinstance(ectopy.read(path), Recording)
+
+
+def test_what_lasts_is_written_with_its_duration(tmp_path: Path):
+    path = tmp_path / "marks.edf"
+    spans = [Span(0.5, 2.25, "ventricular run: 5 beats\x00 in a row")]
+    formats.write_annotations(path, Annotations(np.array([250]), np.array(["V"])), 250, spans=spans)
+    run, beat = edfio.read_edf(path).annotations
+    assert (run.onset, run.duration, run.text) == (0.5, 2.25, "ventricular run: 5 beats  in a row")
+    assert (beat.onset, beat.duration, beat.text) == (1.0, None, "V")
+
+
+def test_the_header_describes_patient_and_equipment(tmp_path: Path):
+    recording = edfio.Recording(equipment_code="Holter_7")
+    patient = edfio.Patient(code="P-17", sex="F", birthdate=date(1953, 5, 8), name="<b>Ada_=Byron")
+    edfio.Edf([edf_signal(MILLIVOLT)], patient=patient, recording=recording).write(tmp_path / "rec.edf")
+    recording = ectopy.read(tmp_path / "rec.edf")
+    assert recording.patient == Patient("<b>Ada =Byron", "P-17", "female", date(1953, 5, 8))
+    assert recording.device == "Holter 7"
+    plain = edf(tmp_path / "plain.edf", recording=b"ward 3")
+    assert ectopy.read(plain).device == "ward 3"

@@ -245,7 +245,10 @@ def test_wfdb_segments_of_changing_leads(tmp_path: Path) -> None:
         ("rec 2 250 100\nrec.dat 16 200 16 0 0 0 0 I\n", "announces 2 signals and describes 1"),
         ("rec 1 250 101\nrec.dat 16 200 16 0 0 0 0 I\n", "promises 101 samples"),
         ("rec 1 250 100\nrec.dat 99 200 16 0 0 0 0 I\n", "stores a signal in the format 99"),
-        ("rec 1 250 100\nother.dat 16 200 16 0 0 0 0 I\n", "names the data file other.dat"),
+        (
+            "rec 2 250 50\nrec.dat 16 200 16 0 0 0 0 I\nother.dat 16 200 16 0 0 0 0 II\n",
+            "names the data file other.dat",
+        ),
         ("rec 1 250 100\n../rec.dat 16 200 16 0 0 0 0 I\n", "expected a file or record beside it"),
         ("rec 1 250 0\nrec.dat 16+200 200 16 0 0 0 0 I\n", "holds no samples"),
         ("rec 1 0.5 100\nrec.dat 16 200 16 0 0 0 0 I\n", "sampling rate of 0.5 Hz"),

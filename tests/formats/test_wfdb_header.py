@@ -17,6 +17,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
 from ectopy.formats.leads import unique_names
 from ectopy.formats.spelling import parse_number, spell_unit
+from ectopy.recording import Patient
 from support.command_line import assert_success
 from support.data_sets import folder_of
 from support.refusals import refusal
@@ -483,3 +484,24 @@ def test_a_segment_in_another_unit_than_voltage_is_named(tmp_path: Path):
     (tmp_path / "rec.hea").write_text("rec/2 2 250 1000\none 500\ntwo 500\n")
     with pytest.raises(DataError, match="states the unit 'mmHg' for the lead 'II'"):
         ectopy.read(tmp_path / "rec")
+
+
+def test_a_record_that_was_renamed(tmp_path: Path):
+    path = write(tmp_path, "old 1 250 1000\nold.dat 16 1000/mV 16 0 0 0 0 II\n", MILLIVOLT * 1000)
+    recording = ectopy.read(path)
+    np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=1e-3)
+    assert recording.notes == ("The header names old.dat, which is not there; read is rec.dat.",)
+
+
+@pytest.mark.parametrize(
+    ("comments", "patient"),
+    [
+        ("# Age: 74\n# Sex: Male\n", Patient(sex="male", age_years=74)),
+        ("#<age>: 51 <sex>: F\n#<diagnoses>: none\n", Patient(sex="female", age_years=51)),
+        ("# 69 M 1085 1629 x1\n# Aldomet, Inderal\n", Patient(sex="male", age_years=69)),
+        ("# averages of 7 stages\n", Patient()),
+    ],
+)
+def test_comments_describe_the_patient(tmp_path: Path, comments: str, patient: Patient):
+    path = write(tmp_path, f"rec 1 250 1000\nrec.dat 16 1000/mV 16 0 0 0 0 II\n{comments}", MILLIVOLT * 1000)
+    assert ectopy.read(path).patient == patient

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.beat_noise import beat_noise, noise_energy
 from ectopy.analysis.patient_template import align, compare
 from ectopy.analysis.rhythm_events import Event, find_events
@@ -327,6 +328,14 @@ def test_the_page_says_what_was_found(page: str, case: Case) -> None:
         assert case.analysis.reason(beat) in text
     for event in case.events:
         assert event.kind in text
+
+
+def test_every_family_of_beats_is_drawn(page: str, case: Case) -> None:
+    families = find_families(case.analysis.beats, case.analysis.hint)
+    assert len(families) > 1
+    for number, family in enumerate(families, start=1):
+        assert f">{number}: {fmt.beat_count(len(family), family.hint.value or 'normal')}<" in page
+        assert f"Mean shape of family {number} in {case.recording.leads[0]}." in page
 
 
 def test_the_same_input_gives_the_same_page(page: str, case: Case, tmp_path: Path) -> None:

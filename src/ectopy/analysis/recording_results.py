@@ -10,17 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.heart_rate_variability import variability_figures
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.wave_intervals import WaveMeasurements, hourly_medians
 from ectopy.detector import Verdict
 from ectopy.detector.beat_results import as_csv, versions
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import SettingError
 from ectopy.files import GENERATOR, write_text
 from ectopy.formats import write_annotations
+from ectopy.formats.annotation_files import Span
 from ectopy.presentation import finite_or_none
 from ectopy.recording import Annotations, Recording
 
@@ -50,6 +56,7 @@ def summary(
         "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
         "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
         "event_limits": asdict(limits),
+        "rhythm": summarise_rhythm(find_rhythm_episodes(analysis)),
         "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
@@ -92,6 +99,37 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
     ]
 
 
+def family_rows(analysis: Analysis, families: Sequence[BeatFamily]) -> list[dict[str, Any]]:
+    """Return one record per family of beats, in their order; None = not known."""
+    times_s = analysis.beats.times_s
+    return [
+        {
+            "family": number,
+            "hint": family.hint.value,
+            "beats": len(family),
+            "first_s": round(float(times_s[family.rows[0]]), 3),
+            "last_s": round(float(times_s[family.rows[-1]]), 3),
+            "mean_mv": [[finite_or_none(value, 4) for value in lead] for lead in family.mean_mv.tolist()],
+        }
+        for number, family in enumerate(families, start=1)
+    ]
+
+
+def wave_columns(recording: Recording, measured: WaveMeasurements) -> dict[str, list[float | None]]:
+    """Return the intervals of each beat, and level and slope of the ST segment in each lead; None = not known."""
+    columns = {name: _rounded(values, 1) for name, values in asdict(measured.intervals).items()}
+    for row, lead in enumerate(recording.leads):
+        for name, values in asdict(measured.st).items():
+            columns[f"st_{name}_{lead}"] = _rounded(values[row], 3)
+    return columns
+
+
+def hour_rows(analysis: Analysis, measured: WaveMeasurements) -> list[dict[str, float | None]]:
+    """Return the median intervals of the normal beats of each hour; None = not known."""
+    rows = hourly_medians(analysis, measured.intervals)
+    return [{name: finite_or_none(value, 1) for name, value in row.items()} for row in rows]
+
+
 def marks(recording: Recording, analysis: Analysis) -> Annotations:
     """Return beats as PhysioNet codes, and marks of noise where no lead is readable and where one is readable again."""
     beats = analysis.annotations()
@@ -119,6 +157,7 @@ def write_results(
     events: Sequence[Event],
     detector_digest: str | None = None,
     limits: RhythmLimits = RECORDING,
+    measured: WaveMeasurements | None = None,
 ) -> None:
     """Write results, by the suffix: ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr`` or ``.ecto``, or ISHNE's ``.ann``.
 
@@ -134,6 +173,8 @@ def write_results(
         SHA-256 of the bundle, see `ectopy.detector.bundle.bundle_digest`.
     limits : RhythmLimits, optional
         Those of the events.
+    measured : WaveMeasurements, optional
+        Its intervals and ST segments become columns of CSV and JSON, and medians of each hour in JSON.
 
     Raises
     ------
@@ -148,13 +189,22 @@ def write_results(
             origin = {
                 name: value for name, value in provenance(recording, detector_digest).items() if name != "versions"
             }
-            write_text(path, as_csv([row | origin for row in beat_rows(analysis)]))
+            write_text(path, as_csv([row | origin for row in _table(recording, analysis, measured)]))
         case ".json":
+            families = find_families(analysis.beats, analysis.hint)
+            beat_list = _table(recording, analysis, measured)
+            for number, family in enumerate(families, start=1):
+                for row in family.rows.tolist():
+                    beat_list[row]["family"] = number
             whole = {
                 **provenance(recording, detector_digest),
                 **summary(recording, analysis, events, limits),
                 "event_list": [asdict(event) for event in events],
-                "beat_list": beat_rows(analysis),
+                "heart_rate_variability": variability_figures(analysis, recording.start),
+                "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
+                **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
+                "families": family_rows(analysis, families),
+                "beat_list": beat_list,
             }
             write_text(path, json.dumps(whole, indent=1) + "\n")
         case _:
@@ -164,7 +214,21 @@ def write_results(
                 recording.sampling_rate_hz,
                 start=recording.start,
                 source=recording.source,
+                spans=[Span(event.start_s, event.duration_s, f"{event.kind}: {event.text}") for event in events],
             )
+
+
+def _table(recording: Recording, analysis: Analysis, measured: WaveMeasurements | None) -> list[dict[str, Any]]:
+    rows = beat_rows(analysis)
+    if measured is not None:
+        for name, values in wave_columns(recording, measured).items():
+            for row, value in zip(rows, values, strict=True):
+                row[name] = value
+    return rows
+
+
+def _rounded(values: NDArray[np.float64], places: int) -> list[float | None]:
+    return [finite_or_none(value, places) for value in values.tolist()]
 
 
 def _shares(readable: Any) -> list[float]:

@@ -12,14 +12,19 @@ QT is corrected for the heart rate by three formulas, each named wherever it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.analysis import Analysis
+from ectopy.arguments import checked
+from ectopy.detector import Verdict
 from ectopy.presentation import short_repr
-from ectopy.signal.filters import Filtered
-from ectopy.signal.wave_delineation import BeatWaves
+from ectopy.recording import Recording
+from ectopy.signal.filters import Filtered, FilterSettings, filter_signal
+from ectopy.signal.wave_delineation import BeatWaves, delineate
 
 ST_AFTER_S = 0.06, 0.08
 """Where the level of the ST segment is measured, after the J point, the end of the QRS complex."""
@@ -27,6 +32,7 @@ ST_AFTER_S = 0.06, 0.08
 _LEVEL_S = 0.024  # the level between P and QRS is the mean of this time before the onset of QRS
 _FRAMINGHAM_MS = 154.0
 _RR_S = 0.3, 3.0
+_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,56 @@ class StSegments:
     level_60_mv: NDArray[np.float64]
     level_80_mv: NDArray[np.float64]
     slope_mv_per_s: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class WaveMeasurements:
+    """What is measured of the waves of n beats: their marks from all leads together, intervals and ST segments."""
+
+    __repr__ = short_repr
+
+    waves: BeatWaves
+    intervals: WaveIntervals
+    st: StSegments
+
+    def __len__(self) -> int:
+        return len(self.intervals)
+
+
+@checked
+def measure_waves(recording: Recording, analysis: Analysis, filters: FilterSettings | None = None) -> WaveMeasurements:
+    """Measure the waves of the beats of a recording that has been analysed; about 10 s for a day of one lead.
+
+    Parameters
+    ----------
+    recording : Recording
+    analysis : Analysis
+        Of this recording.
+    filters : FilterSettings, optional
+        As for `analyse`.
+    """
+    filtered = filter_signal(recording.signal, recording.sampling_rate_hz, filters)
+    readable = analysis.beats.readable & np.not_equal(analysis.verdict, Verdict.UNREADABLE)[:, None]
+    waves = delineate(filtered, analysis.beats.times_s, readable)
+    st = StSegments(*(np.where(readable.T, values, np.nan) for values in astuple(measure_st(filtered, waves))))
+    return WaveMeasurements(waves, measure_intervals(waves, analysis.intervals_s), st)
+
+
+def hourly_medians(analysis: Analysis, intervals: WaveIntervals) -> list[dict[str, float]]:
+    """Return the median of each interval over the normal beats of each hour that has some; NaN = not known.
+
+    Each row has ``start_s``, the number of ``beats``, and the names of `WaveIntervals`.
+    """
+    normal = np.equal(analysis.verdict, Verdict.NORMAL)
+    hours = (analysis.beats.times_s // _HOUR_S).astype(np.intp)
+    rows = []
+    for hour in np.unique(hours[normal]).tolist():
+        beats = normal & (hours == hour)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no beat of the hour has the interval
+            medians = {name: float(np.nanmedian(values[beats])) for name, values in asdict(intervals).items()}
+        rows.append({"start_s": hour * _HOUR_S, "beats": int(beats.sum()), **medians})
+    return rows
 
 
 def measure_intervals(waves: BeatWaves, rr_s: NDArray[np.float64]) -> WaveIntervals:

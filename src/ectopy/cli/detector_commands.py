@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from ectopy.training import TrainingSettings
 
 
+_ANNOTATION_SUFFIXES = ".edf", ".atr", ".ecto", ".ann"
+
+
 def train(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write (.ectopy).")],
@@ -123,8 +126,8 @@ def detect(
             "-o",
             "--output",
             metavar="RESULTS",
-            help="One line a beat: .csv or .json; of a recording also .edf, .ann (ISHNE), .atr or .ecto (WFDB). "
-            "Of several recordings a folder.",
+            help="One line a beat: .csv or .json; of a recording also .edf, .ann (ISHNE), .atr or .ecto (WFDB), "
+            ".fhir.json. Of several recordings a folder.",
             show_default=False,
         ),
     ] = None,
@@ -146,6 +149,12 @@ def detect(
     baseline: Baseline = None,
     save_baseline: SaveBaseline = None,
     partial: Partial = False,
+    waves: Annotated[
+        bool,
+        typer.Option(
+            "--waves", help="Measure PR, QRS, QT, QTc and ST of every beat too, for RESULTS as .csv or .json."
+        ),
+    ] = False,
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -156,6 +165,8 @@ def detect(
 
     bundle, sources = _detector_and_data([bundle, *(data or [])])
     check_report(report)
+    if waves and (output is None or output.suffix.lower() in _ANNOTATION_SUFFIXES):
+        raise SettingError("--waves adds columns to a table of beats: name one with -o results.csv or results.json.")
     # What does not exist yet may become a folder, of several recordings; it is checked when that is known.
     files = [path for path in (output, report) if path is not None and path.exists() and not path.is_dir()]
     check_outputs([*files, save_baseline, json], [bundle, baseline, *sources], overwrite)
@@ -175,6 +186,7 @@ def detect(
         baseline=baseline,
         save_baseline=save_baseline,
         partial=partial,
+        waves=waves,
     )
     _detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ import numpy as np
 from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import aecg, annotation_files, csv, dicom, edf, ishne, muse, npy, parquet, scp, sierra, wfdb
+from ectopy.formats.annotation_files import Span
 from ectopy.formats.content import format_of, is_text
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
 from ectopy.formats.plausibility import check_values
@@ -130,6 +131,7 @@ def write_annotations(
     *,
     start: datetime | None = None,
     source: str = "",
+    spans: Sequence[Span] = (),
 ) -> None:
     """Write marks on a recording, atomically.
 
@@ -145,6 +147,8 @@ def write_annotations(
         When the recording began, for an EDF file.
     source : str, optional
         Where the recording comes from, for an EDF file.
+    spans : sequence of Span, optional
+        What lasts, for an EDF file; the other formats have no place for it.
 
     Raises
     ------
@@ -163,7 +167,7 @@ def write_annotations(
     if np.any(annotations.positions < 0):
         raise DataError(f"{path} cannot hold the position {annotations.positions.min()}; expected positions from 0.")
     if path.suffix.lower() == ".edf":
-        edf.write_annotations(path, annotations, sampling_rate_hz, start, source)
+        edf.write_annotations(path, annotations, sampling_rate_hz, start, source, spans)
     elif path.suffix.lower() == ".ann":
         ishne.write_annotations(path, annotations, sampling_rate_hz, start, source)
     else:
@@ -203,6 +207,8 @@ def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
         raise DataError(f"{path} is not a regular file; {expected}.")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; {expected}.")
+    if path.suffix.lower() == ".hea":
+        return wfdb.read
     name = format_of(path) or _SUFFIXES.get(path.suffix.lower())
     if name is None and (header := find_header(path.with_suffix(""))):  # as of the .mat files of PhysioNet
         return lambda _, stated: wfdb.read(header, stated)

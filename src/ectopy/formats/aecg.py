@@ -90,7 +90,8 @@ def read(path: Path, stated: Stated) -> Recording:
             sequence = part.sequences[lead]
             factor = millivolt(sequence.unit or stated.unit or "") or math.nan
             check_step(path, sequence.name, sequence.step * factor)
-            values = (sequence.values * sequence.step + sequence.origin) * factor
+            with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
+                values = ((sequence.values * sequence.step + sequence.origin) * factor).astype(np.float32)
             signal[begin : begin + len(values), column] = values
     names = unique_names([signal.name for signal in signals])
     series = root.find("component/series")

@@ -26,6 +26,14 @@ class Mark(NamedTuple):
     note: str = ""
 
 
+class Span(NamedTuple):
+    """Something that lasts, as an episode of a rhythm: seconds from the start of the recording, and a text."""
+
+    start_s: float
+    duration_s: float
+    text: str
+
+
 def each_mark(annotations: Annotations) -> Iterator[Mark]:
     """The annotations one by one."""
     blank = [""] * len(annotations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def _read(path: Path, stated: Stated) -> Recording:
     clock = by in columns.times and isinstance(values[by], list)
     places = columns_to_read(columns, values)
     preamble = layout.preamble
-    return place_rows(
+    recording = place_rows(
         path,
         columns,
         (_numbers(path, block, layout, places, clock) for block in _row_blocks(chain(body, lines))),
@@ -71,6 +72,7 @@ def _read(path: Path, stated: Stated) -> Recording:
         StatedRates(preamble.sampling_rate_hz, preamble.rate_step_hz, stated.sampling_rate_hz),
         first_start(columns, values) or preamble.start,
     )
+    return replace(recording, patient=preamble.patient, device=preamble.device)
 
 
 def _row_blocks(lines: Iterator[Line]) -> Iterator[list[Line]]:

@@ -252,7 +252,8 @@ def _values(path: Path, group: _Group, place: int, name: str, factor: float) -> 
     )
     check_step(path, name, step * factor)
     baseline = float(channel.get("ChannelBaseline", 0) or 0)
-    return ((group.stored[:, place] * step + baseline) * factor).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
+        return ((group.stored[:, place] * step + baseline) * factor).astype(np.float32)
 
 
 def _comments(dataset: Any, begins: dict[int, int], samples: int) -> Annotations | None:

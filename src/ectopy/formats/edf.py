@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError, printable
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
-from ectopy.formats.annotation_files import Mark, each_mark, within
+from ectopy.formats.annotation_files import Mark, Span, each_mark, within
 from ectopy.formats.identity import date_of, fact, patient
 from ectopy.formats.leads import (
     BLOCK_S,
@@ -113,6 +113,7 @@ def write_annotations(
     sampling_rate_hz: float,
     start: datetime | None = None,
     source: str = "",
+    spans: Sequence[Span] = (),
 ) -> None:
     """Write an EDF+ file of annotations only, atomically; an `OutputError` if it cannot be written.
 
@@ -120,13 +121,15 @@ def write_annotations(
     as the equipment, and gives the sampling rate and the source.
 
     The text of each is its code, ``V``; its comment, where it is a comment; or its code, subtype and note, as in ``~
-    subtype -1`` and ``+ subtype 0 (AFIB``. `read_text` takes it apart again.
+    subtype -1`` and ``+ subtype 0 (AFIB``. What lasts has its duration and its text.
     """
     import edfio
 
     entries = [
-        edfio.EdfAnnotation(mark.position / sampling_rate_hz, None, _text(mark)) for mark in each_mark(annotations)
+        *(edfio.EdfAnnotation(mark.position / sampling_rate_hz, None, _text(mark)) for mark in each_mark(annotations)),
+        *(edfio.EdfAnnotation(span.start_s, span.duration_s, _UNPRINTABLE.sub(" ", span.text)) for span in spans),
     ]
+    entries.sort(key=lambda entry: entry.onset)
     if start is not None and start.year not in _YEARS:
         start = None
     # The header has 80 bytes for all of this, words without blanks in ASCII.

@@ -12,6 +12,7 @@ from ectopy.recording import Patient
 _SEXES = {"f": "female", "female": "female", "w": "female", "m": "male", "male": "male"}
 _UNSTATED = frozenset(("", "-", "--", "---", "?", "x", "n/a", "none", "unknown", "null", "not specified"))
 _MOST_YEARS = 150.0
+_MONTHS = "janfebmaraprmayjunjulaugsepoctnovdec"
 _YEARS_OF_A_UNIT = {"y": 1.0, "a": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25, "h": 1 / 8766}
 
 
@@ -72,6 +73,28 @@ def date_of(year: int, month: int, day: int) -> date | None:
     except (ValueError, OverflowError):
         return None
     return moment if moment.year > 1800 and moment != date(1900, 1, 1) else None
+
+
+def calendar_date(text: str) -> date | None:
+    """A date as people write it: 1990-01-31, 31.01.1990, 31 Jan 1990 or Jan 31, 1990; None where it is not one.
+
+    Examples
+    --------
+    >>> calendar_date("1 Jan 1990"), calendar_date("31.12.1990"), calendar_date("1/2/90")
+    (datetime.date(1990, 1, 1), datetime.date(1990, 12, 31), None)
+    """
+    text = text.strip()
+    if match := re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text, re.ASCII):
+        return date_of(int(match[1]), int(match[2]), int(match[3]))
+    if match := re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", text, re.ASCII):
+        return date_of(int(match[3]), int(match[2]), int(match[1]))
+    match = re.fullmatch(r"(\d{1,2})[. ]+([A-Za-z]{3})[a-z]*\.? (\d{4})", text, re.ASCII)
+    other = re.fullmatch(r"([A-Za-z]{3})[a-z]*\.? (\d{1,2}), (\d{4})", text, re.ASCII)
+    if match is None and other is None:
+        return None
+    day, month, year = match.groups() if match else (other[2], other[1], other[3]) if other else ("", "", "")
+    place = _MONTHS.find(month.lower())
+    return date_of(int(year), place // 3 + 1, int(day)) if place >= 0 and place % 3 == 0 else None
 
 
 def moment_of(day: date | None, clock: tuple[int, int, int]) -> datetime | None:

@@ -93,12 +93,14 @@ def read(path: Path, stated: Stated) -> Recording:
     samples, notes = _count_samples(path, header, stated.partial)
     check_size(path, samples, len(header.leads))
 
-    stored = np.memmap(path, "<i2", "r", header.data_at, (samples, len(header.leads)))
-    signal = np.empty(stored.shape, np.float32)
+    signal = np.empty((samples, len(header.leads)), np.float32)
     steps_mv = (np.array(header.resolutions_nv) * 1e-6).astype(np.float32)
     block = max(1, int(BLOCK_S * rate))
-    for begin in range(0, samples, block):
-        np.multiply(stored[begin : begin + block], steps_mv, out=signal[begin : begin + block])
+    with path.open("rb") as stream:
+        stream.seek(header.data_at)
+        for begin in range(0, samples, block):
+            part = signal[begin : begin + block]
+            np.multiply(np.fromfile(stream, "<i2", part.size).reshape(part.shape), steps_mv, out=part)
 
     annotations, doubt = _annotations_beside(path, samples, stated.partial)
     return Recording(

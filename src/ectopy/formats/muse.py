@@ -112,7 +112,8 @@ def _lead(path: Path, element: Element, partial: bool) -> _Lead:
         )
     if text_at(element, "LeadOff").upper() == "TRUE":
         defects.append(f"says that the electrode of the lead {name!r} was off")
-    values = ((samples.astype(np.float64) - baseline) * step).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
+        values = ((samples.astype(np.float64) - baseline) * step).astype(np.float32)
     return _Lead(name, values, [f"{path.name} {defect}." for defect in defects])
 
 

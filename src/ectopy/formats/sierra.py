@@ -85,10 +85,12 @@ def read(path: Path, stated: Stated) -> Recording:
                 "(--partial on the command line)."
             )
         notes.append(f"{path.name} {lacking}; the rest is missing.")
+    with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
+        signal = ((counts - offset) * (step_uv * 1e-3)).astype(np.float32)
     day = _date(acquisition.get("date", ""))
     clock = re.fullmatch(r"(\d\d):(\d\d):(\d\d)", acquisition.get("time", ""), re.ASCII)
     return Recording(
-        ((counts - offset) * (step_uv * 1e-3)).astype(np.float32),
+        signal,
         rate,
         unique_names(names),
         moment_of(day, (int(clock[1]), int(clock[2]), int(clock[3]))) if clock else None,

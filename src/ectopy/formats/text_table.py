@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_date, parse_date_time, parse_time_of_day
+from ectopy.formats.identity import calendar_date, fact, patient
 from ectopy.formats.leads import is_ecg
 from ectopy.formats.sample_table import (
     Header,
@@ -24,6 +25,7 @@ from ectopy.formats.sample_table import (
     number,
     seconds_of_unit,
 )
+from ectopy.recording import Patient
 
 HEAD_LINES = 1000
 HEAD_CHARACTERS = 2**20
@@ -55,6 +57,9 @@ _MOMENT = re.compile(
     re.IGNORECASE,
 )
 _CLOCK = re.compile(r"((record\w*|start\w*|acquisition|measurement)[ _]?)?time", re.IGNORECASE)
+_PERSON = re.compile(r"name|patient([ _]?name)?", re.IGNORECASE)
+_BIRTH = re.compile(r"date of birth|birth[ _]?date|dob|geburtsdatum", re.IGNORECASE)
+_DEVICE = re.compile(r"device([ _]?name)?|recorder|gerät", re.IGNORECASE)
 _HERTZ = {"": 1.0, "hz": 1.0, "hertz": 1.0, "khz": 1e3, "sps": 1.0, "samples/s": 1.0, "s/s": 1.0}
 
 
@@ -76,6 +81,8 @@ class Preamble(NamedTuple):
     unit: str = ""
     names: tuple[str, ...] = ()
     start: datetime | None = None
+    patient: Patient = Patient()
+    device: str = ""
 
 
 class Layout(NamedTuple):
@@ -392,7 +399,8 @@ def _preamble(texts: Iterator[str]) -> Preamble:
     if start is None and "date" in facts and "clock" in facts:
         start = datetime.combine(facts["date"], time()) + timedelta(seconds=facts["clock"])
     rate, step = facts.get("rate", (None, 0.0))
-    return Preamble(rate, step, facts.get("unit", ""), facts.get("names", ()), start)
+    person = patient(facts.get("patient", ""), birth_date=facts.get("birth"))
+    return Preamble(rate, step, facts.get("unit", ""), facts.get("names", ()), start, person, facts.get("device", ""))
 
 
 def _facts(text: str, names: bool = False) -> dict[str, Any]:
@@ -428,6 +436,12 @@ def _fact(key: str, value: str, names: bool) -> dict[str, Any]:
             return {"moment": moment}
         if (seconds := parse_time_of_day(value)) is not None and seconds < 86_400:
             return {"clock": seconds}
+    if names and _PERSON.fullmatch(key):
+        return {"patient": value}
+    if names and _BIRTH.fullmatch(key) and (born := calendar_date(value)) is not None:
+        return {"birth": born}
+    if names and _DEVICE.fullmatch(key):
+        return {"device": fact(value)}
     if names and _NAMES.fullmatch(key) and value:
         cells = [cell.strip().strip("\"'") for cell in re.split(r"[,;\t]", value)]
         return {"names": tuple(re.sub(r"(?i)^(lead|ableitung)\s+(?=[A-Za-z])", "", cell) for cell in cells)}

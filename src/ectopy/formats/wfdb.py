@@ -213,7 +213,7 @@ def _frames(header: Header) -> int:
         return min((file.frames() for file in files), default=0)
 
 
-_AGE = re.compile(r"<?age>?[\s:=]*(\d{1,3})\b", re.ASCII | re.IGNORECASE)
+_AGE = re.compile(r"\b<?age>?[\s:=]*(\d{1,3})\b", re.ASCII | re.IGNORECASE)
 _SEX = re.compile(r"<?(?:sex|gender)>?[\s:=]*([a-z]+)\b", re.ASCII | re.IGNORECASE)
 _AGE_AND_SEX = re.compile(r"(\d{1,3}) ([MF])\b", re.ASCII)
 

@@ -17,6 +17,7 @@ from ectopy.arguments import StepProgress
 from ectopy.datasets.marked_recordings import P_PEAK, QRS_PEAK, T_PEAK, MarkedRecording
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.presentation import short_repr
+from ectopy.recording import Recording
 from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.wave_delineation import BEFORE, beat_windows, network_inputs
 from ectopy.signal.wave_network import (
@@ -44,7 +45,7 @@ _EPOCHS = 60
 _BATCH = 64
 _LEARNING_RATE = 4e-3
 _SPREAD = 0.9  # of a mark, in positions
-_BEATS_OF_PERSON = 20
+_BEATS_OF_PERSON, _BEATS_IN_FIBRILLATION = 20, 8
 
 _KNOTS = np.array([0, 32, 48, 62, 72, 80, 90, 104, 130, 160, SAMPLES - 1], np.float64)
 _FIDUCIAL_KNOT = 5
@@ -112,6 +113,20 @@ def wave_examples(marked: MarkedRecording) -> WaveExamples | None:
         is_known = _learnable(marks, whole[near])
         examples.append(WaveExamples(beats, means, marks, is_known))
     return WaveExamples.joined(examples)
+
+
+def fibrillation_examples(recording: Recording) -> WaveExamples | None:
+    """Return eight beats of a recording in atrial fibrillation: all that is known is that they have no P wave."""
+    early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz)
+    positions = np.rint(find_heartbeats(early) * filtered.rate_hz).astype(np.intp)
+    if not len(positions):
+        return None
+    rows = np.unique(np.linspace(0, len(positions) - 1, _BEATS_IN_FIBRILLATION).astype(np.intp))
+    beats, means = (windows[rows] for windows in beat_windows(filtered.signal[0], positions))
+    marks = np.full((len(rows), len(MARKS)), np.nan)
+    is_known = np.zeros(marks.shape, np.bool_)
+    is_known[:, P_PEAK - 1 : P_PEAK + 2] = True
+    return WaveExamples(beats, means, marks, is_known)
 
 
 def train_waves(people: Sequence[WaveExamples], seed: int = 0, progress: StepProgress | None = None) -> WaveNetwork:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.inspection import origin
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
@@ -43,6 +44,7 @@ def summary(
     return {
         "source": recording.source,
         "duration_s": round(recording.duration_s, 3),
+        **origin(recording),
         "leads": list(recording.leads),
         "notes": list(recording.notes),
         "readable_share": {

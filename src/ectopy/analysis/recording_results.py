@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
 from ectopy.analysis.inspection import origin
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
@@ -56,6 +57,7 @@ def summary(
         "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
         "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
         "event_limits": asdict(limits),
+        "rhythm": summarise_rhythm(find_rhythm_episodes(analysis)),
         "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
@@ -199,6 +201,7 @@ def write_results(
                 **provenance(recording, detector_digest),
                 **summary(recording, analysis, events, limits),
                 "event_list": [asdict(event) for event in events],
+                "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
                 **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
                 "families": family_rows(analysis, families),
                 "beat_list": beat_list,

@@ -14,6 +14,7 @@ from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.inspection import described
 from ectopy.analysis.patient_template import align
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event, by_severity
 from ectopy.analysis.rhythm_rules import RECORDING, TITLES, RhythmKind, RhythmLimits, definitions
 from ectopy.analysis.verdicts import Hint
@@ -30,8 +31,13 @@ from ectopy.signal.heart_rate import WINDOW_S, HeartRate
 from ectopy.signal.quality import QUALITY_WORDS
 
 _MOST_OPEN, _MOST_EVENTS = 12, 100
-_ALL_LISTED = (RhythmKind.VENTRICULAR_RUN, RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE)
-_BRIEF = (*_ALL_LISTED, RhythmKind.COUPLET)
+_ALL_LISTED = (
+    RhythmKind.VENTRICULAR_RUN,
+    RhythmKind.ATRIAL_FIBRILLATION,
+    RhythmKind.SUPRAVENTRICULAR_RUN,
+    RhythmKind.PAUSE,
+)
+_BRIEF = (RhythmKind.VENTRICULAR_RUN, RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE, RhythmKind.COUPLET)
 _LIMITS = (
     "Hints name what a beat looks like; they come from rules, not from labels, and are not a diagnosis.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
@@ -185,10 +191,23 @@ def _tiles(recording: Recording, analysis: Analysis, rate: HeartRate) -> tuple[T
         Tile("Readable", fmt.percent(int(readable.sum()), readable.size), "of the time, in at least one lead"),
         Tile("Unreadable", fmt.count(unreadable), f"beats, {fmt.percent(unreadable, beats)}", Verdict.UNREADABLE),
         Tile("Abnormal", fmt.count(abnormal), f"beats, {fmt.percent(abnormal, beats)}", Verdict.ABNORMAL),
+        _fibrillation_tile(analysis),
         *(
             Tile(hint.value.capitalize(), fmt.count(int(np.equal(analysis.hint, hint).sum())), note)
             for hint, note in _HINTS
         ),
+    )
+
+
+def _fibrillation_tile(analysis: Analysis) -> Tile:
+    figures = summarise_rhythm(find_rhythm_episodes(analysis))["atrial_fibrillation"]
+    episodes = figures["episodes"]
+    if figures["burden"] is None:
+        return Tile("Atrial fibrillation", fmt.NO_NUMBER, "the rhythm is not known")
+    longest = f"; the longest lasts {fmt.seconds(figures['longest_s'])}" if episodes else ""
+    noun = "episode" if episodes == 1 else "episodes"
+    return Tile(
+        "Atrial fibrillation", f"{figures['burden']:.1f} %", f"of the time, {fmt.count(episodes)} {noun}{longest}"
     )
 
 

@@ -28,6 +28,7 @@ from ectopy.datasets.data_folders import DATA_VARIABLE, cache_folder
 from ectopy.datasets.ecg5000 import find_ecg5000, load_ecg5000
 from ectopy.detector import Detector
 from ectopy.monitor import Monitor
+from ectopy.service.monitoring import write_buffer
 from ectopy.training import TrainingSettings
 from ectopy.training.training import train
 from support.command_line import CommandResult
@@ -35,6 +36,7 @@ from support.databases import PostgresqlServer
 from support.downloads import Server
 from support.labelled_beats import Parts
 from support.server import Service, running
+from support.waiting import PATIENCE_S
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("untimed", deadline=None)
@@ -255,6 +257,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 # The service
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samples are acknowledged once they are stored, however long that takes, and not after a second already."""
+    monkeypatch.setattr(write_buffer, "ACKNOWLEDGED_AFTER_S", PATIENCE_S)
 
 
 @pytest.fixture(scope="session")

@@ -57,6 +57,16 @@ def test_early_beats_that_are_ectopic_are_not_fibrillation(seed: int, share: flo
     assert find(intervals_s, ectopic) == []
 
 
+@given(st.integers(0, 1000), st.floats(0.3, 1.5), st.integers(1, 4), st.floats(0.3, 3.0))
+def test_a_regular_rhythm_with_intervals_out_of_place_is_not_fibrillation(
+    seed: int, interval_s: float, places: int, factor: float
+):
+    rng = np.random.default_rng(seed)
+    intervals_s = interval_s * np.exp(0.01 * rng.standard_normal(200))
+    intervals_s[rng.choice(200, places, replace=False)] *= factor
+    assert find(intervals_s) == []
+
+
 def test_a_short_recording_may_be_one_episode():
     rng = np.random.default_rng(1)
     assert find(fibrillation(45, rng)) == [(0, 44)]

@@ -14,6 +14,11 @@ from ectopy.datasets.simulated import simulate_recording
 from support.beat_streams import analysis_of
 
 
+def _wave(beats: int) -> list[float]:
+    """RR intervals that rise and fall, 0.14 of the mean from one to the next."""
+    return (0.9 + 0.18 * np.sin(np.arange(beats))).tolist()
+
+
 def kinds(events: list[Event]) -> list[str]:
     return [event.kind for event in events]
 
@@ -68,10 +73,14 @@ def test_one_pause_is_not_a_low_rate():
     assert kinds(find_events(analysis_of("N" * 18, [np.nan, *intervals]))) == ["pause"]
 
 
-def test_irregular_rhythm_is_an_event_and_regular_is_not():
+def test_intervals_without_a_pattern_are_fibrillation_and_those_with_one_are_an_irregular_rhythm():
     rng = np.random.default_rng(0)
     irregular = [np.nan, *rng.uniform(0.6, 1.1, 299)]
-    assert kinds(find_events(analysis_of("N" * 300, irregular))) == ["irregular rhythm"]
+    (event,) = find_events(analysis_of("N" * 300, irregular))
+    assert event.kind == "atrial fibrillation"
+    assert event.beats > 250
+    assert event.rate_bpm == pytest.approx(60 / 0.85, rel=0.05)
+    assert kinds(find_events(analysis_of("N" * 300, [np.nan, *_wave(299)]))) == ["irregular rhythm"]
     regular = [np.nan, *(0.8 + 0.05 * np.sin(np.arange(199) / 3))]
     assert find_events(analysis_of("N" * 200, regular)) == []
 
@@ -203,7 +212,8 @@ def test_the_fastest_and_longest_run_is_the_most_serious():
 def test_every_kind_has_its_place():
     letters = "NVVNVVVNSSSNVNVNVNV" + "N" * 500
     rng = np.random.default_rng(0)
-    rr = [np.nan, *rng.uniform(0.35, 0.75, 499), *([2.2] * 10), *([1.3] * 9)]
+    rr = [np.nan, *rng.uniform(0.35, 0.75, 249), *_wave(250), *([0.45] * 20), *([2.2] * 10), *([1.3] * 9)]
+    letters += "N" * 20
     events = find_events(analysis_of(letters, rr))
     assert set(kinds(events)) == {kind.value for kind in RhythmKind}
     assert by_severity(events)[0].kind == "ventricular run"

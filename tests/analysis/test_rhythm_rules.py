@@ -18,8 +18,8 @@ from ectopy.signal import missed_beats
 from support.beat_streams import analysis_of, findings_of, present, readings_of
 
 # At no more than 120 per minute, so that the monitor gives readings after every beat. It counts couplets over minutes,
-# and an irregular rhythm must last before it is an alarm.
-SAME = {kind.value for kind in RhythmKind} - {"couplet", "irregular rhythm"}
+# and an irregular rhythm or atrial fibrillation must last before it is an alarm.
+SAME = {kind.value for kind in RhythmKind} - {"couplet", "irregular rhythm", "atrial fibrillation"}
 
 
 @settings(max_examples=150)

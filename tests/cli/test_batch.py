@@ -85,6 +85,10 @@ def test_json_results_hold_beats_events_and_statements(ectopy, file: Path, tmp_p
     assert any("not a cleared medical device" in sentence.lower() for sentence in whole["statements"])
     flagged = [row for row in whole["beat_list"] if row["hint"] == Hint.VENTRICULAR]
     assert all("Score" in row["reason"] for row in flagged)
+    for family in whole["families"]:
+        members = [row for row in whole["beat_list"] if row.get("family") == family["family"]]
+        assert {row["hint"] for row in members} == {family["hint"]}
+        assert (len(members), members[0]["time_s"]) == (family["beats"], family["first_s"])
 
 
 @pytest.fixture(scope="module")

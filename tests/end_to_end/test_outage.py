@@ -146,7 +146,7 @@ def test_screens_and_orders_go_on_without_the_database(losable: Losable, tmp_pat
         client.delete("/api/patients/carl").raise_for_status()
         csrf = browser.post("/api/session", json={"key": service.key}).json()["csrf"]
         browser.headers["x-csrf-token"] = csrf
-        assert send(client, STILL, 0, 50)["stored"]
+        until(lambda: send(client, STILL, 0, 50)["stored"])
         until(lambda: "asystole" in {alarm["condition"] for alarm in client.get("/api/patients/anna/alarms").json()})
         with losable.outage():
             assert not send(client, STILL, 50, 55)["stored"]

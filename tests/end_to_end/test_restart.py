@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from ectopy.client import Client
 from ectopy.datasets import simulate_recording
@@ -24,18 +24,25 @@ DEVICES = [f"bed {number}" for number in range(3)]
 
 
 def send(port: int, key: str, patient: str, contents: list[bytes], most: int) -> tuple[int | None, int]:
-    """Where the server wants a device to go on, and where it is after so many messages at most."""
+    """Where the server wants a device to go on, and up to where so many messages more at most are stored."""
     address = f"ws://127.0.0.1:{port}/api/patients/{patient.replace(' ', '%20')}/stream"
     headers = {"Authorization": f"Bearer {key}"}
     with connect(address, additional_headers=headers, compression=None, proxy=None) as device:
         wanted = json.loads(device.recv(PATIENCE_S))["next_position"]
-        acknowledged = wanted or 0
-        rest = contents[acknowledged // 250 :][:most]
+        stored = wanted or 0
+        rest = contents[stored // 250 :][:most]
+        end = stored + 250 * len(rest)
         for content in rest:
             device.send(content)
-        for _ in rest:
-            acknowledged = json.loads(device.recv(PATIENCE_S))["next_position"]
-    return wanted, acknowledged
+        while stored < end:
+            stored = stored_until(device) or stored
+    return wanted, stored
+
+
+def stored_until(device: ClientConnection) -> int:
+    """The position that the next answer says is stored; 0 if it says that it is not stored yet."""
+    answer = json.loads(device.recv(PATIENCE_S))
+    return answer["next_position"] if answer["stored"] else 0
 
 
 def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
@@ -64,7 +71,7 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
             process.wait()
             try:
                 while True:
-                    before["bed 0"] = json.loads(device.recv(PATIENCE_S))["next_position"]
+                    before["bed 0"] = stored_until(device) or before["bed 0"]
             except ConnectionClosed:
                 pass
     with served(tmp_path, port) as (_, said):

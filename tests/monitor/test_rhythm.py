@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ectopy.analysis.atrial_fibrillation import log_odds, measure_irregularity, usual_intervals
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.limits import PROFILES, Limits
@@ -532,3 +533,22 @@ def test_ten_minutes_of_noise_and_loose_leads_raise_nothing_of_high_priority():
     episodes = [Episode(rng.choice(["noise", "lead_off"]), 10.0 * k + rng.uniform(0, 4), 6) for k in range(60)]
     findings = findings_of_patient(1, episodes, 600, rate_bpm=90)
     assert not present(readings_of(findings)) & HIGH
+
+
+def test_fibrillation_is_told_by_the_number_that_recordings_have():
+    """A step at a time the log odds are those of the whole, to the last bit."""
+    rng = np.random.default_rng(0)
+    intervals_s = np.concatenate([np.full(80, 0.8), 0.65 * np.exp(0.2 * rng.standard_normal(120))])
+    times_s = np.cumsum(intervals_s).tolist()
+    letters = "".join(rng.choice(["N", "V"], len(times_s), p=[0.95, 0.05]))
+    ectopic = np.array([letter == "V" for letter in letters])
+    whole = log_odds(measure_irregularity(usual_intervals(np.diff(times_s, prepend=np.nan), ectopic)))
+    state, odds = RhythmState.fresh(), set()
+    for findings in findings_of(times_s, letters):
+        state, _ = rhythm_step(state, Limits(), findings)
+        odds.add(state.fibrillation)
+    measured = {number for number in odds if np.isfinite(number)}
+    assert len(measured) > 10
+    assert measured <= set(whole.tolist())
+    assert "atrial fibrillation" in told(times_s)
+    assert "atrial fibrillation" not in told(times_s[:80])

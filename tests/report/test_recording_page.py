@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
+from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.beat_noise import beat_noise, noise_energy
 from ectopy.analysis.patient_template import align, compare
 from ectopy.analysis.rhythm_events import Event, find_events
@@ -19,7 +20,7 @@ from ectopy.beats import BEAT_SAMPLES
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.detector import Detector
 from ectopy.errors import OutputError
-from ectopy.recording import Recording
+from ectopy.recording import Patient, Recording
 from ectopy.report import ecg_paper, recording_report
 from ectopy.report import text_format as fmt
 from ectopy.report.ecg_paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
@@ -329,6 +330,14 @@ def test_the_page_says_what_was_found(page: str, case: Case) -> None:
         assert event.kind in text
 
 
+def test_every_family_of_beats_is_drawn(page: str, case: Case) -> None:
+    families = find_families(case.analysis.beats, case.analysis.hint)
+    assert len(families) > 1
+    for number, family in enumerate(families, start=1):
+        assert f">{number}: {fmt.beat_count(len(family), family.hint.value or 'normal')}<" in page
+        assert f"Mean shape of family {number} in {case.recording.leads[0]}." in page
+
+
 def test_the_same_input_gives_the_same_page(page: str, case: Case, tmp_path: Path) -> None:
     assert written(tmp_path, case.recording, case.analysis, case.events) == page
 
@@ -477,3 +486,13 @@ def test_a_failure_leaves_the_page_that_was_there(tmp_path: Path, case: Case, mo
     assert_former_page_stays(
         monkeypatch, tmp_path, lambda path: recording_report(path, case.recording, case.analysis, case.events)
     )
+
+
+def test_patient_and_recorder_are_text(tmp_path: Path, case: Case):
+    person = Patient("<b>Ada</b>", "=1+1", "female", date(1953, 5, 8))
+    recording = replace(case.recording, patient=person, device="Holter <7>")
+    recording_report(tmp_path / "page.html", recording, case.analysis, case.events)
+    page = (tmp_path / "page.html").read_text()
+    assert "&lt;b&gt;Ada&lt;/b&gt;, =1+1, female, born 1953-05-08" in page
+    assert "Holter &lt;7&gt;" in page
+    assert "<b>Ada" not in page

@@ -159,7 +159,7 @@ def test_a_higher_peak_at_the_edge_of_the_refractory_period_counts_in_a_stream_t
     height = np.zeros((1, 100))
     height[0, 29:32] = 0.84, 1.0, 0.60
     height[0, 51:54] = 1.4999, 1.5, 0.5
-    evidence = QrsStrength(height, np.ones_like(height), np.zeros_like(height))
+    evidence = QrsStrength(height, height, np.ones_like(height), np.zeros_like(height))
     _, whole = _decide(PeaksState.fresh(), evidence, last=True)
     state, first_beats = _decide(PeaksState.fresh(), evidence[:cut], last=False)
     _, rest = _decide(state, evidence[cut:], last=True)

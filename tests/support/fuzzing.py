@@ -2,8 +2,8 @@
 
 Each damaged input is made from its number, so that a finding can be repeated:
 
-    python tests/support/fuzzing.py --seconds 600 --seed 1
-    python tests/support/fuzzing.py --seed 1 --kind wfdb212 --number 4711 --keep found/
+    cd tests && python -m support.fuzzing --seconds 600 --seed 1
+    cd tests && python -m support.fuzzing --seed 1 --kind wfdb212 --number 4711 --keep found/
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from ectopy.monitor.chunk_assembly import validated_samples
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import PulseStream, check_pulses, pulse_pieces, take_pulses
 from ectopy.recording import Recording
+from support import aecg_files, dicom_files, ishne_files, muse_files, scp_files, sierra_files
 
 MOST_SECONDS = 15
 MOST_MEMORY_MB = 300
@@ -77,6 +78,7 @@ def subjects(folder: Path) -> dict[str, Subject]:
     np.save(buffer, recording.signal)
     cases["npy"] = Subject({"r.npy": buffer.getvalue()}, False, _read("r.npy", sampling_rate_hz=250.0, unit="mV"))
     cases["parquet"] = Subject({"r.parquet": _parquet(recording)}, False, _read("r.parquet"))
+    cases |= _recorders(folder)
     load_detector(SHIPPED).save(folder / "r.ectopy")
     bundle = (folder / "r.ectopy").read_bytes()
     cases["bundle"] = Subject({"r.ectopy": bundle}, False, lambda at, _: Detector.load(at / "r.ectopy"))
@@ -92,6 +94,49 @@ def subjects(folder: Path) -> dict[str, Subject]:
         cases[f"{name} with pulses"] = Subject({"message": message}, False, _monitored(form))
     cases["lines"] = Subject({"lines": text}, False, _lines)
     return cases
+
+
+def _recorders(folder: Path) -> dict[str, Subject]:
+    """Files as recorders write them."""
+    beats = b"\0\0\0\0" + b"N#\x10\0V#\x20\0" * 20
+    ishne_file = ishne_files.ishne(folder / "r.ecg").read_bytes()
+    marks = ishne_files.ishne(folder / "r.ann", magic=b"ANN  1.0", body=beats).read_bytes()
+    slope = scp_files.coded(np.arange(100)[:, None], 2)
+    bimodal = {
+        2: scp_files.DEFAULT,
+        3: scp_files.leads(1, samples=240, flags=0b101),
+        4: scp_files.qrs([(0, 30, 50, 60), (1, 1, 150, 1)], [(41, 60), (141, 160)]),
+        5: scp_files.rhythm(scp_files.coded(np.zeros((50, 1), int), 2)),
+        6: scp_files.rhythm(slope, us=8000, bimodal=1, step_nv=500),
+    }
+    scp_file, bimodal_file = (
+        scp_files.scp(folder / "r.scp", sections).read_bytes() for sections in (scp_files.SECTIONS, bimodal)
+    )
+    series = aecg_files.series(aecg_files.times(), *aecg_files.LEADS)
+    documents = {
+        "muse": muse_files.muse(folder / "r.xml").read_bytes(),
+        "aecg": aecg_files.aecg(folder / "r.xml", series).read_bytes(),
+        "sierra": sierra_files.sierra(folder / "r.xml", sierra_files.stored(sierra_files.COUNTS)).read_bytes(),
+    }
+    waveform = dicom_files.dicom(folder / "r.dcm", dicom_files.group(dicom_files.COUNTS, dicom_files.LEADS))
+    return {
+        "ishne": Subject({"r.ecg": ishne_file, "r.ann": marks}, False, _read("r.ecg")),
+        "scp": Subject({"r.scp": scp_file}, False, _with_checksums("r.scp")),
+        "scp bimodal": Subject({"r.scp": bimodal_file}, False, _with_checksums("r.scp")),
+        **{name: Subject({"r.xml": content}, False, _read("r.xml")) for name, content in documents.items()},
+        "dicom": Subject({"r.dcm": waveform.read_bytes()}, False, _read("r.dcm")),
+    }
+
+
+def _with_checksums(name: str) -> Callable[[Path, random.Random], Recording]:
+    """Read a record of SCP-ECG, as a rule after its checksums were made right, so that its damage goes further."""
+
+    def read(folder: Path, chance: random.Random) -> Recording:
+        if chance.random() < 0.7:
+            (folder / name).write_bytes(scp_files.with_checksums((folder / name).read_bytes()))
+        return _read(name)(folder, chance)
+
+    return read
 
 
 def _read(name: str, **stated: object) -> Callable[[Path, random.Random], Recording]:

@@ -1,21 +1,23 @@
 """Atrial fibrillation from RR intervals: how irregular the intervals around each beat are, and the episodes.
 
-In atrial fibrillation successive intervals differ without a pattern. Six measures of 64 intervals in a row say so; the
-first four are those of the published detectors that rest on the differences of successive intervals (Sarkar et al.
-2008, doi:10.1109/TBME.2007.903707; Lian et al. 2011, doi:10.1016/j.amjcard.2011.02.331; Zhou et al. 2014,
-doi:10.1186/1475-925X-13-18). Intervals before and after an ectopic beat are left out, for most false episodes of such
-detectors are ectopic beats. A logistic regression makes one number of the measures (`WEIGHTS`): the log odds of
-atrial fibrillation.
+In atrial fibrillation successive intervals differ without a pattern. Six measures of 64 intervals in a row say so: how
+many successive ones differ by more than 10 %, and how large that part of their variation is that the two intervals
+before do not predict. Breathing changes intervals as much, but as a wave, which they do predict. The published
+detectors look at the differences of successive intervals as well (Sarkar et al. 2008, doi:10.1109/TBME.2007.903707;
+Lian et al. 2011, doi:10.1016/j.amjcard.2011.02.331; Zhou et al. 2014, doi:10.1186/1475-925X-13-18). Intervals before
+and after an ectopic beat are left out, for most false episodes of such detectors are ectopic beats. A logistic
+regression makes one number of the measures (`WEIGHTS`): the log odds of atrial fibrillation.
 
 Only intervals are looked at. Atrial flutter with a changing block looks the same, and flutter with a constant block
 looks like a regular rhythm: neither can be told.
 
-The number for a beat rests on the 32 intervals up to it and the 32 after. A stream has it 32 beats later.
+The number for a beat rests on the 32 intervals before it, its own, and the 31 after. A stream has it 31 beats later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +27,22 @@ from ectopy.analysis.stretches import episodes
 WINDOW = 64
 """RR intervals in a row that the measures are of."""
 
+LEAST_LARGE = 0.15
+"""Share of large differences below which a rhythm is not atrial fibrillation: 0.2 % of the labelled beats in it are."""
+
+REMEMBERED = WINDOW + 2
+"""Intervals that the latest window rests on: the first two have a difference only with those before them."""
+
 LEAST_DIFFERENCES = 12
 """Differences of successive intervals that a window must have; the log odds are not known with fewer."""
 
-FIBRILLATION_LOG_ODDS = 0.5
+SHORTEST_S, LONGEST_S = 0.2, 2.5
+"""Intervals outside of these limits do not count."""
+
+FIBRILLATION_LOG_ODDS = 1.0
 """Log odds above which an episode of atrial fibrillation begins."""
 
-STILL_LOG_ODDS = 0.0
+STILL_LOG_ODDS = -1.0
 """Log odds above which it goes on."""
 
 APART_S = 30.0
@@ -41,21 +52,23 @@ LEAST_EPISODE_S = 30.0
 """An episode of atrial fibrillation lasts that long (Hindricks et al. 2021, doi:10.1093/eurheartj/ehaa612)."""
 
 MEASURES = (
-    "share of differences above 10 %",
-    "share of differences above 2 %",
-    "share of a short interval that a longer one follows",
-    "entropy of the differences",
-    "mean logarithm of the intervals",
+    "share of large differences",
+    "share of large differences after an early beat",
+    "mean logarithm",
     "share of intervals that count",
+    "share of the variance that is predicted",
+    "logarithm of the spread that is not",
 )
-"""Of the intervals of a window; differences are of the logarithms of two successive intervals."""
+"""Of the logarithms of the intervals of a window; differences are those of two successive ones."""
 
-WEIGHTS = (-21.39, 19.95, -6.332, -15.6, 6.126, -5.003, 6.13)
+WEIGHTS = (-6.249, 11.84, -9.638, -6.153, 7.778, -9.128, 1.739)
 """Offset, then the weight of each measure: `ectopy benchmark rhythm --data ltafdb` fits them."""
 
-_LARGE, _SMALL = 0.1, 0.02
-_SHORTEST_S, _LONGEST_S = 0.2, 2.5
-_EDGES = np.array([-0.3, -0.2, -0.13, -0.08, -0.05, -0.03, -0.01, 0.01, 0.03, 0.05, 0.08, 0.13, 0.2, 0.3])
+_LARGE = 0.1
+_GRID = 2.0**20
+_LEAST_VARIANCE = 1e-8
+_LEAST_SPREAD = 1e-3
+_MOST_CORRELATION = 0.98
 
 
 def usual_intervals(intervals_s: NDArray[np.float64], ectopic: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -76,7 +89,7 @@ def usual_intervals(intervals_s: NDArray[np.float64], ectopic: NDArray[np.bool_]
     beside = ectopic.copy()
     beside[1:] |= ectopic[:-1]
     with np.errstate(invalid="ignore"):
-        plausible = (intervals_s > _SHORTEST_S) & (intervals_s < _LONGEST_S)
+        plausible = (intervals_s > SHORTEST_S) & (intervals_s < LONGEST_S)
     return np.where(plausible & ~beside, intervals_s, np.nan)
 
 
@@ -91,29 +104,46 @@ def measure_irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64
     Returns
     -------
     ndarray of float64, shape (n, 6)
-        In the order of `MEASURES`, of the 32 intervals before the beat and the 32 after; of fewer at the ends. NaN with
-        fewer than `LEAST_DIFFERENCES` differences.
+        In the order of `MEASURES`, of the 64 intervals around the beat, 32 before its own and 31 after; of fewer at the
+        ends. The first is NaN with fewer than `LEAST_DIFFERENCES` differences.
     """
-    # Logarithms, and the differences of two successive ones.
-    logs = np.log(intervals_s)
+    # Logarithms, on a grid on which sums are exact, so that a stream has the same figures to the last bit.
+    logs = np.round(np.log(intervals_s) * _GRID) / _GRID
     differences = np.diff(logs, prepend=np.nan)
     before = np.concatenate([[np.nan], differences])[:-1]
-    size = np.abs(differences)
-    # What is counted in each window: differences, pairs of differences, intervals.
-    differs, pairs, counts = np.isfinite(differences), np.isfinite(differences + before), np.isfinite(logs)
-    returns = (before < -_LARGE) & (differences > _LARGE)
-    number = _around(differs)
+    large, early = np.abs(differences) > _LARGE, (before < -_LARGE) & (differences > _LARGE)
+    number, large_number, pairs, early_number, possible = _sum_around(
+        np.isfinite(differences), large, np.isfinite(differences + before), early, np.ones(len(logs))
+    )
+    count, mean, variance = _covariance(logs, 0)
+    variance = np.maximum(variance, _LEAST_VARIANCE)
+    # What the two intervals before predict: partial correlations (Durbin and Levinson).
+    first = _limited(_covariance(logs, 1)[2] / variance)
+    second = _limited((_covariance(logs, 2)[2] / variance - np.square(first)) / (1.0 - np.square(first)))
+    unpredicted = (1.0 - np.square(first)) * (1.0 - np.square(second))
+    spread = 0.5 * np.log(variance * unpredicted + np.square(_LEAST_SPREAD))
+    # A share of no pairs is zero; with too few differences nothing is known.
     number[number < LEAST_DIFFERENCES] = np.nan
-    large, small = _around(size > _LARGE) / number, _around(size > _SMALL) / number
-    shares = _around(returns) / np.maximum(_around(pairs), 1.0)
-    # The entropy of the histogram of differences, in nats.
-    entropy = np.zeros(len(logs))
-    bins = np.where(differs, np.digitize(differences, _EDGES), -1)
-    for each in range(len(_EDGES) + 1):
-        share = _around(bins == each) / number
-        entropy -= share * np.log(np.maximum(share, 1e-12))
-    mean = _around(np.where(counts, logs, 0.0)) / np.maximum(_around(counts), 1.0)
-    return np.column_stack([large, small, shares, entropy, mean, _around(counts) / _around(np.ones(len(logs)))])
+    shares = large_number / number, early_number / np.maximum(pairs, 1.0)
+    return np.column_stack([*shares, mean, count / possible, 1.0 - unpredicted, spread])
+
+
+def latest_log_odds(intervals_s: Sequence[float]) -> float:
+    """Return the log odds from the last 64 intervals of a stream, as `log_odds` has them for the beat 31 beats before.
+
+    Parameters
+    ----------
+    intervals_s : sequence of float
+        From `usual_intervals`: the last `REMEMBERED`, or all if there are fewer.
+
+    Returns
+    -------
+    float
+        NaN with fewer than 32, or too few differences.
+    """
+    if len(intervals_s) < WINDOW // 2:
+        return nan
+    return float(log_odds(measure_irregularity(np.array(intervals_s)))[-WINDOW // 2])
 
 
 def find_fibrillation(
@@ -124,7 +154,7 @@ def find_fibrillation(
 ) -> list[tuple[int, int]]:
     """Find the episodes of atrial fibrillation of a recording.
 
-    An episode begins where the log odds are above 0.5, goes on while they are above 0, and lasts 30 s at least, or half
+    An episode begins where the log odds are above 1, goes on while they are above -1, and lasts 30 s at least, or half
     of a recording that is shorter than a minute; episodes less than 30 s apart are one.
 
     Parameters
@@ -155,14 +185,32 @@ def find_fibrillation(
 
 def log_odds(measures: NDArray[np.float64], weights: Sequence[float] = WEIGHTS) -> NDArray[np.float64]:
     """Return the log odds of atrial fibrillation for each beat, shape (n,); NaN where the measures are."""
-    odds: NDArray[np.float64] = weights[0] + measures @ np.array(weights[1:])
-    return odds
+    odds = weights[0] + measures @ np.array(weights[1:])
+    # A regular rhythm with a few intervals out of place is not fibrillation, however fast it is.
+    odds = np.where(measures[:, 0] < LEAST_LARGE, np.minimum(odds, STILL_LOG_ODDS), odds)
+    return np.asarray(odds, np.float64)
 
 
-def _around(values: NDArray[np.bool_] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum the window around each value, shape (n,)."""
-    total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-    place = np.arange(len(values))
-    first, stop = np.maximum(place - WINDOW // 2, 0), np.minimum(place + WINDOW // 2, len(values))
-    sums: NDArray[np.float64] = total[stop] - total[first]
+def _covariance(logs: NDArray[np.float64], lag: int) -> tuple[NDArray[np.float64], ...]:
+    """Return the number, mean and covariance of the values around each beat with those so many beats before."""
+    earlier = np.concatenate([np.full(lag, np.nan), logs])[: len(logs)]
+    both = np.isfinite(logs + earlier)
+    values, earlier = np.where(both, logs, 0.0), np.where(both, earlier, 0.0)
+    products = np.round(values * earlier * _GRID) / _GRID
+    number, product, total, earlier_total = _sum_around(both, products, values, earlier)
+    least_one = np.maximum(number, 1.0)
+    return number, total / least_one, (product - total * earlier_total / least_one) / least_one
+
+
+def _limited(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip(correlation, -_MOST_CORRELATION, _MOST_CORRELATION)
+
+
+def _sum_around(*columns: NDArray[np.bool_] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum the window around each value, shape (columns, n)."""
+    total = np.zeros((len(columns), len(columns[0]) + 1))
+    np.cumsum(columns, axis=1, out=total[:, 1:])
+    place = np.arange(len(columns[0]))
+    first, stop = np.maximum(place - WINDOW // 2, 0), np.minimum(place + WINDOW // 2, len(place))
+    sums: NDArray[np.float64] = total[:, stop] - total[:, first]
     return sums

@@ -13,6 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.heart_rate_variability import variability_figures
+from ectopy.analysis.inspection import origin
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
@@ -42,6 +46,7 @@ def summary(
     return {
         "source": recording.source,
         "duration_s": round(recording.duration_s, 3),
+        **origin(recording),
         "leads": list(recording.leads),
         "notes": list(recording.notes),
         "readable_share": {
@@ -53,6 +58,7 @@ def summary(
         "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
         "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
         "event_limits": asdict(limits),
+        "rhythm": summarise_rhythm(find_rhythm_episodes(analysis)),
         "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
@@ -92,6 +98,22 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
             "reason": analysis.reason(beat),
         }
         for beat in range(len(analysis))
+    ]
+
+
+def family_rows(analysis: Analysis, families: Sequence[BeatFamily]) -> list[dict[str, Any]]:
+    """Return one record per family of beats, in their order; None = not known."""
+    times_s = analysis.beats.times_s
+    return [
+        {
+            "family": number,
+            "hint": family.hint.value,
+            "beats": len(family),
+            "first_s": round(float(times_s[family.rows[0]]), 3),
+            "last_s": round(float(times_s[family.rows[-1]]), 3),
+            "mean_mv": [[finite_or_none(value, 4) for value in lead] for lead in family.mean_mv.tolist()],
+        }
+        for number, family in enumerate(families, start=1)
     ]
 
 
@@ -171,12 +193,20 @@ def write_results(
             }
             write_text(path, as_csv([row | origin for row in _table(recording, analysis, measured)]))
         case ".json":
+            families = find_families(analysis.beats, analysis.hint)
+            beat_list = _table(recording, analysis, measured)
+            for number, family in enumerate(families, start=1):
+                for row in family.rows.tolist():
+                    beat_list[row]["family"] = number
             whole = {
                 **provenance(recording, detector_digest),
                 **summary(recording, analysis, events, limits),
                 "event_list": [asdict(event) for event in events],
+                "heart_rate_variability": variability_figures(analysis, recording.start),
+                "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
                 **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
-                "beat_list": _table(recording, analysis, measured),
+                "families": family_rows(analysis, families),
+                "beat_list": beat_list,
             }
             write_text(path, json.dumps(whole, indent=1) + "\n")
         case _:

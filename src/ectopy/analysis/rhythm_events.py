@@ -1,8 +1,9 @@
-"""Events of a recording, by `ectopy.analysis.rhythm_rules`: runs, pauses, rates, irregular rhythms.
+"""Events of a recording, by `ectopy.analysis.rhythm_rules`: runs, pauses, rates, atrial fibrillation.
 
 No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between
 two of their beats; a pause is one in every readable lead. Runs and couplets are counted from hints, which rest on rules
-and not on labels. Nothing here is a diagnosis.
+and not on labels. An irregular rhythm is one outside of atrial fibrillation. Nothing here is a
+diagnosis.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.atrial_fibrillation import find_fibrillation
 from ectopy.analysis.rhythm_rules import (
     IRREGULAR_S,
     RATE_APART_S,
@@ -49,7 +51,8 @@ class Event:
     text : str
         One sentence with the figures.
     rate_bpm : float or None
-        Mean rate of a run or couplet; the highest over eight intervals of a high rate, and the lowest of a low one.
+        Mean rate of a run, couplet or atrial fibrillation; the highest over eight intervals of a high rate, and the
+        lowest of a low one.
         None for other events.
     """
 
@@ -84,6 +87,7 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
         *_bigeminy(analysis, limits, ventricular),
         *_pauses(analysis, limits),
         *_rates(analysis, limits),
+        *_fibrillation(analysis),
         *_irregular(analysis, limits, ventricular | supraventricular),
     ]
     return sorted(events, key=lambda event: (event.start_s, event.kind))
@@ -203,10 +207,27 @@ def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], 
     return float(intervals_s[first:stop][inside].sum())
 
 
+def _fibrillation(analysis: Analysis) -> list[Event]:
+    events = []
+    for first, last in fibrillation_episodes(analysis):
+        rate_bpm = _rate_bpm(analysis, first + 1, last)
+        text = f"intervals differ without a pattern, {rate_bpm:.0f} per minute on average"
+        events.append(_event(analysis, RhythmKind.ATRIAL_FIBRILLATION, first, last, text, rate_bpm))
+    return events
+
+
+def fibrillation_episodes(analysis: Analysis) -> list[tuple[int, int]]:
+    """First and last beat of each episode of atrial fibrillation of an analysed recording."""
+    return find_fibrillation(analysis.beats.times_s, analysis.intervals_s, analysis.ectopic)
+
+
 def _irregular(analysis: Analysis, limits: RhythmLimits, ectopic: NDArray[np.bool_]) -> list[Event]:
     usual = np.flatnonzero(~ectopic)
     neighbours = np.diff(usual, prepend=-1) == 1
-    rr = np.where(neighbours, analysis.intervals_s[usual], np.nan)
+    intervals_s = analysis.intervals_s
+    for first, last in fibrillation_episodes(analysis):
+        intervals_s[first : last + 1] = np.nan
+    rr = np.where(neighbours, intervals_s[usual], np.nan)
     shares = irregularity(rr)
     beyond, near = shares > limits.irregular_share, shares > STILL_IRREGULAR * limits.irregular_share
     times_s = analysis.beats.times_s[usual]

@@ -24,6 +24,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.atrial_fibrillation import LEAST_EPISODE_S, WINDOW
 from ectopy.errors import SettingError
 
 RATE_OVER = 8
@@ -71,6 +72,7 @@ class RhythmKind(StrEnum):
 
     VENTRICULAR_RUN = "ventricular run"
     PAUSE = "pause"
+    ATRIAL_FIBRILLATION = "atrial fibrillation"
     SUPRAVENTRICULAR_RUN = "supraventricular run"
     HIGH_RATE = "high rate"
     LOW_RATE = "low rate"
@@ -83,6 +85,7 @@ TITLES: Mapping[RhythmKind, str] = MappingProxyType(
     {
         RhythmKind.VENTRICULAR_RUN: "Ventricular run",
         RhythmKind.PAUSE: "Pause",
+        RhythmKind.ATRIAL_FIBRILLATION: "Atrial fibrillation",
         RhythmKind.SUPRAVENTRICULAR_RUN: "Supraventricular run",
         RhythmKind.HIGH_RATE: "High heart rate",
         RhythmKind.LOW_RATE: "Low heart rate",
@@ -165,6 +168,10 @@ def definitions(limits: RhythmLimits) -> dict[RhythmKind, str]:
     return {
         RhythmKind.VENTRICULAR_RUN: f"{limits.run_beats} or more ventricular-like beats in a row",
         RhythmKind.PAUSE: f"RR interval of at least {limits.pause_s:g} s",
+        RhythmKind.ATRIAL_FIBRILLATION: (
+            f"RR intervals between beats that are not ectopic differ without a pattern, judged over {WINDOW}, for "
+            f"{LEAST_EPISODE_S:g} s"
+        ),
         RhythmKind.SUPRAVENTRICULAR_RUN: f"{limits.svt_beats} or more supraventricular-like beats in a row{fast}",
         RhythmKind.HIGH_RATE: (
             f"mean rate of {RATE_OVER} RR intervals above {limits.high_bpm:g} per minute, "

@@ -23,6 +23,7 @@ from ectopy.analysis.atrial_fibrillation import (
     LEAST_EPISODE_S,
     MEASURES,
     WEIGHTS,
+    WINDOW,
     find_fibrillation,
     measure_irregularity,
     usual_intervals,
@@ -32,6 +33,7 @@ from ectopy.analysis.stretches import stretches
 from ectopy.analysis.verdicts import Hint
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.logistic_fit import fit_logistic
+from ectopy.datasets import simulate_recording
 from ectopy.datasets.cinc2017 import CLASSES, REFERENCE_FILE, read_cinc2017, read_classes
 from ectopy.datasets.labelled_recording import LabelledRecording
 from ectopy.datasets.ltafdb import ltafdb_records, read_ltafdb
@@ -51,6 +53,10 @@ _LEAST_BEATS, _LEAST_KNOWN = 8, 0.4
 _MOST_ECTOPIC = 2
 _LOW_BPM, _HIGH_BPM = 50.0, 100.0
 _EVERY = 29  # beats of the fit: neighbours are alike
+_BREATHING = 0.05  # simulated beats, as a share of the others
+_BREATHING_SHARES = (0.03, 0.06, 0.09, 0.12)  # standard deviation over the interval
+_RATES_BPM = (45.0, 60.0, 75.0, 90.0, 105.0)
+_BREATHING_S, _EVERY_SIMULATED = 300.0, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +257,25 @@ def _row(record: RhythmRecord, inside: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
+def _breathing_measures() -> NDArray[np.float64]:
+    """Measure simulated sinus rhythm that breathing changes: the patients of the database are old, and have little."""
+    values = []
+    for rate_bpm in _RATES_BPM:
+        for share in _BREATHING_SHARES:
+            recording = simulate_recording(
+                _BREATHING_S,
+                leads=1,
+                rate_bpm=rate_bpm,
+                hrv_sd_ms=1000.0 * share * 60.0 / rate_bpm,
+                sampling_rate_hz=100.0,
+            )
+            assert recording.annotations is not None
+            intervals_s = np.diff(recording.annotations.positions, prepend=np.nan) / recording.sampling_rate_hz
+            measures = measure_irregularity(intervals_s)[WINDOW // 2 : -WINDOW // 2 : _EVERY_SIMULATED]
+            values.append(measures[np.isfinite(measures).all(axis=1)])
+    return np.concatenate(values)
+
+
 def _fit(records: Sequence[RhythmRecord], progress: Progress) -> dict[str, Any]:
     """Fit the weights without each group of patients, and to all."""
     measures = [measure_irregularity(usual_intervals(record.intervals_s, record.ectopic)) for record in records]
@@ -258,13 +283,22 @@ def _fit(records: Sequence[RhythmRecord], progress: Progress) -> dict[str, Any]:
     fold_of = {patient: number % FOLDS for number, patient in enumerate(patients)}
     folds = np.array([fold_of[record.patient] for record in records])
 
+    breathing = _breathing_measures()
+
     def fit(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
         numbers = np.flatnonzero(rows).tolist()
         values = np.concatenate([measures[number][::_EVERY] for number in numbers])
         fibrillation = np.concatenate([records[number].fibrillation[::_EVERY] for number in numbers])
         counts = np.concatenate([records[number].counts[::_EVERY] for number in numbers])
         use = counts & np.isfinite(values).all(axis=1)
-        return fit_logistic(values[use], fibrillation[use])
+        weight = np.concatenate(
+            [np.ones(int(use.sum())), np.full(len(breathing), _BREATHING * use.sum() / len(breathing))]
+        )
+        return fit_logistic(
+            np.concatenate([values[use], breathing]),
+            np.concatenate([fibrillation[use], np.zeros(len(breathing), np.bool_)]),
+            weight,
+        )
 
     results: list[tuple[RhythmRecord, NDArray[np.bool_]]] = []
     for fold in sorted(set(folds.tolist())) if len(patients) > 1 else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from ectopy.analysis.shipped_detector import digest, load_detector
 from ectopy.analysis.wave_intervals import measure_waves
 from ectopy.arguments import Progress
 from ectopy.errors import DataError, EctopyError, SettingError
-from ectopy.files import check_writable, make_folder
+from ectopy.files import check_writable, make_folder, write_text
 from ectopy.formats import read
 from ectopy.formats.content import is_recording
 from ectopy.formats.leads import unique_names
@@ -25,6 +26,8 @@ from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
 from ectopy.signal import FilterSettings
 
+FHIR_SUFFIX = ".fhir.json"
+"""Results that are written as a Bundle of FHIR."""
 _FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
 
 
@@ -104,6 +107,8 @@ def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, repo
     if len(recordings) == 1:
         if results is not None:
             check_results(results)
+            if results.name.endswith(FHIR_SUFFIX):
+                import ectopy.service.interop.fhir_recording  # noqa: F401 - what is missing is told before the work
         for path in (results, report, job.save_baseline):
             if path is not None:
                 check_writable(path)
@@ -138,7 +143,11 @@ def run(job: Job) -> Outcome:
         detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
         events = find_events(analysis)
-        if job.results is not None:
+        if job.results is not None and job.results.name.endswith(FHIR_SUFFIX):
+            from ectopy.service.interop.fhir_recording import recording_bundle
+
+            write_text(job.results, json.dumps(recording_bundle(recording, analysis, events), indent=1) + "\n")
+        elif job.results is not None:
             measured = measure_waves(recording, analysis, job.filters) if job.waves else None
             write_results(job.results, recording, analysis, events, detector_digest, measured=measured)
         if job.report is not None:

@@ -126,8 +126,8 @@ def detect(
             "-o",
             "--output",
             metavar="RESULTS",
-            help="One line a beat: .csv or .json; of a recording also .edf, .ann (ISHNE), .atr or .ecto (WFDB). "
-            "Of several recordings a folder.",
+            help="One line a beat: .csv or .json; of a recording also .edf, .ann (ISHNE), .atr or .ecto (WFDB), "
+            ".fhir.json. Of several recordings a folder.",
             show_default=False,
         ),
     ] = None,

@@ -322,8 +322,9 @@ def _smooth(values: NDArray[np.float64], lead: _Lead, beats: _Beats, step_mv: fl
     protected = [zone for zone in beats.zones if zone[0] and zone[1] > zone[0]]
     subtracted = [(beat.first, beat.last) for beat in beats.beats if beat.kind == 0 and beat.last > beat.first]
     zones = sorted(protected or subtracted)
+    highest = len(values) - 1
     begins = [0, *(max(last - lead.first + 2, 0) for _, last in zones)]
-    ends = [*(max(first - lead.first, 0) for first, _ in zones), len(values) - 1]
+    ends = [*(min(max(first - lead.first, 0), highest) for first, _ in zones), highest]
     sums = np.rint((values[:-2] + values[1:-1] + values[2:]) / step_mv)
     means = np.sign(sums) * np.ceil(np.abs(sums) / 3) * step_mv
     for begin, end in zip(begins, ends, strict=True):

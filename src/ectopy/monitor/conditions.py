@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Literal
 
+from ectopy.analysis.atrial_fibrillation import LEAST_EPISODE_S
 from ectopy.analysis.rhythm_rules import IRREGULAR_S, RATE_APART_S, TITLES, WARD, RhythmKind, definitions
 
 
@@ -278,6 +279,21 @@ _ALL = (
         basis=Basis.SHAPES,
         refractory_s=_ONCE_AN_HOUR_S,
         covers=("not this patient's normal",),
+    ),
+    Condition(
+        RhythmKind.ATRIAL_FIBRILLATION.value,
+        TITLES[RhythmKind.ATRIAL_FIBRILLATION],
+        _SA,
+        _LOW,
+        _RHYTHM[RhythmKind.ATRIAL_FIBRILLATION],
+        "after Sarkar et al. 2008, doi:10.1109/TBME.2007.903707; 30 s: doi:10.1093/eurheartj/ehaa612",
+        "Look at the strip, and record a 12-lead ECG, which can tell what it is.",
+        unit="log odds",
+        basis=Basis.BEATS,
+        onset_s=LEAST_EPISODE_S,
+        clear_s=LEAST_EPISODE_S,
+        refractory_s=_ONCE_AN_HOUR_S,
+        covers=(RhythmKind.IRREGULAR_RHYTHM.value, "not this patient's normal"),
     ),
     Condition(
         RhythmKind.IRREGULAR_RHYTHM.value,

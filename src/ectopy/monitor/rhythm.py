@@ -53,6 +53,15 @@ from typing import Any
 
 import numpy as np
 
+from ectopy.analysis.atrial_fibrillation import (
+    FIBRILLATION_LOG_ODDS,
+    LONGEST_S,
+    REMEMBERED,
+    SHORTEST_S,
+    STILL_LOG_ODDS,
+    WINDOW,
+    latest_log_odds,
+)
 from ectopy.analysis.rhythm_rules import RATE_OVER, RHYTHM_OVER, STILL_IRREGULAR, irregularity
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
@@ -84,6 +93,7 @@ _UNEVEN = 1.8  # one interval of a run over the next
 _SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
 _WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
 _EXTREME_CLEAR_SHARE = 0.1
+_MEASURED_EVERY = 8  # beats: the last 64 intervals change little from one to the next
 
 _EXERCISE = ("slow recovery", "sudden drop", "ectopy with effort")
 _ABSENT = {code: ConditionReading(code, False) for code in CODES}
@@ -166,6 +176,12 @@ class RhythmState:
         Whether the newest beat is ectopic.
     irregularity : float
         Of those intervals; NaN = not known.
+    rhythm_rr_s : tuple of float
+        RR intervals before the last 66 beats; NaN where not known, or beside an ectopic beat.
+    fibrillation : float
+        Log odds of atrial fibrillation over them, every eighth beat; NaN = not known.
+    until_measured : int
+        Beats until they are measured again.
     window_s : tuple of float
         The last readable beats, none older than a minute.
     window_abnormal : tuple of bool
@@ -201,6 +217,9 @@ class RhythmState:
     usual_rr_s: tuple[float, ...] = ()
     ectopic: bool = False
     irregularity: float = nan
+    rhythm_rr_s: tuple[float, ...] = ()
+    fibrillation: float = nan
+    until_measured: int = 0
     window_s: tuple[float, ...] = ()
     window_abnormal: tuple[bool, ...] = ()
     abnormal: bool = False
@@ -342,6 +361,7 @@ def _update_with_beat(
     ventricular = hint == Hint.VENTRICULAR
     ectopic = ventricular or hint == Hint.SUPRAVENTRICULAR
     usual_rr_s, share = _regular(state, interval_s, ectopic)
+    state = _measure_fibrillation(state, interval_s, ectopic)
     if verdict == Verdict.UNREADABLE:
         bridges = state.row_readable >= _BRIDGED_BY and beat_s - state.row_s[-1] <= _BRIDGED_S
         return replace(
@@ -409,6 +429,17 @@ def _regular(state: RhythmState, interval_s: float, ectopic: bool) -> tuple[tupl
     return usual_rr_s, share
 
 
+def _measure_fibrillation(state: RhythmState, interval_s: float, ectopic: bool) -> RhythmState:
+    """Take an interval into account, and measure the last ones every eighth beat."""
+    beside = ectopic or state.ectopic or not SHORTEST_S < interval_s < LONGEST_S
+    rhythm_rr_s = (*state.rhythm_rr_s[1 - REMEMBERED :], nan if beside else interval_s)
+    if state.until_measured:
+        return replace(state, rhythm_rr_s=rhythm_rr_s, until_measured=state.until_measured - 1)
+    return replace(
+        state, rhythm_rr_s=rhythm_rr_s, fibrillation=latest_log_odds(rhythm_rr_s), until_measured=_MEASURED_EVERY - 1
+    )
+
+
 def _extend(run: Run, beat_s: float, interval_s: float, *, belongs: bool) -> Run:
     """The run after a readable beat, of its kind or not."""
     if not belongs:
@@ -474,6 +505,7 @@ def _readings(state: RhythmState, limits: Limits, findings: DetectorOutput) -> t
     rest = {
         "low rate": _low_rate(state, limits),
         "couplet": _couplets(state, limits),
+        "atrial fibrillation": _atrial_fibrillation(state),
         "irregular rhythm": _irregular(state, limits),
         "not this patient's normal": _abnormal(state, limits),
     }
@@ -681,6 +713,18 @@ def _irregular(state: RhythmState, limits: Limits) -> ConditionReading:
     return ConditionReading(
         "irregular rhythm", True, text, share, limits.irregular_share, state.row_s[-_MOST_EVIDENCE:]
     )
+
+
+def _atrial_fibrillation(state: RhythmState) -> ConditionReading:
+    code, odds = "atrial fibrillation", state.fibrillation
+    if odds <= STILL_LOG_ODDS:
+        return _ABSENT[code]
+    if not odds > FIBRILLATION_LOG_ODDS:
+        return _UNKNOWN[code]
+    text = (
+        f"The last {WINDOW} intervals differ without a pattern: log odds {odds:.1f}, above {FIBRILLATION_LOG_ODDS:g}."
+    )
+    return ConditionReading(code, True, text, odds, FIBRILLATION_LOG_ODDS, state.row_s[-_MOST_EVIDENCE:])
 
 
 def _abnormal(state: RhythmState, limits: Limits) -> ConditionReading:

@@ -11,7 +11,10 @@ import numpy as np
 
 from ectopy import __version__
 from ectopy.analysis import Analysis
+from ectopy.analysis.beat_families import find_families
+from ectopy.analysis.inspection import described
 from ectopy.analysis.patient_template import align
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event, by_severity
 from ectopy.analysis.rhythm_rules import RECORDING, TITLES, RhythmKind, RhythmLimits, definitions
 from ectopy.analysis.verdicts import Hint
@@ -28,8 +31,13 @@ from ectopy.signal.heart_rate import WINDOW_S, HeartRate
 from ectopy.signal.quality import QUALITY_WORDS
 
 _MOST_OPEN, _MOST_EVENTS = 12, 100
-_ALL_LISTED = (RhythmKind.VENTRICULAR_RUN, RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE)
-_BRIEF = (*_ALL_LISTED, RhythmKind.COUPLET)
+_ALL_LISTED = (
+    RhythmKind.VENTRICULAR_RUN,
+    RhythmKind.ATRIAL_FIBRILLATION,
+    RhythmKind.SUPRAVENTRICULAR_RUN,
+    RhythmKind.PAUSE,
+)
+_BRIEF = (RhythmKind.VENTRICULAR_RUN, RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE, RhythmKind.COUPLET)
 _LIMITS = (
     "Hints name what a beat looks like; they come from rules, not from labels, and are not a diagnosis.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
@@ -46,6 +54,16 @@ class _Comparison:
     """A beat against the patient's usual one, lead by lead."""
 
     title: str
+    drawings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """Beats of one hint and shape: `shown` names them, `text` says how many and when, one drawing for each lead."""
+
+    shown: str
+    verdict: str
+    text: str
     drawings: tuple[str, ...]
 
 
@@ -131,6 +149,7 @@ def recording_report(
         pulses=bool(recording.pulses),
         hidden_leads=max(len(recording.leads) - MOST_LEADS, 0),
         usual=_usual(analysis),
+        families=_families(recording, analysis),
         comparisons=_comparisons(analysis),
         paper_style=ecg_paper.STYLE,
         limits=_LIMITS,
@@ -143,6 +162,7 @@ def recording_report(
 def _facts(recording: Recording, filters: FilterSettings) -> list[tuple[str, str]]:
     return [
         ("Source", recording.source or "not stated"),
+        *((title, text) for title, text in described(recording).items() if text),
         ("Start", f"{recording.start:%Y-%m-%d %H:%M:%S}" if recording.start else "not stated"),
         ("Length", f"{fmt.elapsed(recording.duration_s)} (hours:minutes:seconds)"),
         ("Leads", ", ".join(map(fmt.lead, recording.leads))),
@@ -171,10 +191,23 @@ def _tiles(recording: Recording, analysis: Analysis, rate: HeartRate) -> tuple[T
         Tile("Readable", fmt.percent(int(readable.sum()), readable.size), "of the time, in at least one lead"),
         Tile("Unreadable", fmt.count(unreadable), f"beats, {fmt.percent(unreadable, beats)}", Verdict.UNREADABLE),
         Tile("Abnormal", fmt.count(abnormal), f"beats, {fmt.percent(abnormal, beats)}", Verdict.ABNORMAL),
+        _fibrillation_tile(analysis),
         *(
             Tile(hint.value.capitalize(), fmt.count(int(np.equal(analysis.hint, hint).sum())), note)
             for hint, note in _HINTS
         ),
+    )
+
+
+def _fibrillation_tile(analysis: Analysis) -> Tile:
+    figures = summarise_rhythm(find_rhythm_episodes(analysis))["atrial_fibrillation"]
+    episodes = figures["episodes"]
+    if figures["burden"] is None:
+        return Tile("Atrial fibrillation", fmt.NO_NUMBER, "the rhythm is not known")
+    longest = f"; the longest lasts {fmt.seconds(figures['longest_s'])}" if episodes else ""
+    noun = "episode" if episodes == 1 else "episodes"
+    return Tile(
+        "Atrial fibrillation", f"{figures['burden']:.1f} %", f"of the time, {fmt.count(episodes)} {noun}{longest}"
     )
 
 
@@ -277,6 +310,31 @@ def _usual(analysis: Analysis) -> list[Figure]:
         )
         for lead in range(len(normal.leads))[:MOST_LEADS]
     ]
+
+
+def _families(recording: Recording, analysis: Analysis) -> list[_Family]:
+    times_s, start = analysis.beats.times_s, recording.start
+    cards = []
+    for number, family in enumerate(find_families(analysis.beats, analysis.hint), start=1):
+        first, last = (fmt.moment(start, float(times_s[family.rows[place]])) for place in (0, -1))
+        drawings = tuple(
+            ecg_paper.template(
+                family.mean_mv[lead],
+                recording.leads[lead],
+                f"family-{number}-{lead}",
+                f"Mean shape of family {number} in {recording.leads[lead]}.",
+            )
+            for lead in np.flatnonzero(np.isfinite(family.mean_mv).all(axis=1))[:MOST_LEADS].tolist()
+        )
+        cards.append(
+            _Family(
+                f"{number}: {fmt.beat_count(len(family), family.hint.value or 'normal')}",
+                Verdict.ABNORMAL.value if family.hint else Verdict.NORMAL.value,
+                f"{fmt.percent(len(family), len(analysis))} of all beats; the first at {first}, the last at {last}.",
+                drawings,
+            )
+        )
+    return cards
 
 
 def _comparisons(analysis: Analysis) -> list[_Comparison]:

@@ -30,6 +30,9 @@ from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import StepRecord, Store
 from support.pulses import has_pulses, with_pulses
 from support.server import free_port, running
+from support.waiting import PATIENCE_S
+
+pytestmark = pytest.mark.usefixtures("unhurried")
 
 RECORDING = with_pulses(simulate_recording(5))
 JUDGED = simulate_recording(40)
@@ -106,10 +109,12 @@ async def device(port: int) -> AsyncIterator[aiomqtt.Client]:
         yield client
 
 
-async def receipts(client: aiomqtt.Client, count: int) -> list[dict]:
+async def receipts(client: aiomqtt.Client, count: int, of_probes: bool = False) -> list[dict]:
+    """The next receipts, without those of probes, which may come late; or of probes alone."""
     found = []
     async for message in client.messages:
-        found.append(json.loads(message.payload))
+        if message.topic.matches("ectopy/probe/receipt") is of_probes:
+            found.append(json.loads(message.payload))
         if len(found) == count:
             break
     return found
@@ -128,7 +133,7 @@ async def until(true: Callable[[], object]) -> None:
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await work()
 
     asyncio.run(limited())
@@ -158,10 +163,10 @@ def test_chunks_are_stored_and_answered(engine: MonitoringEngine, store: Store, 
 async def subscribed(client: aiomqtt.Client) -> None:
     """Until the bridge answers."""
     while True:
-        await client.publish("ectopy/nobody/ecg", b"{}", qos=1)
+        await client.publish("ectopy/probe/ecg", b"{}", qos=1)
         with suppress(TimeoutError):
             async with asyncio.timeout(0.3):
-                await receipts(client, 1)
+                await receipts(client, 1, of_probes=True)
                 return
 
 

@@ -609,7 +609,7 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("<i>day.npy")
     report = page.frame_locator("#page")
-    expect(report.get_by_role("heading", name="Summary")).to_be_visible(timeout=30_000)
+    expect(report.get_by_role("heading", name="Summary")).to_be_visible()
     where = page.locator("#where")
     expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00")
     photograph(page, "recording")
@@ -680,7 +680,7 @@ def test_a_recording_is_chosen_by_keyboard(page: Page):
     page.keyboard.press("Enter")
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("simulated")
-    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible(timeout=60_000)
+    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
     expect(page.locator("#where")).to_contain_text("of 30:00")
 
 
@@ -1385,7 +1385,7 @@ def test_a_header_without_its_samples_is_refused_where_it_is_chosen(page: Page):
 def test_a_report_has_no_scroll_bar_of_its_own(page: Page, analysed: str):
     page.goto(f"/recording?id={analysed}")
     frame = page.locator("#page")
-    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible(timeout=30_000)
+    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
     for width in (1366, 390):
         page.set_viewport_size({"width": width, "height": 768})
         page.wait_for_function(
@@ -1464,7 +1464,7 @@ def painted(page: Page, selector: str, colour: str) -> int:
 
 
 def test_pulse_waves_are_drawn_below_the_leads(page: Page, service: Service):
-    service.app.state.ward.admit("bed 40", "Wanda")
+    service.app.state.ward.admit("bed 40", "Wilma")
     signal = with_pulses(ventricular_tachycardia(2))
     feed(service, "bed 40", signal)
     page.goto("/patient?patient=bed 40")

@@ -44,12 +44,21 @@ def _figures_table(figures: Mapping[str, Any]) -> Table:
         "abnormal": f"{figures['abnormal']:,}",
         **{f"  {hint}": f"{count:,}" for hint, count in figures["hints"].items()},
         **{kind: f"{count:,}" for kind, count in figures["events"].items()},
+        "rhythm": _rhythm(figures["rhythm"]),
         "limits of events": _limits(figures["event_limits"]),
         "patient's usual beat": figures["baseline"],
     }
     if figures["notes"]:
         rows["notes"] = "\n".join(figures["notes"])
     return pairs_table(figures["source"] or "Recording", rows)
+
+
+def _rhythm(rhythm: Mapping[str, Any]) -> str:
+    shares = ", ".join(f"{name} {share:.1f} %" for name, share in rhythm["shares"].items())
+    fibrillation = rhythm["atrial_fibrillation"]
+    if not fibrillation["episodes"]:
+        return shares or "not known"
+    return f"{shares} of the time; longest atrial fibrillation {elapsed(fibrillation['longest_s'])}"
 
 
 def _limits(limits: Mapping[str, Any]) -> str:

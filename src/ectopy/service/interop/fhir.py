@@ -45,15 +45,15 @@ LIMIT_MV = 1000.0
 """Beyond this limit a sample is not an ECG: the monitor rejects it, and here it becomes ``U`` or ``L``."""
 MV_PER_COUNT = 0.001
 
-_LOINC, _UCUM = "http://loinc.org", "http://unitsofmeasure.org"
+LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 _CATEGORIES = "http://terminology.hl7.org/CodeSystem/observation-category"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
-_CONDITIONS = UUID("5c2b0c0e-2b6a-4d52-9b0f-5f1f9b1c7a64")
+CONDITION_SYSTEM = UUID("5c2b0c0e-2b6a-4d52-9b0f-5f1f9b1c7a64")
 """Code system of Ectopy's conditions, and namespace of the identifiers made here."""
 
 _DIGITS = 4  # of a pulse wave, after the first
 _SEVERITY = {"high": "high", "medium": "moderate", "low": "low"}
-_PROCEDURE, _VITAL_SIGNS = ("procedure", "Procedure"), ("vital-signs", "Vital Signs")
+PROCEDURE, VITAL_SIGNS = ("procedure", "Procedure"), ("vital-signs", "Vital Signs")
 _STRIP = "strip"
 _SEARCHED_BY = {
     "Observation": {"patient": "reference", "code": "token", "date": "date"},
@@ -66,7 +66,7 @@ def sampled_data(samples_mv: NDArray[np.floating], sampling_rate_hz: float) -> R
 
     `samples_mv` has the shape (n,); NaN becomes ``E``.
     """
-    origin = {"value": 0, "unit": "mV", "system": _UCUM, "code": "mV"}
+    origin = {"value": 0, "unit": "mV", "system": UCUM, "code": "mV"}
     return _sampled(np.asarray(samples_mv, np.float64), sampling_rate_hz, origin, MV_PER_COUNT, LIMIT_MV)
 
 
@@ -94,13 +94,13 @@ def ecg(patient: str, waveform: Waveform, start: float) -> Resource:
     `start` is the time of its first sample, seconds since 1970.
     """
     rate_hz = waveform.sampling_rate_hz
-    study = {"coding": [_coding(_LOINC, "11524-6", "EKG study"), _mdc(ECG)], "text": "ECG"}
+    study = {"coding": [coding(LOINC, "11524-6", "EKG study"), _mdc(ECG)], "text": "ECG"}
     components = [
         {"code": _lead(lead), "valueSampledData": sampled_data(waveform.signal[:, column], rate_hz)}
         for column, lead in enumerate(waveform.leads)
     ]
     period = _period(start, len(waveform.signal), rate_hz)
-    return _observation("ecg", patient, start, _PROCEDURE, study, **period, component=components)
+    return observation("ecg", patient, start, PROCEDURE, study, **period, component=components)
 
 
 def pulse_wave(patient: str, wave: PulseChunk, start: float) -> Resource:
@@ -113,13 +113,13 @@ def pulse_wave(patient: str, wave: PulseChunk, start: float) -> Resource:
     factor = 10.0 ** (floor(log10(largest)) - _DIGITS) if largest > 0.0 else 1.0
     pressure = wave.unit == PRESSURE_UNIT
     unit = {"unit": "mmHg", "code": "mm[Hg]"} if pressure else {"unit": "no unit", "code": "1"}
-    origin = {"value": 0, "system": _UCUM, **unit}
+    origin = {"value": 0, "system": UCUM, **unit}
     code = ARTERIAL_PRESSURE if pressure or is_pressure_name(wave.name) else PLETHYSMOGRAM
     kind = f"pulse-{sha256(wave.name.encode()).hexdigest()[:8]}"
     concept = {"coding": [_mdc(code)], "text": wave.name}
     period = _period(start, len(samples), wave.sampling_rate_hz)
     data = _sampled(samples, wave.sampling_rate_hz, origin, factor, MOST_PULSE_VALUE)
-    return _observation(kind, patient, start, _PROCEDURE, concept, **period, valueSampledData=data)
+    return observation(kind, patient, start, PROCEDURE, concept, **period, valueSampledData=data)
 
 
 def pulse_waves(patient: str, waveform: Waveform, start: float) -> list[Resource]:
@@ -135,22 +135,23 @@ def pulse_waves(patient: str, waveform: Waveform, start: float) -> list[Resource
 def heart_rate(patient: str, rate_bpm: float | None, at: float) -> Resource:
     """Return a heart rate, or that it is unknown, as Observation; `at` is its time, seconds since 1970."""
     value: Resource = (
-        {"dataAbsentReason": _concept(_ABSENT, "unknown", "Unknown")}
+        {"dataAbsentReason": concept(_ABSENT, "unknown", "Unknown")}
         if rate_bpm is None
-        else {"valueQuantity": {"value": round(rate_bpm, 1), "unit": "beats/minute", "system": _UCUM, "code": "/min"}}
+        else {"valueQuantity": {"value": round(rate_bpm, 1), "unit": "beats/minute", "system": UCUM, "code": "/min"}}
     )
-    code = {"coding": [_coding(_LOINC, "8867-4", "Heart rate"), _mdc(HEART_RATE)], "text": "Heart rate"}
-    return _observation("heart-rate", patient, at, _VITAL_SIGNS, code, effectiveDateTime=iso_utc(at), **value)
+    code = {"coding": [coding(LOINC, "8867-4", "Heart rate"), _mdc(HEART_RATE)], "text": "Heart rate"}
+    return observation("heart-rate", patient, at, VITAL_SIGNS, code, effectiveDateTime=iso_utc(at), **value)
 
 
-def _observation(
+def observation(
     kind: str, patient: str, at: float, category: tuple[str, str], code: Resource, **fields: object
 ) -> Resource:
+    """Return an Observation of Ectopy; kind, patient and `at`, seconds, make its id."""
     return {
         "resourceType": "Observation",
         "id": _id(kind, patient, at),
         "status": "final",
-        "category": [_concept(_CATEGORIES, *category)],
+        "category": [concept(_CATEGORIES, *category)],
         "code": code,
         "subject": _patient(patient),
         "device": _software(),
@@ -186,7 +187,7 @@ def detected_issue(alarm: AlarmJson, strips: Sequence[Resource] = ()) -> Resourc
         "identifier": [{"value": f"{alarm['patient']}/{alarm['number']}"}],
         "status": "final" if alarm["phase"] == Phase.END else "preliminary",
         "code": {
-            "coding": [_coding(_CONDITIONS.urn, condition.code, condition.title), _mdc(event_code(condition))],
+            "coding": [coding(CONDITION_SYSTEM.urn, condition.code, condition.title), _mdc(event_code(condition))],
             "text": condition.title,
         },
         "severity": _SEVERITY[alarm["priority"]],
@@ -209,7 +210,7 @@ def searchset(resources: Sequence[Resource], url: str, total: int, next_url: str
         "total": total,
         "link": [link for link in links if link["url"]],
         "entry": [
-            {"fullUrl": uuid5(_CONDITIONS, resource["id"]).urn, "resource": resource, "search": {"mode": "match"}}
+            {"fullUrl": uuid5(CONDITION_SYSTEM, resource["id"]).urn, "resource": resource, "search": {"mode": "match"}}
             for resource in resources
         ],
     }
@@ -261,13 +262,15 @@ def _lead(lead: str) -> Resource:
     return {"coding": [_mdc(code)], "text": lead} if code else {"text": lead}
 
 
-def _concept(system: str, code: str, display: str) -> Resource:
-    return {"coding": [_coding(system, code, display)]}
+def concept(system: str, code: str, display: str) -> Resource:
+    """Return a CodeableConcept with one coding."""
+    return {"coding": [coding(system, code, display)]}
 
 
 def _mdc(code: Code) -> Resource:
-    return _coding(MDC_URI, str(code.code), code.name)
+    return coding(MDC_URI, str(code.code), code.name)
 
 
-def _coding(system: str, code: str, display: str) -> Resource:
+def coding(system: str, code: str, display: str) -> Resource:
+    """Return a Coding."""
     return {"system": system, "code": code, "display": display}

@@ -1,0 +1,148 @@
+"""Group the beats of a recording into families of one hint and one shape, so that a person looks at many at once.
+
+Within each hint, beats are compared by the correlation of their QRS complexes, shifted to where they fit best. The beat
+with the most similar ones leads the first family, of those that are left the next. Then every beat joins the family
+whose leaders' mean it resembles most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.analysis.population import usual_height_mv
+from ectopy.analysis.verdicts import Hint
+from ectopy.presentation import short_repr
+from ectopy.signal.beat_segments import BEFORE, MARGIN, BeatSegments, centred
+
+MOST_FAMILIES = 20
+"""Number of families that a person looks through."""
+
+_QRS = np.arange(MARGIN + BEFORE - 22, MARGIN + BEFORE + 28)
+_SHIFTS = np.arange(-MARGIN, MARGIN + 1)
+_SIMILAR = 0.8
+_MEMBER = 0.5
+_MOST_COMPARED = 800
+_AT_ONCE = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class BeatFamily:
+    """Beats of one hint and shape.
+
+    Attributes
+    ----------
+    rows : ndarray of intp, shape (k,)
+        Which beats of the recording belong to it, in order of time.
+    hint : Hint
+    mean_mv : ndarray of float64, shape (leads, 140)
+        Mean shape at 180 Hz, 52 samples before the fiducial point, median 0; NaN in a lead without a readable beat.
+    """
+
+    __repr__ = short_repr
+
+    rows: NDArray[np.intp]
+    hint: Hint
+    mean_mv: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def find_families(beats: BeatSegments, hints: NDArray[np.str_], most: int = MOST_FAMILIES) -> tuple[BeatFamily, ...]:
+    """Group the readable beats of a recording, the largest family first; beats like no family are in none.
+
+    Parameters
+    ----------
+    beats : BeatSegments
+    hints : ndarray of str, shape (n,)
+        A `Hint` per beat.
+    most : int
+        Number of families at most.
+    """
+    # A lead counts by its height; a beat that cannot be read belongs to none.
+    weights = beats.readable * usual_height_mv(beats)
+    rows_of = {hint: np.flatnonzero(beats.readable.any(axis=1) & np.equal(hints, hint.value)) for hint in Hint}
+    leaders = [leader for hint, rows in rows_of.items() for leader in _leaders(hint, rows, beats, weights, most)]
+    leaders = sorted(leaders, key=lambda leader: leader.beats, reverse=True)[:most]
+    families: list[BeatFamily] = []
+    for hint, rows in rows_of.items():
+        shapes = [leader.shape for leader in leaders if leader.hint is hint]
+        if not shapes:
+            continue
+        # Every beat joins the family that it resembles most.
+        likeness = _likeness(beats.samples[rows], weights[rows], np.array(shapes))
+        best = likeness.argmax(axis=1)
+        belongs = np.take_along_axis(likeness, best[:, None], axis=1)[:, 0] >= _MEMBER
+        members = [rows[belongs & (best == number)] for number in range(len(shapes))]
+        families += [BeatFamily(part, hint, _mean(beats, part)) for part in members if len(part)]
+    return tuple(sorted(families, key=len, reverse=True))
+
+
+class _Leader(NamedTuple):
+    """Shape of a family to be, with the number of beats that resemble it, shape (leads, 50)."""
+
+    hint: Hint
+    shape: NDArray[np.float64]
+    beats: float
+
+
+def _leaders(
+    hint: Hint, rows: NDArray[np.intp], beats: BeatSegments, weights: NDArray[np.float64], most: int
+) -> Iterator[_Leader]:
+    """Find the shapes of the families of one hint, among beats that are spread evenly over the recording."""
+    compared = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST_COMPARED)).astype(int))]
+    units = _units(beats.samples[compared], 0)
+    alike = _likeness(beats.samples[compared], weights[compared], units) >= _SIMILAR
+    alike |= alike.T
+    left = np.ones(len(compared), np.bool_)
+    for _ in range(most):
+        if not left.any():
+            return
+        count = np.where(left, (alike & left[:, None]).sum(axis=0), 0)
+        leader = int(count.argmax())
+        family = alike[:, leader] & left
+        family[leader] = True
+        yield _Leader(hint, _normalised(units[family].mean(axis=0)), family.mean() * len(rows))
+        left &= ~family
+
+
+def _likeness(
+    samples: NDArray[np.float32], weights: NDArray[np.float64], units: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the correlation of n beats with m shapes, shape (n, m): the best of all shifts, weighted mean of leads."""
+    best = np.full((len(samples), len(units)), -1.0)
+    shapes = units.reshape(len(units), units.shape[1] * units.shape[2]).T
+    for start in range(0, len(samples), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        shares = weights[rows] / weights[rows].sum(axis=1, keepdims=True)
+        for shift in _SHIFTS.tolist():
+            shifted = _units(samples[rows], shift) * shares[..., None]
+            best[rows] = np.maximum(best[rows], shifted.reshape(len(shifted), -1) @ shapes)
+    return best
+
+
+def _units(samples: NDArray[np.float32], shift: int) -> NDArray[np.float64]:
+    """Return the QRS complexes of beats, mean 0 and length 1 in each lead, shape (n, leads, 50)."""
+    qrs = samples[..., _QRS + shift].astype(np.float64)
+    return _normalised(qrs - qrs.mean(axis=-1, keepdims=True))
+
+
+def _normalised(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    length = np.sqrt(np.square(rows).sum(axis=-1, keepdims=True))
+    return np.asarray(np.divide(rows, length, out=np.zeros_like(rows), where=length > 0))
+
+
+def _mean(beats: BeatSegments, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean shape of beats over those that are readable in each lead."""
+    total = np.zeros(beats.samples.shape[1:])
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE]
+        total += np.where(beats.readable[part, :, None], beats.samples[part], 0.0).sum(axis=0, dtype=np.float64)
+    count = beats.readable[rows].sum(axis=0)[:, None]
+    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return centred(mean[:, MARGIN:-MARGIN])

@@ -1,0 +1,140 @@
+"""The rhythm of a recording as episodes one after the other: sinus rhythm, slow or fast, and atrial fibrillation.
+
+What interrupts a rhythm for some beats (runs, couplets, bigeminy, pauses) are events, `ectopy.analysis.rhythm_events`.
+Sinus rhythm is what remains: a rhythm whose intervals are known and are not those of atrial fibrillation. Flutter with
+a constant block, and other tachycardias that begin before the recording does, are told by the P wave and look like it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy.analysis import Analysis
+from ectopy.analysis.rhythm_events import fibrillation_episodes
+from ectopy.analysis.rhythm_rules import RATE_OVER, TACHYCARDIA_BPM, moving_mean
+from ectopy.analysis.stretches import episodes, stretches
+
+BRADYCARDIA_BPM = 50.0
+"""Sinus rhythm below this rate is sinus bradycardia (Kusumoto et al. 2019, doi:10.1016/j.jacc.2018.10.044)."""
+
+_CLEAR_BPM = 5.0
+_LEAST_S = 30.0
+_UNKNOWN_S = 30.0
+
+
+class Rhythm(StrEnum):
+    """Rhythms, and their names in results."""
+
+    UNKNOWN = "not known"
+    SINUS = "sinus rhythm"
+    BRADYCARDIA = "sinus bradycardia"
+    TACHYCARDIA = "sinus tachycardia"
+    FIBRILLATION = "atrial fibrillation"
+
+
+@dataclass(frozen=True, slots=True)
+class RhythmEpisode:
+    """A stretch of one rhythm.
+
+    Attributes
+    ----------
+    rhythm : str
+        The value of a `Rhythm`.
+    start_s, end_s : float
+        First and last beat, seconds from the start of the recording; the next episode begins with the last beat.
+    beats : int
+        RR intervals in it.
+    rate_bpm : float or None
+        Mean rate; None where no interval is known.
+    """
+
+    rhythm: str
+    start_s: float
+    end_s: float
+    beats: int
+    rate_bpm: float | None
+
+    @property
+    def duration_s(self) -> float:
+        """From the first beat to the last."""
+        return self.end_s - self.start_s
+
+
+def find_rhythm_episodes(analysis: Analysis) -> list[RhythmEpisode]:
+    """Divide an analysed recording into episodes of one rhythm, in order of time, from its first beat to its last.
+
+    Sinus bradycardia is a mean rate of eight intervals below 50 per minute, sinus tachycardia one above 100, for 30 s;
+    each goes on until the rate is clear of the limit by 5. The rhythm is not known where no interval is for 30 s.
+    """
+    times_s, intervals_s = analysis.beats.times_s, analysis.intervals_s
+    if len(times_s) < 2:
+        return []
+    rhythm = np.full(len(times_s), Rhythm.SINUS.value, "U20")
+    rate_bpm = 60.0 / moving_mean(intervals_s[1:], RATE_OVER)
+    for kind, beyond, near in (
+        (Rhythm.BRADYCARDIA, rate_bpm < BRADYCARDIA_BPM, rate_bpm < BRADYCARDIA_BPM + _CLEAR_BPM),
+        (Rhythm.TACHYCARDIA, rate_bpm > TACHYCARDIA_BPM, rate_bpm > TACHYCARDIA_BPM - _CLEAR_BPM),
+    ):
+        for first, last in episodes(beyond, near, times_s, RATE_OVER, apart_s=_LEAST_S, least_s=_LEAST_S):
+            rhythm[first + 1 : last + 1] = kind.value
+    for first, last in fibrillation_episodes(analysis):
+        rhythm[first + 1 : last + 1] = Rhythm.FIBRILLATION.value
+    for first, last in stretches(np.isnan(intervals_s)):
+        if first and times_s[last] - times_s[first - 1] >= _UNKNOWN_S:
+            rhythm[first : last + 1] = Rhythm.UNKNOWN.value
+    # The rhythm of a beat is that of the interval before it; the first beat has none.
+    begins = np.flatnonzero(rhythm[1:] != np.concatenate([[""], rhythm[1:-1]])) + 1
+    ends = np.append(begins[1:], len(rhythm))
+    return [
+        RhythmEpisode(
+            str(rhythm[first]),
+            float(times_s[first - 1]),
+            float(times_s[stop - 1]),
+            int(stop - first),
+            _rate_bpm(intervals_s[first:stop]),
+        )
+        for first, stop in zip(begins.tolist(), ends.tolist(), strict=True)
+    ]
+
+
+def summarise_rhythm(rhythm_episodes: Sequence[RhythmEpisode]) -> dict[str, Any]:
+    """Return the figures of the rhythms, for JSON and tables.
+
+    Returns
+    -------
+    dict
+        ``shares``: percent of the time in which the rhythm is known, by rhythm. ``atrial_fibrillation``: ``burden``,
+        its share in percent, None where no rhythm is known; ``episodes``; ``longest_s``; ``mean_rate_bpm``, None
+        without.
+    """
+    times_s = {
+        rhythm.value: sum(episode.duration_s for episode in rhythm_episodes if episode.rhythm == rhythm)
+        for rhythm in Rhythm
+        if rhythm is not Rhythm.UNKNOWN
+    }
+    total_s = sum(times_s.values())
+    shares = {name: round(100.0 * time_s / total_s, 3) for name, time_s in times_s.items() if time_s}
+    fibrillation = [episode for episode in rhythm_episodes if episode.rhythm == Rhythm.FIBRILLATION]
+    weighted = [(episode.rate_bpm, episode.beats) for episode in fibrillation if episode.rate_bpm is not None]
+    # Beats over time: the mean of the intervals, not of the rates.
+    minutes = sum(beats / rate_bpm for rate_bpm, beats in weighted)
+    return {
+        "shares": shares,
+        "atrial_fibrillation": {
+            "burden": shares.get(Rhythm.FIBRILLATION.value, 0.0) if total_s else None,
+            "episodes": len(fibrillation),
+            "longest_s": round(max((episode.duration_s for episode in fibrillation), default=0.0), 3),
+            "mean_rate_bpm": round(sum(beats for _, beats in weighted) / minutes, 3) if minutes else None,
+        },
+    }
+
+
+def _rate_bpm(intervals_s: NDArray[np.float64]) -> float | None:
+    is_known = np.isfinite(intervals_s)
+    return float(60.0 / intervals_s[is_known].mean()) if is_known.any() else None

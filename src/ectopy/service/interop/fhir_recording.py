@@ -1,0 +1,133 @@
+"""Results of an analysed recording as a Bundle of HL7 FHIR R4: a preliminary report, its figures and its events.
+
+Source: https://hl7.org/fhir/R4/diagnosticreport.html and those of `ectopy.service.interop.fhir`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import PurePath
+from typing import Any
+from uuid import uuid5
+
+import numpy as np
+
+from ectopy.analysis import Analysis
+from ectopy.analysis.recording_results import summary
+from ectopy.analysis.rhythm_events import Event
+from ectopy.analysis.rhythm_rules import TITLES, RhythmKind
+from ectopy.analysis.verdicts import Hint
+from ectopy.recording import Recording
+from ectopy.service.interop.fhir import (
+    CONDITION_SYSTEM,
+    LOINC,
+    PROCEDURE,
+    UCUM,
+    VITAL_SIGNS,
+    Resource,
+    coding,
+    concept,
+    observation,
+)
+
+
+def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> Resource:
+    """Return a report with an Observation of the rate, of the number of beats of each kind, and of each event.
+
+    Times within the recording are seconds from its first sample. Recorders do not say in which time zone their clock
+    is: where the start has none, the report has only its date.
+    """
+    figures = summary(recording, analysis, events)
+    person = recording.patient.identifier or PurePath(recording.source).stem or "unknown"
+    when = _when(recording)
+    rate = figures["median_rate_bpm"]
+    results = [
+        observation(
+            "heart-rate",
+            person,
+            0.0,
+            VITAL_SIGNS,
+            {"coding": [coding(LOINC, "8867-4", "Heart rate")], "text": "Median heart rate"},
+            **when,
+            **({} if rate is None else {"valueQuantity": _quantity(rate, "beats/minute", "/min")}),
+        ),
+        *(
+            observation(f"beats-{number}", person, 0.0, PROCEDURE, {"text": title}, **when, valueInteger=int(count))
+            for number, (title, count) in enumerate(_counts(analysis).items())
+        ),
+        *(_event(person, number, event, recording, when) for number, event in enumerate(events)),
+    ]
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "report",
+        "status": "preliminary",
+        "code": concept(LOINC, "11524-6", "EKG study"),
+        "subject": results[0]["subject"],
+        **when,
+        "result": [{"reference": _urn(result)} for result in results],
+        "conclusion": " ".join(figures["statements"]),
+    }
+    subject: Resource = {"type": "Patient", "identifier": {"value": person}}
+    if recording.patient.name:
+        subject["display"] = recording.patient.name
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {"fullUrl": _urn(resource), "resource": {**resource, "subject": subject}} for resource in (report, *results)
+        ],
+    }
+
+
+def _event(person: str, number: int, event: Event, recording: Recording, when: Resource) -> Resource:
+    start = recording.start
+    period = when
+    if start is not None and start.tzinfo is not None:
+        begin, end = (start + timedelta(seconds=seconds) for seconds in (event.start_s, event.end_s))
+        period = {"effectivePeriod": {"start": begin.isoformat(), "end": end.isoformat()}}
+    title = TITLES[RhythmKind(event.kind)] if event.kind in set(RhythmKind) else event.kind
+    amounts: list[tuple[str, Any]] = [
+        ("Begins after", _quantity(event.start_s, "s", "s")),
+        ("Duration", _quantity(event.end_s - event.start_s, "s", "s")),
+    ]
+    if event.rate_bpm is not None:
+        amounts.append(("Rate", _quantity(event.rate_bpm, "beats/minute", "/min")))
+    components: list[Resource] = [{"code": {"text": text}, "valueQuantity": value} for text, value in amounts]
+    components.append({"code": {"text": "Beats"}, "valueInteger": event.beats})
+    code = {"coding": [coding(CONDITION_SYSTEM.urn, event.kind.replace(" ", "-"), title)], "text": title}
+    return observation(
+        f"event-{number}",
+        person,
+        event.start_s,
+        PROCEDURE,
+        code,
+        **period,
+        valueString=event.text,
+        component=components,
+    )
+
+
+def _counts(analysis: Analysis) -> dict[str, int]:
+    """Numbers of beats: all, the abnormal ones, and those with each hint."""
+    hints = {
+        f"{hint.value} beats".capitalize(): int(np.sum(np.equal(analysis.hint, hint)))
+        for hint in Hint
+        if hint is not Hint.EMPTY
+    }
+    return {"Beats": len(analysis), "Abnormal beats": int(analysis.abnormal.sum()), **hints}
+
+
+def _when(recording: Recording) -> Resource:
+    start = recording.start
+    if start is None:
+        return {}
+    return {"effectiveDateTime": start.isoformat() if start.tzinfo else start.date().isoformat()}
+
+
+def _quantity(value: float, unit: str, code: str) -> Resource:
+    return {"value": round(value, 3), "unit": unit, "system": UCUM, "code": code}
+
+
+def _urn(resource: Resource) -> str:
+    return uuid5(CONDITION_SYSTEM, str(resource["id"])).urn

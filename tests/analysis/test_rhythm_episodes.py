@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
+from support.beat_streams import analysis_of
+
+
+def rhythms(rr_s: list[float]) -> list[str]:
+    return [episode.rhythm for episode in find_rhythm_episodes(analysis_of("N" * (len(rr_s) + 1), [np.nan, *rr_s]))]
+
+
+@pytest.mark.parametrize(
+    ("rr_s", "expected"),
+    [
+        ([0.8] * 100, ["sinus rhythm"]),
+        ([1.3] * 100, ["sinus bradycardia"]),
+        ([0.5] * 100, ["sinus tachycardia"]),
+        ([0.5] * 20, ["sinus rhythm"]),
+        ([0.8] * 100 + [0.5] * 100 + [0.8] * 100, ["sinus rhythm", "sinus tachycardia", "sinus rhythm"]),
+        ([0.8] * 50 + [np.nan] + [0.8] * 50, ["sinus rhythm"]),
+        ([0.8], ["sinus rhythm"]),
+        ([], []),
+    ],
+)
+def test_the_rate_names_a_regular_rhythm(rr_s: list[float], expected: list[str]):
+    assert rhythms(rr_s) == expected
+
+
+def test_fibrillation_has_a_burden_a_longest_episode_and_a_rate():
+    rng = np.random.default_rng(4)
+    intervals_s = np.full(1000, 0.8)
+    intervals_s[200:500] = 0.6 * np.exp(0.2 * rng.standard_normal(300))
+    episodes = find_rhythm_episodes(analysis_of("N" * 1001, [np.nan, *intervals_s]))
+    assert [episode.rhythm for episode in episodes] == ["sinus rhythm", "atrial fibrillation", "sinus rhythm"]
+    figures = summarise_rhythm(episodes)
+    fibrillation = figures["atrial_fibrillation"]
+    labelled = 100 * intervals_s[200:500].sum() / intervals_s.sum()
+    assert fibrillation["burden"] == pytest.approx(labelled, abs=4)
+    assert fibrillation["longest_s"] == pytest.approx(episodes[1].duration_s, abs=0.001)
+    assert fibrillation["mean_rate_bpm"] == pytest.approx(episodes[1].rate_bpm, abs=0.001)
+    assert sum(figures["shares"].values()) == pytest.approx(100, abs=0.01)
+
+
+def test_nothing_is_known_of_no_beats():
+    figures = summarise_rhythm(find_rhythm_episodes(analysis_of("")))
+    assert figures["shares"] == {}
+    assert figures["atrial_fibrillation"]["burden"] is None
+
+
+@given(st.integers(0, 1000), st.floats(0.3, 1.6), st.floats(0.01, 0.3))
+def test_episodes_follow_each_other_from_the_first_beat_to_the_last(seed: int, rr: float, spread: float):
+    rng = np.random.default_rng(seed)
+    intervals_s = rr * np.exp(spread * rng.standard_normal(200))
+    analysis = analysis_of("N" * 201, [np.nan, *intervals_s])
+    episodes = find_rhythm_episodes(analysis)
+    assert episodes[0].start_s == analysis.beats.times_s[0]
+    assert episodes[-1].end_s == analysis.beats.times_s[-1]
+    assert sum(episode.beats for episode in episodes) == 200
+    for before, after in pairwise(episodes):
+        assert before.end_s == after.start_s
+        assert before.rhythm != after.rhythm

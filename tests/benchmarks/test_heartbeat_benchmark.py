@@ -16,6 +16,7 @@ from ectopy.benchmarks import heartbeat_benchmark, heartbeat_peers
 from ectopy.benchmarks.heartbeat_benchmark import benchmark_heartbeats
 from ectopy.benchmarks.heartbeat_peers import METHODS, Method, Samples
 from ectopy.datasets import simulate_recording
+from ectopy.datasets.databases import read_database
 from ectopy.datasets.mitdb import DS1, DS2
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.recording import Annotations, Recording
@@ -187,7 +188,9 @@ def test_records_that_cannot_be_scored(run, tmp_path: Path, duration_s: float, p
 
 
 def test_unknown_split_or_method(run, simulated_folder: Path):
-    assert_refused(run("--data", simulated_folder, "--split", "ds3"), "unknown split 'ds3'", "ds1, ds2, all")
+    assert_refused(
+        run("--data", simulated_folder, "--split", "ds3"), "unknown split 'ds3'", "ds1, ds2, all, qtdb, ludb"
+    )
     assert_refused(
         run("--data", simulated_folder, "--methods", "ectopy,hamilton"), "unknown method 'hamilton'", *METHODS
     )
@@ -250,3 +253,34 @@ def test_peers_are_imported_when_they_run():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded.isdisjoint({"sleepecg", "neurokit2", "wfdb", "sklearn", "pandas"})
+
+
+# Other databases, by name
+
+
+def test_ludb_is_scored_between_the_first_and_the_last_marked_beat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = folder_of("ludb", ("1",))
+    for path in folder.glob("1.*"):
+        shutil.copy(path, tmp_path)
+    (record,) = read_database("ludb", tmp_path)
+    marked_s = record.beats.times_s
+    early, late = marked_s[0] - 0.5, marked_s[-1] + 0.5
+    detected = np.rint(np.array([early, *marked_s[1:], late]) * 500).astype(int)
+    monkeypatch.setitem(METHODS, "fake", found_at(detected))
+    row = benchmark_heartbeats(tmp_path, "ludb", ["fake"]).summary()["methods"]["fake"]["records"]["1"]
+    assert (row["qrs_tp"], row["qrs_fn"], row["qrs_fp"]) == (len(marked_s) - 1, 1, 0)
+
+
+def test_qtdb_is_scored_after_five_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    recording = simulate_recording(310, sampling_rate_hz=250, random_state=2)
+    write_record(tmp_path, "sel999", recording)
+    positions = recording.annotations.positions
+    monkeypatch.setitem(METHODS, "fake", found_at(positions))
+    row = benchmark_heartbeats(tmp_path, "qtdb", ["fake"]).summary()["methods"]["fake"]["gross"]
+    assert row["qrs_fn"] == row["qrs_fp"] == 0
+    assert row["qrs_tp"] == np.count_nonzero(positions >= 300 * 250)
+
+
+@pytest.mark.parametrize("split", ["qtdb", "ludb"])
+def test_a_folder_without_records_of_the_database(run, tmp_path: Path, split: str):
+    assert_refused(run("--data", tmp_path, "--split", split), "no labelled record", f"ectopy fetch {split}")

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.heart_rate_variability import variability_figures
+from ectopy.analysis.inspection import origin
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
@@ -44,6 +46,7 @@ def summary(
     return {
         "source": recording.source,
         "duration_s": round(recording.duration_s, 3),
+        **origin(recording),
         "leads": list(recording.leads),
         "notes": list(recording.notes),
         "readable_share": {
@@ -199,6 +202,7 @@ def write_results(
                 **provenance(recording, detector_digest),
                 **summary(recording, analysis, events, limits),
                 "event_list": [asdict(event) for event in events],
+                "heart_rate_variability": variability_figures(analysis, recording.start),
                 "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
                 **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
                 "families": family_rows(analysis, families),

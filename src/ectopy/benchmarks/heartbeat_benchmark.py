@@ -1,14 +1,15 @@
 """Quality and speed of beat detection: Ectopy and the peers on the same records in the same run.
 
 Every method gets the same samples, and its detections are compared with the reference as EC57 says: a beat is detected
-when a detection lies at most 150 ms away, and scoring starts after five minutes.
+when a detection lies at most 150 ms away, and scoring starts after five minutes. The ten seconds of a record of LUDB
+are scored from the first QRS complex that is marked to the last, because those before and after are not marked.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ import numpy as np
 
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.heartbeat_peers import METHODS, Find, Positions, Samples, ectopy_first_lead
-from ectopy.datasets import mitdb
+from ectopy.datasets import ludb, mitdb, qtdb
+from ectopy.datasets.databases import DATABASES
+from ectopy.datasets.labelled_recording import LabelledRecording
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
-from ectopy.evaluation.ec57 import CLASSES, Comparison, compare, gross
+from ectopy.evaluation.ec57 import CLASSES, LEARNING_S, MATCH_WINDOW_S, Comparison, compare, gross
 from ectopy.formats import read
 from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
@@ -27,6 +30,8 @@ from ectopy.signal.amplitude import require_plausible_start
 
 SPLITS: dict[str, tuple[str, ...] | None] = {**mitdb.SPLITS, "all": None}
 """Records of each split; None = all in the folder except the paced records, which EC57 leaves out."""
+
+_DATABASES = (qtdb.NAME, ludb.NAME)
 
 _SUFFIXES = (".hea", ".dat", ".atr")
 _SAME_WORK = "ectopy_first_lead"
@@ -99,8 +104,9 @@ def benchmark_heartbeats(
     ----------
     folder : Path
         Holds WFDB records with their reference annotations: ``.hea``, ``.dat`` and ``.atr``.
-    split : {"ds1", "ds2", "all"}
-        Records of the MIT-BIH Arrhythmia Database to take, or all in the folder that are not paced.
+    split : {"ds1", "ds2", "all", "qtdb", "ludb"}
+        Records of the MIT-BIH Arrhythmia Database to take, or all in the folder that are not paced; or the records of
+        another database.
     methods : iterable of str
         Names in `METHODS`; one whose package is not installed is left out.
     progress : callable
@@ -119,26 +125,30 @@ def benchmark_heartbeats(
     finders, left_out = _load(methods)
     findings = {name: Finding({}, {}) for name in finders}
     runs, total = count(), len(records) * len(finders) + 1
-    for record in records:
-        recording = read(folder / record)
+    for record, recording, scored in _read(folder, split, records):
         require_plausible_start(recording)
         samples = Samples.of(recording)
         for name, find in finders.items():
             progress(next(runs), total, f"{record}: {name}")
             seconds, positions = _run(find, samples, name, record)
-            findings[name].comparisons[record] = _compare(recording, positions, record)
+            findings[name].comparisons[record] = _compare(recording, positions, record, scored)
             findings[name].seconds[record] = seconds
     progress(next(runs), total, "24 h of one lead")
-    seconds_24h = _day(read(folder / records[0]))
+    seconds_24h = _day(next(_read(folder, split, records[:1]))[1])
     progress(total, total, "done")
     return HeartbeatBenchmark(split, findings, seconds_24h, left_out)
 
 
 def _records(folder: Path, split: str) -> tuple[str, ...]:
-    if split not in SPLITS:
-        raise SettingError(f"unknown split '{split}'; use one of {', '.join(SPLITS)}.")
+    if split not in SPLITS and split not in _DATABASES:
+        raise SettingError(f"unknown split '{split}'; use one of {', '.join((*SPLITS, *_DATABASES))}.")
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; name one that holds records (.hea, .dat and .atr).")
+    if split in _DATABASES:
+        labelled = DATABASES[split].records(folder)
+        if not labelled:
+            raise DataError(f"the folder {folder} has no labelled record; run `ectopy fetch {split}`.")
+        return labelled
     here = {path.stem for path in folder.glob("*.hea") if all(path.with_suffix(end).is_file() for end in _SUFFIXES)}
     records = SPLITS[split]
     if records is None:
@@ -152,6 +162,31 @@ def _records(folder: Path, split: str) -> tuple[str, ...]:
             "put the .hea, .dat and .atr of each there, or run `ectopy fetch mitdb`."
         )
     return records
+
+
+def _read(
+    folder: Path, split: str, records: tuple[str, ...]
+) -> Iterator[tuple[str, Recording, tuple[float, float] | None]]:
+    """Read records with their reference annotations, and the seconds to score if not those of EC57."""
+    if split not in _DATABASES:
+        for record in records:
+            yield record, read(folder / record), None
+        return
+    for labelled in DATABASES[split].read(folder):
+        if labelled.name in records:
+            yield labelled.name, *_reference(labelled)
+
+
+def _reference(labelled: LabelledRecording) -> tuple[Recording, tuple[float, float] | None]:
+    """Return a recording of a database with its beats as annotations, and the seconds to score if not those of EC57."""
+    recording, beats = labelled.recording, labelled.beats
+    if recording is None or beats is None:
+        raise DataError(f"record {labelled.name} has no signal or no labels of beats; run `ectopy fetch` again.")
+    if recording.annotations:
+        return recording, None
+    positions = np.rint(beats.times_s * recording.sampling_rate_hz).astype(np.int64)
+    marked = replace(recording, annotations=Annotations(positions, beats.symbols))
+    return marked, (beats.times_s[0] - MATCH_WINDOW_S, beats.times_s[-1] + MATCH_WINDOW_S)
 
 
 def _load(methods: Iterable[str]) -> tuple[dict[str, Find], dict[str, str]]:
@@ -181,13 +216,16 @@ def _run(find: Find, samples: Samples, method: str, record: str) -> tuple[float,
     return time.process_time() - started, positions
 
 
-def _compare(recording: Recording, positions: Positions, record: str) -> Comparison:
+def _compare(recording: Recording, positions: Positions, record: str, scored: tuple[float, float] | None) -> Comparison:
     if not recording.annotations:
         raise DataError(f"record {record} has no reference annotations; take it out of the folder.")
+    rate_hz, samples, start_s = recording.sampling_rate_hz, len(recording.signal), LEARNING_S
+    if scored is not None:
+        first, last = np.array(scored) * rate_hz
+        positions, start_s = positions[(positions >= first) & (positions <= last)], 0.0
     detections = Annotations(np.sort(positions), np.full(len(positions), "N"))
     try:
-        rate_hz, samples = recording.sampling_rate_hz, len(recording.signal)
-        return compare(recording.annotations, detections, sampling_rate_hz=rate_hz, samples=samples)
+        return compare(recording.annotations, detections, sampling_rate_hz=rate_hz, samples=samples, start_s=start_s)
     except DataError as error:
         raise DataError(f"record {record}: {error}") from error
 

@@ -71,7 +71,9 @@ def benchmark_ecg5000(
 @benchmark_app.command("heartbeats")
 def benchmark_heartbeats_command(
     data: MitdbFolder,
-    split: Annotated[str, typer.Option(help="ds1, ds2, or all in the folder that are not paced.")] = "all",
+    split: Annotated[
+        str, typer.Option(help="ds1, ds2, or all in the folder that are not paced; or another database: qtdb, ludb.")
+    ] = "all",
     methods: Annotated[
         str,
         typer.Option(
@@ -245,7 +247,7 @@ def benchmark_waves_command(
         typer.Option(
             "--left-out",
             help="Train anew without the people that are judged: patients (by thirds) or databases. "
-            "DIR then holds the folders qtdb and ludb.",
+            "DIR then holds the folders qtdb, ludb and cinc2017.",
             show_default=False,
         ),
     ] = None,

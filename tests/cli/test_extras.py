@@ -86,6 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
     (folder / "databases" / "cinc2017" / "REFERENCE.csv").write_text("A00001,N\n")
     (folder / "held.atr").write_bytes(bytes(2))
     (folder / "beats.parquet").write_bytes(b"PAR1")
+    (folder / "ecg.dcm").write_bytes(bytes(128) + b"DICM")
     (folder / "own.ectopy").write_bytes(bundle.read_bytes())
     return folder
 
@@ -117,6 +118,7 @@ BASE = {
     "inspect": (
         [["inspect", *SIGNAL], None],
         [["inspect", "held.hea"], None],
+        [["inspect", "ecg.dcm"], "formats"],
         [["inspect", "s3://bucket/day.edf"], "remote"],
         [["inspect", "https://127.0.0.1:9/day.edf"], "remote"],
     ),

@@ -690,3 +690,12 @@ def test_annotations_need_one_of_each() -> None:
         Annotations(positions, symbols, subtypes=np.array([1], np.int8))
     with pytest.raises(DataError, match="one note per position"):
         Annotations(positions, symbols, notes=("a",))
+
+
+@pytest.mark.parametrize("samples", [1, 511, 512, 513, 2000])
+def test_a_value_that_no_ecg_has_is_found_wherever_it_is(tmp_path: Path, samples: int) -> None:
+    for place in {0, samples // 2, samples - 1}:
+        signal = np.full((samples, 3), np.nan)
+        signal[place, 1] = -10_001
+        np.save(tmp_path / "rec.npy", signal)
+        assert "-10001 mV in the lead 'lead 2'" in refusal(tmp_path / "rec.npy", sampling_rate_hz=250, unit="mV")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from ectopy.beats import BEAT_SAMPLES
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.detector import Detector
 from ectopy.errors import OutputError
-from ectopy.recording import Recording
+from ectopy.recording import Patient, Recording
 from ectopy.report import ecg_paper, recording_report
 from ectopy.report import text_format as fmt
 from ectopy.report.ecg_paper import GAIN_MM_MV, LEFT_MM, SPEED_MM_S, Mark, Strip
@@ -486,3 +486,13 @@ def test_a_failure_leaves_the_page_that_was_there(tmp_path: Path, case: Case, mo
     assert_former_page_stays(
         monkeypatch, tmp_path, lambda path: recording_report(path, case.recording, case.analysis, case.events)
     )
+
+
+def test_patient_and_recorder_are_text(tmp_path: Path, case: Case):
+    person = Patient("<b>Ada</b>", "=1+1", "female", date(1953, 5, 8))
+    recording = replace(case.recording, patient=person, device="Holter <7>")
+    recording_report(tmp_path / "page.html", recording, case.analysis, case.events)
+    page = (tmp_path / "page.html").read_text()
+    assert "&lt;b&gt;Ada&lt;/b&gt;, =1+1, female, born 1953-05-08" in page
+    assert "Holter &lt;7&gt;" in page
+    assert "<b>Ada" not in page

@@ -91,6 +91,15 @@ def origin(recording: Recording) -> dict[str, Any]:
     }
 
 
+def described(recording: Recording) -> dict[str, str]:
+    """Return the patient and the recorder in words, as far as the file states them; empty = not stated."""
+    patient = recording.patient
+    born = f"born {patient.birth_date.isoformat()}" if patient.birth_date else ""
+    age = f"{patient.age_years:.0f} years" if patient.age_years is not None else ""
+    person = ", ".join(filter(None, (patient.name, patient.identifier, patient.sex, born, age)))
+    return {"Patient": person, "Recorder": recording.device}
+
+
 def inspect(recording: Recording, settings: FilterSettings | None = None) -> Inspection:
     """Filter a recording, assess its leads, and detect its heartbeats, as `ectopy.analysis.analyse` does.
 

@@ -151,19 +151,23 @@ class Prediction:
             self.weights[rows], self.locations[rows], self.scales[rows], self.usual[rows], self.enough[rows]
         )
 
-    def early(self, log_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how early intervals are: standard normal deviates, shape (n,); 0 where nothing is known."""
-        return self._deviates(log_s, 1.0)
+    def early(self, log_s: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
+        """Return how early intervals are, the first of them after history number `first`.
 
-    def late(self, log_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        Standard normal deviates, shape (n,); 0 where nothing is known.
+        """
+        return self._deviates(log_s, first, 1.0)
+
+    def late(self, log_s: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
         """Return how late intervals are; as `early`."""
-        return self._deviates(log_s, -1.0)
+        return self._deviates(log_s, first, -1.0)
 
-    def _deviates(self, log_s: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
-        standard = sign * (log_s[:, None] - self.locations) / self.scales
-        share = (self.weights * expit(standard)).sum(axis=1)
+    def _deviates(self, log_s: NDArray[np.float64], first: int, sign: float) -> NDArray[np.float64]:
+        rows = slice(first, first + len(log_s))
+        standard = sign * (log_s[:, None] - self.locations[rows]) / self.scales[rows]
+        share = (self.weights[rows] * expit(standard)).sum(axis=1)
         share = np.minimum(np.maximum(share, _RAREST), _COMMONEST)
-        deviates: NDArray[np.float64] = np.where(self.enough & np.isfinite(log_s), -ndtri(share), 0.0)
+        deviates: NDArray[np.float64] = np.where(self.enough[rows] & np.isfinite(log_s), -ndtri(share), 0.0)
         return deviates
 
 
@@ -290,8 +294,8 @@ def timing_step(
         block = log_s[rows]
         prediction = yield _windows(history.expected, block, is_known[rows] & ~surprising[rows])
         if is_pause_open:
-            pause[start - 1] = prediction[:1].late(next_log_s[start - 1 : start])[0]
-        of_block = prediction[:-1].early(block)
+            pause[start - 1] = prediction.late(next_log_s[start - 1 : start])[0]
+        of_block = prediction.early(block)
         wrong = np.flatnonzero((of_block > _SURPRISING) != surprising[rows])
         surprising[rows] = of_block > _SURPRISING
         # What comes after a wrong guess, or after a new rhythm was accepted, rests on another history.
@@ -303,7 +307,7 @@ def timing_step(
         # The pause after a beat is judged by the history with its own interval, unless that was surprising.
         is_pause_open = is_new_rhythm or len(wrong) > 0
         closed = count - is_pause_open
-        pause[start : start + closed] = prediction[1 : closed + 1].late(next_log_s[start : start + closed])
+        pause[start : start + closed] = prediction.late(next_log_s[start : start + closed], 1)
         start += count
     return history, Timing(early, pause)
 

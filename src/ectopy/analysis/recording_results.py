@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
 from ectopy.analysis.heart_rate_variability import variability_figures
+from ectopy.analysis.inspection import origin
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
@@ -45,6 +46,7 @@ def summary(
     return {
         "source": recording.source,
         "duration_s": round(recording.duration_s, 3),
+        **origin(recording),
         "leads": list(recording.leads),
         "notes": list(recording.notes),
         "readable_share": {

@@ -329,8 +329,10 @@ def combined_score(shape: NDArray[np.float64], p_wave: NDArray[np.float64], timi
     one that is not known changes nothing. A pause after the beat adds a little.
     """
     size = np.hypot(np.maximum(shape, 0.0), np.maximum(timing.early, 0.0))
-    unusual = np.clip(np.nan_to_num(p_wave), 0.0, _MOST_BY_P_WAVE)
-    score: NDArray[np.float64] = np.sqrt(size * (size + unusual)) + _BY_PAUSE * np.clip(timing.pause, 0.0, _MOST_PAUSE)
+    unusual = np.fmin(np.fmax(p_wave, 0.0), _MOST_BY_P_WAVE)
+    score: NDArray[np.float64] = np.sqrt(size * (size + unusual)) + _BY_PAUSE * np.minimum(
+        np.maximum(timing.pause, 0.0), _MOST_PAUSE
+    )
     return score
 
 

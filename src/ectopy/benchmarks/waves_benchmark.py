@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.wave_peers import Delineate, LeadMarks, ectopy, load_neurokit2
+from ectopy.datasets import cinc2017
 from ectopy.datasets.marked_recordings import P_PEAK, QRS_PEAK, READERS, MarkedRecording, database_of
 from ectopy.errors import SettingError
 from ectopy.presentation import finite_or_none, short_repr
 from ectopy.recording import Recording
 from ectopy.signal.wave_network import MARKS
-from ectopy.training.train_waves import WaveExamples, train_waves, wave_examples
+from ectopy.training.train_waves import WaveExamples, read_fibrillation, train_waves, wave_examples
 
 SCORED = {"p_on": "p_onset", "p_off": "p_end", "qrs_on": "qrs_onset", "qrs_off": "qrs_end", "t_off": "t_end"}
 """Names of the marks in the results, and in `MARKS`."""
@@ -136,7 +137,8 @@ def benchmark_left_out(folder: Path, left_out: str, progress: Progress = silent)
     Parameters
     ----------
     folder : Path
-        Holds the folders ``qtdb`` and ``ludb``.
+        Holds the folders ``qtdb`` and ``ludb``, and ``cinc2017``, whose recordings in atrial fibrillation teach that
+        there may be no P wave.
     left_out : {"patients", "databases"}
         A third of the patients of both databases, or one database.
     progress : callable
@@ -165,12 +167,14 @@ def benchmark_left_out(folder: Path, left_out: str, progress: Progress = silent)
             examples = wave_examples(marked)
             if examples is not None:
                 people.append((marked, examples))
+    fibrillation = read_fibrillation(folder / cinc2017.NAME)
     groups = [marked.database if left_out == "databases" else _third(marked.patient) for marked, _ in people]
     results = {database: WavesBenchmark(database, {"ectopy": {}}) for database in READERS}
     each_group = sorted(set(groups))
     for number, group in enumerate(each_group):
         progress(number, len(each_group), f"without {group}")
-        network = train_waves([part for (_, part), own in zip(people, groups, strict=True) if own != group])
+        remaining = [part for (_, part), own in zip(people, groups, strict=True) if own != group]
+        network = train_waves([*remaining, *fibrillation])
         for (marked, _), own in zip(people, groups, strict=True):
             if own == group:
                 part, start_s = _marked_part(marked)

@@ -115,12 +115,17 @@ def marks_of_beats(waves: Waves, rate_hz: float) -> NDArray[np.float64]:
     for wave in times_s[:, waves.kinds == "P"].T:
         beat = int(np.searchsorted(peaks, wave[1]))
         if beat < count and peaks[beat] - wave[1] < _FURTHEST_P_S:
-            marks[0, :, beat] = wave
+            _merge(marks[0, :, beat], wave)
     for wave in times_s[:, waves.kinds == "T"].T:
         beat = int(np.searchsorted(peaks, wave[1])) - 1
         if beat >= 0 and wave[1] - peaks[beat] < _FURTHEST_T_S:
-            marks[2, :, beat] = wave
+            _merge(marks[2, :, beat], wave)
     return marks.reshape(9, count)
+
+
+def _merge(marks: NDArray[np.float64], wave: NDArray[np.float64]) -> None:
+    """Set what is marked of a wave; one with two peaks has its onset at the first and its end at the second."""
+    marks[np.isfinite(wave)] = wave[np.isfinite(wave)]
 
 
 def _inner(count: int) -> NDArray[np.bool_]:

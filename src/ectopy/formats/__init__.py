@@ -196,7 +196,10 @@ def _check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
 
 def _reader(path: Path) -> Callable[[Path, Stated], Recording]:
     """The reader of a file that can be read at all."""
-    expected = "name a recording, as the table of formats lists them"
+    expected = (
+        "name a recording: a WFDB record (.hea), EDF, BDF, ISHNE, SCP-ECG, DICOM, XML of aECG, MUSE or Sierra, .csv, "
+        ".txt, .parquet or .npy"
+    )
     if path.name and not path.is_file() and find_header(path):
         return wfdb.read
     if path.is_dir():

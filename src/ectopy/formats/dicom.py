@@ -178,8 +178,6 @@ def _groups(path: Path, dataset: Any, partial: bool) -> tuple[list[_Group], list
     groups, notes = [], []
     for number, item in enumerate(dataset.WaveformSequence, start=1):
         label = str(item.get("MultiplexGroupLabel", ""))
-        if _MEDIAN.search(label):
-            continue
         count, samples = int(item.NumberOfWaveformChannels), int(item.NumberOfWaveformSamples)
         kind = _KINDS.get(str(item.WaveformSampleInterpretation))
         if kind is None or int(item.WaveformBitsAllocated) != 8 * int(kind[1]):
@@ -201,6 +199,8 @@ def _groups(path: Path, dataset: Any, partial: bool) -> tuple[list[_Group], list
                     "(--partial on the command line)."
                 )
             notes.append(f"{path.name} {lacking}; the rest is missing.")
+        if _MEDIAN.search(label):
+            continue
         stored = np.frombuffer(content[: whole * width], f"{'<' if little else '>'}{kind}").reshape(whole, count)
         begins_s = float(item.get("MultiplexGroupTimeOffset", None) or 0) / 1000
         channels = list(item.ChannelDefinitionSequence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.recording import Recording
@@ -15,6 +16,7 @@ MIN_STEP_MILLIVOLT, MAX_STEP_MILLIVOLT = 1e-15, 100.0
 """Bounds of one step of the converter: no amplifier is finer, and no ECG is left of what is coarser."""
 MAX_GAP_VALUES = 2**24
 """Values, samples times leads, that gaps may always have: nine hours of two leads at 250 Hz."""
+_ROWS_AT_ONCE = 512
 MAX_GAP_SHARE = 16
 """Longest gaps of a recording, relative to its samples."""
 
@@ -23,8 +25,7 @@ def check_values(path: Path, recording: Recording) -> None:
     """Raise DataError where a lead has a value that no ECG has."""
     if not recording.signal.size:
         return
-    lowest = np.fmin.reduce(recording.signal, axis=0)
-    highest = np.fmax.reduce(recording.signal, axis=0)
+    lowest, highest = (_extremes(extreme, recording.signal) for extreme in (np.fmin, np.fmax))
     for lead, low, high in zip(recording.leads, lowest, highest, strict=True):
         extreme = high if high > -low else low
         if abs(extreme) > MAX_MILLIVOLT:
@@ -32,6 +33,17 @@ def check_values(path: Path, recording: Recording) -> None:
                 f"{path} has {extreme:g} mV in the lead {lead!r}, which no ECG has; "
                 "is its unit really what is stated, and its gain right?"
             )
+
+
+def _extremes(extreme: np.ufunc, signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The lowest or the highest value of each lead; of many rows beside each other at once, which is faster."""
+    rows = len(signal) // _ROWS_AT_ONCE
+    wide = signal[: rows * _ROWS_AT_ONCE].reshape(rows, _ROWS_AT_ONCE * signal.shape[1])
+    rest = signal[rows * _ROWS_AT_ONCE :]
+    if rows:
+        rest = np.concatenate([rest, extreme.reduce(wide, axis=0).reshape(_ROWS_AT_ONCE, -1)])
+    result: NDArray[np.float32] = extreme.reduce(rest, axis=0)
+    return result
 
 
 def check_step(path: Path, lead: str, step_mv: float) -> None:

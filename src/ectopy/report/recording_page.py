@@ -12,6 +12,7 @@ import numpy as np
 from ectopy import __version__
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import find_families
+from ectopy.analysis.inspection import described
 from ectopy.analysis.patient_template import align
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event, by_severity
@@ -161,6 +162,7 @@ def recording_report(
 def _facts(recording: Recording, filters: FilterSettings) -> list[tuple[str, str]]:
     return [
         ("Source", recording.source or "not stated"),
+        *((title, text) for title, text in described(recording).items() if text),
         ("Start", f"{recording.start:%Y-%m-%d %H:%M:%S}" if recording.start else "not stated"),
         ("Length", f"{fmt.elapsed(recording.duration_s)} (hours:minutes:seconds)"),
         ("Leads", ", ".join(map(fmt.lead, recording.leads))),

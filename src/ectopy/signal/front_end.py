@@ -19,7 +19,7 @@ from ectopy.signal.heartbeats import LeadAmplitude, QrsStrength, QrsStrengthStat
 from ectopy.signal.quality import LEAST_MOVEMENT_MV, QualityState, quality_end, quality_step
 from ectopy.signal.state_batching import parted, stacked, structure
 
-_MOST_AT_ONCE = 32
+_MOST_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)

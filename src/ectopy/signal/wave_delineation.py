@@ -34,8 +34,8 @@ _SIMILAR, _NEIGHBOURS = 0.9, 4
 _LEAST_AMPLITUDE_MV = 1e-6
 _SMALL = 0.1
 _AROUND = np.arange(-6, 7)
-_OTHER_LEADS = 0.15
-_ABSENT = 0.6
+_OTHER_LEADS = 0.3
+_ABSENT = 0.92
 _AT_ONCE = 32  # small arrays stay in the cache
 
 

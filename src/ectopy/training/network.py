@@ -145,7 +145,8 @@ def train_network(
             keras.optimizers.schedules.CosineDecay(settings.learning_rate, epochs * steps, alpha=0.01)
         ),
         loss=_already_a_loss,
-        jit_compile=True,
+        # To compile takes seconds, longer than so few steps take without.
+        jit_compile=settings.max_steps > _CHECK_EVERY,
         steps_per_execution=steps,
     )
     trainer.optimizer.build(trainer.trainable_variables)

@@ -1,19 +1,22 @@
 """Train the network that delineates waves, on marks of cardiologists in the QT Database and in LUDB.
 
-Few people were marked, so that each beat is changed at random before each step: time is stretched between the waves, P
-waves are taken away, noise and a wandering baseline are added, and the lead is inverted. Both databases count alike.
+That there may be no P wave, it learns from recordings in atrial fibrillation of the Challenge 2017, too. Few people
+were marked, so that each beat is changed at random before each step: time is stretched between the waves, P waves are
+taken away, noise and a wandering baseline are added, and the lead is inverted. Both databases count alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.arguments import StepProgress
+from ectopy.datasets import cinc2017
 from ectopy.datasets.marked_recordings import P_PEAK, QRS_PEAK, T_PEAK, MarkedRecording
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.presentation import short_repr
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     import tensorflow
 
 _NEAR_S = 0.15
+_FIBRILLATION = "A"
 _EDGE = 2.0  # marks nearer to the ends of a window, in samples, are not learned
 _REMOVED = -1.0e4
 
@@ -127,6 +131,13 @@ def fibrillation_examples(recording: Recording) -> WaveExamples | None:
     is_known = np.zeros(marks.shape, np.bool_)
     is_known[:, P_PEAK - 1 : P_PEAK + 2] = True
     return WaveExamples(beats, means, marks, is_known)
+
+
+def read_fibrillation(folder: Path) -> list[WaveExamples]:
+    """Read the recordings of the Challenge 2017 that are in atrial fibrillation; see `fibrillation_examples`."""
+    recordings = (each.recording for each in cinc2017.read_cinc2017(folder) if each.label == _FIBRILLATION)
+    examples = (fibrillation_examples(recording) for recording in recordings if recording is not None)
+    return [example for example in examples if example is not None]
 
 
 def train_waves(people: Sequence[WaveExamples], seed: int = 0, progress: StepProgress | None = None) -> WaveNetwork:

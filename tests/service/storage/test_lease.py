@@ -178,6 +178,6 @@ def test_a_service_whose_lease_was_taken_says_so_and_ends(tmp_path: Path):
         store = Store.open(f"sqlite:///{tmp_path}/ectopy.db")
         with store.database.writing() as connection:
             connection.execute(sa.update(tables.leases).values(token="another", holder="process 7 on ward-2"))
-        assert process.wait(60) == 2
+        assert process.wait(PATIENCE_S) == 2
         store.close()
     assert "process 7 on ward-2 has it" in (tmp_path / "log").read_text()

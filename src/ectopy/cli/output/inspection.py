@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from ectopy.analysis.inspection import Inspection
+from ectopy.analysis.inspection import Inspection, described
 from ectopy.cli.output.rich_tables import numbers_table, pairs_table
 from ectopy.errors import printable
 from ectopy.formats.annotation_codes import NOTE
@@ -62,11 +62,8 @@ def inspection_tables(inspection: Inspection) -> Iterator[Table]:
 
 def _origin_rows(recording: Recording) -> dict[str, str]:
     """The patient and the recorder, and the marks of the diary, as far as the file states them."""
-    patient = recording.patient
-    born = f"born {patient.birth_date.isoformat()}" if patient.birth_date else ""
-    age = f"{patient.age_years:.0f} years" if patient.age_years is not None else ""
-    described = ", ".join(filter(None, (patient.name, patient.identifier, patient.sex, born, age)))
-    rows = {"patient": described, "device": recording.device, "diary": "\n".join(_diary(recording))}
+    rows = {title.lower(): text for title, text in described(recording).items()}
+    rows["diary"] = "\n".join(_diary(recording))
     return {title: text for title, text in rows.items() if text}
 
 

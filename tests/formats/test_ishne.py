@@ -36,7 +36,7 @@ def test_the_blocks_of_a_file(tmp_path: Path):
     assert recording.start == datetime(2009, 11, 2, 7, 30, 15)
     assert recording.patient == Patient("Ada Byron", "P-17", "female", date(1953, 5, 8))
     assert recording.device == "digital Recorder X"
-    assert recording.notes == ()
+    assert recording.notes == ("The file remarks: diary of the day",)
 
 
 @given(st.integers(1, 12), st.integers(1, 40), st.sampled_from([1, 128, 1000, 40000]), st.randoms())

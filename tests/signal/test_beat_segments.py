@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.signal import filter_twice, find_heartbeats
-from ectopy.signal.beat_segments import BeatSegments, CutState, cut_beats, cut_end, cut_step
+from ectopy.signal.beat_segments import BeatSegments, CutState, cut_beats, cut_end, cut_step, finite_median
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from support.heartbeat_stream import HeartbeatStream
 
@@ -55,3 +55,12 @@ def test_what_cutting_remembers_does_not_grow():
         state, _ = cut_step(state, early, filtered, hearts.step(early) / (filtered.rate_hz / 2))
         sizes.append(state.latest.signal.size + state.told.samples.size + state.told.times_s.size)
     assert max(sizes) < 2 * sizes[5]
+
+
+@given(st.lists(st.lists(st.one_of(st.just(np.nan), st.floats(-5, 5)), min_size=7, max_size=7), min_size=1, max_size=9))
+@settings(max_examples=30)
+def test_the_median_of_finite_values_is_that_without_the_others(rows: list[list[float]]):
+    values = np.array(rows)
+    expected = [np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else np.nan for row in values]
+    np.testing.assert_array_equal(finite_median(values), expected)
+    np.testing.assert_array_equal(finite_median(values.T, axis=0), expected)

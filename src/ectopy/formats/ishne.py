@@ -143,6 +143,8 @@ def _read_header(path: Path) -> _Header:
         notes.append(f"The header of {path.name} does not match its checksum: what it says may be wrong.")
     if start is None:
         notes.append(f"{path.name} does not say when it was recorded.")
+    if remark := fact(checked[variable_at - _CHECKED_FROM :] if variable_bytes > 0 else ""):
+        notes.append(f"The file remarks: {remark}")
     if pacemaker in _PACEMAKERS:
         notes.append(f"The patient has a pacemaker, {_PACEMAKERS[pacemaker]}.")
     notes += [

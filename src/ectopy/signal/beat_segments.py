@@ -108,11 +108,10 @@ def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
 def finite_median(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     """Return the median of the finite values along an axis; NaN where there are none."""
     ordered = np.sort(np.moveaxis(values, axis, -1), axis=-1)
-    count = np.isfinite(ordered).sum(axis=-1, keepdims=True)
-    middle = [
-        np.take_along_axis(ordered, place, axis=-1)[..., 0] for place in (np.maximum(count - 1, 0) // 2, count // 2)
-    ]
-    return (middle[0] + middle[1]) / 2
+    rows = ordered.reshape(-1, ordered.shape[-1])
+    count, row = np.isfinite(rows).sum(axis=1), np.arange(len(rows))
+    median: NDArray[np.float64] = (rows[row, np.maximum(count - 1, 0) // 2] + rows[row, count // 2]) / 2
+    return median.reshape(ordered.shape[:-1])
 
 
 def no_beats(leads: int) -> BeatSegments:

@@ -16,7 +16,7 @@ from support.muse_files import COUNTS, LEADS, lead, muse, waveform
 from support.refusals import refusal
 
 
-@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16", "ISO-8859-1"])
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16", "ISO-8859-1", "GB18030", "Shift_JIS"])
 def test_a_document(tmp_path: Path, encoding: str):
     median = waveform(lead("I", COUNTS[:60, 0]), "Median")
     doctype = '<!DOCTYPE RestingECG SYSTEM "restecg.dtd">\n'

@@ -142,6 +142,9 @@ def _supraventricular(analysis: Analysis, limits: RhythmLimits, supraventricular
 def _run(analysis: Analysis, kind: RhythmKind, first: int, last: int) -> Event:
     rate_bpm = _rate_bpm(analysis, first + 1, last)
     text = f"{last - first + 1} beats in a row at {rate_bpm:.0f} per minute"
+    coupling_s = float(analysis.intervals_s[first])
+    if np.isfinite(coupling_s):
+        text += f", {coupling_s:.2f} s after the beat before"
     return _event(analysis, kind, first, last, text, rate_bpm)
 
 

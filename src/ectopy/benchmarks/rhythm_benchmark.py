@@ -30,9 +30,9 @@ from ectopy.analysis.atrial_fibrillation import (
 )
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.stretches import stretches
-from ectopy.analysis.verdicts import Hint
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.logistic_fit import fit_logistic
+from ectopy.benchmarks.short_recordings import NOISY, class_of, fit_classes, measure_short
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.cinc2017 import CLASSES, REFERENCE_FILE, read_cinc2017, read_classes
 from ectopy.datasets.labelled_recording import LabelledRecording
@@ -49,9 +49,6 @@ FOLDS = 7
 """Groups of patients that are left out, one after the other, where the weights are fitted."""
 
 _FIBRILLATION, _FLUTTER = "AFIB", "AFL"
-_LEAST_BEATS, _LEAST_KNOWN = 8, 0.4
-_MOST_ECTOPIC = 2
-_LOW_BPM, _HIGH_BPM = 50.0, 100.0
 _EVERY = 29  # beats of the fit: neighbours are alike
 _BREATHING = 0.05  # simulated beats, as a share of the others
 _BREATHING_SHARES = (0.03, 0.06, 0.09, 0.12)  # standard deviation over the interval
@@ -167,42 +164,45 @@ def benchmark_rhythm(folder: Path, progress: Progress = silent) -> dict[str, Any
 
 
 def _classes(folder: Path, progress: Progress) -> dict[str, Any]:
-    """F1 of each class of the Challenge 2017, and what was taken for what."""
+    """F1 of each class of the Challenge 2017, with the weights in use and with weights fitted without the recording."""
     detector = load_ambulatory()
-    labels = read_classes(folder)
-    confusion = {label: dict.fromkeys(CLASSES, 0) for label in CLASSES}
+    total = len(read_classes(folder))
+    measures: list[NDArray[np.float64] | None] = []
+    labels: list[str] = []
     for number, labelled in enumerate(read_cinc2017(folder)):
-        progress(number, len(labels), labelled.name)
+        progress(number, total, labelled.name)
         assert labelled.recording is not None
         assert labelled.label is not None
-        confusion[labelled.label][class_of(labelled.recording, detector)] += 1
-    f1 = {}
-    for name in CLASSES:
-        labelled_so, classed_so = sum(confusion[name].values()), sum(row[name] for row in confusion.values())
-        f1[name] = ratio(2 * confusion[name][name], labelled_so + classed_so)
-    return {"f1": f1, "confusion": confusion}
+        measures.append(_measured(labelled.recording, detector))
+        labels.append(labelled.label)
+    figures = _confusion(labels, [class_of(each) for each in measures])
+    rows = [number for number, each in enumerate(measures) if each is not None]
+    if len({labels[number] for number in rows}) < len(CLASSES):
+        return figures
+    values = np.array([measures[number] for number in rows])
+    names = np.array([labels[number] for number in rows])
+    left_out = [NOISY] * len(labels)
+    for fold in range(FOLDS):
+        weights = fit_classes(values[np.arange(len(rows)) % FOLDS != fold], names[np.arange(len(rows)) % FOLDS != fold])
+        for number in rows[fold::FOLDS]:
+            left_out[number] = class_of(measures[number], weights)
+    fit = {"recordings_left_out": _confusion(labels, left_out), "weights": fit_classes(values, names)}
+    return figures | {"fit": fit}
 
 
-def class_of(recording: Recording, detector: Detector) -> str:
-    """Return the class of a short recording, one of `CLASSES`.
-
-    ``~`` where less than two fifths of its intervals are known, or it has fewer than eight beats; ``A`` with an episode
-    of atrial fibrillation; ``O`` with more than two ectopic beats, or a median rate below 50 or above 100 per minute;
-    else ``N``.
-    """
+def _measured(recording: Recording, detector: Detector) -> NDArray[np.float64] | None:
     try:
-        analysis = analyse(recording, detector)
+        return measure_short(analyse(recording, detector))
     except DataError:
-        return "~"
-    intervals_s = analysis.intervals_s
-    is_known = np.isfinite(intervals_s)
-    if len(analysis) < _LEAST_BEATS or is_known.mean() < _LEAST_KNOWN:
-        return "~"
-    if find_fibrillation(analysis.beats.times_s, intervals_s, analysis.ectopic):
-        return "A"
-    rate_bpm = 60.0 / float(np.median(intervals_s[is_known]))
-    ectopic = int(np.isin(analysis.hint, [Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR]).sum())
-    return "N" if ectopic <= _MOST_ECTOPIC and _LOW_BPM <= rate_bpm <= _HIGH_BPM else "O"
+        return None
+
+
+def _confusion(labels: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+    confusion = {label: dict.fromkeys(CLASSES, 0) for label in CLASSES}
+    for label, name in zip(labels, classes, strict=True):
+        confusion[label][name] += 1
+    f1 = {name: ratio(2 * confusion[name][name], labels.count(name) + list(classes).count(name)) for name in CLASSES}
+    return {"f1": f1, "confusion": confusion}
 
 
 def _own_beats(folder: Path, names: Sequence[str], progress: Progress) -> Iterator[RhythmRecord]:

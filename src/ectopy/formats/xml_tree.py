@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ MAX_ELEMENTS = 1_000_000
 MAX_DEPTH = 100
 
 _PIECE_BYTES = 2**20
+_DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+_EAST_ASIAN = frozenset(("gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"))
+"""Encodings of several bytes that expat does not know."""
 
 
 class _RootError(Exception):
@@ -38,11 +42,12 @@ def root_name(head: bytes) -> str:
         names.append(_local(name))
         raise _RootError
 
-    parser = expat.ParserCreate()
+    decoder = _decoder(head)
+    parser = expat.ParserCreate("utf-8" if decoder else None)
     parser.StartElementHandler = begin
     parser.EntityDeclHandler = _refuse_entity
     try:
-        parser.Parse(head, False)
+        parser.Parse(decoder.decode(head).encode() if decoder else head, False)
     except _RootError:
         return names[0]
     except DataError:
@@ -69,11 +74,13 @@ def read_xml(path: Path, partial: bool = False) -> tuple[Element, list[str]]:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise DataError(f"{path} has {size:,} bytes of XML; expected up to {MAX_BYTES:,}.")
-    reader = _Reader()
+    with path.open("rb") as stream:
+        decoder = _decoder(stream.read(_PIECE_BYTES))
+    reader = _Reader("utf-8" if decoder else None)
     try:
         with path.open("rb") as stream:
             while content := stream.read(_PIECE_BYTES):
-                reader.parser.Parse(content, False)
+                reader.parser.Parse(decoder.decode(content).encode() if decoder else content, False)
         reader.parser.Parse(b"", True)
     except DataError as error:
         raise DataError(f"{path} {error}") from error
@@ -92,11 +99,11 @@ def read_xml(path: Path, partial: bool = False) -> tuple[Element, list[str]]:
 class _Reader:
     """A parser whose handlers build a tree and count."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str | None) -> None:
         self.elements = 0
         self._tree = TreeBuilder()
         self._open: list[str] = []
-        parser = self.parser = expat.ParserCreate()
+        parser = self.parser = expat.ParserCreate(encoding)
         parser.buffer_text = True
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end
@@ -120,6 +127,13 @@ class _Reader:
 
     def _end(self, name: str) -> None:
         self._tree.end(self._open.pop())
+
+
+def _decoder(head: bytes) -> codecs.IncrementalDecoder | None:
+    """What decodes a document in an encoding of East Asia, as its first line declares it; None for all others."""
+    match = _DECLARED.match(head)
+    name = match[1].decode().lower() if match else ""
+    return codecs.getincrementaldecoder(name)() if name in _EAST_ASIAN else None
 
 
 def _refuse_entity(*_: Any) -> None:

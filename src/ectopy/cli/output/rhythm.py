@@ -36,7 +36,11 @@ def renderables(figures: Mapping[str, Any]) -> Iterator[Table | str]:
 
 def _classes(figures: Mapping[str, Any]) -> Iterator[Table]:
     """F1 by class, and how often each label got each class."""
-    table = numbers_table("Challenge 2017", "label", "F1", *(f"as {name}" for name in figures["f1"]))
-    for name, f1 in figures["f1"].items():
-        table.add_row(name, decimals(f1, 3), *(str(count) for count in figures["confusion"][name].values()))
-    yield table
+    parts = {"Challenge 2017": figures}
+    if "fit" in figures:
+        parts["With weights fitted without the recording"] = figures["fit"]["recordings_left_out"]
+    for title, part in parts.items():
+        table = numbers_table(title, "label", "F1", *(f"as {name}" for name in part["f1"]))
+        for name, f1 in part["f1"].items():
+            table.add_row(name, decimals(f1, 3), *(str(count) for count in part["confusion"][name].values()))
+        yield table

@@ -74,7 +74,7 @@ def figures(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         # Each database costs a training; the long test holds out all three.
         patch.setattr(strangers_benchmark, "HELD_OUT", ("mitdb", "cinc2017"))
-        return benchmark_strangers([folder], 1, TrainingSettings("dense", members=2, max_steps=50))
+        return benchmark_strangers([folder], 1, TrainingSettings("dense", members=2, max_steps=60))
 
 
 def test_nobody_is_judged_by_a_detector_that_learned_from_them(figures: dict[str, Any]):

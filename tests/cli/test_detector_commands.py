@@ -27,7 +27,7 @@ from support.labelled_beats import Parts
 from support.wfdb_records import write_record
 
 # The smallest training after which abnormal beats score clearly above normal ones.
-QUICK = ("--architecture", "dense", "--members", 2, "--max-steps", 50)
+QUICK = ("--architecture", "dense", "--members", 2, "--max-steps", 60)
 
 
 @pytest.fixture

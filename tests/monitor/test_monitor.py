@@ -454,7 +454,7 @@ def test_who_is_discharged_raises_nothing_until_admitted_again(monitor: Monitor)
     assert (events[-1].subject, events[-1].text) == ("discharged", "Ada discharged the patient.")
     discharged = decode(MonitorState, encode(state))
     assert discharged.discharged
-    assert len(encode(discharged)) < 30_000 < 60_000 < len(encode(before))
+    assert len(encode(discharged)) < 35_000 < 60_000 < len(encode(before))
 
     failed = ServiceReport(3000.0, ConditionReading("storage failed", True, "The disk is full."))
     assert monitor.step(discharged, Tick(4000.0)) == (discharged, ())

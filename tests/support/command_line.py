@@ -11,7 +11,7 @@ from ectopy import cli
 
 DATA_SETS = ("ecg5000", "mitdb", "cinc2015", "vfdb", "qtdb", "ludb", "cinc2017", "ltafdb")
 """What `ectopy fetch` knows."""
-BENCHMARKS_OF_RECORDS = ("heartbeats", "mitdb", "alarms", "icu", "ventricular", "fibrillation", "rhythm")
+BENCHMARKS_OF_RECORDS = ("heartbeats", "mitdb", "alarms", "icu", "ventricular", "fibrillation", "rhythm", "waves")
 """Of `ectopy benchmark`, what reads the records in a folder."""
 
 

@@ -59,9 +59,9 @@ class _Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """Beats of one hint and shape: `shown` names them, `text` says how many and when, one drawing for each lead."""
+    """Beats of one hint and shape: `title` names them, `text` says how many and when, one drawing for each lead."""
 
-    shown: str
+    title: str
     verdict: str
     text: str
     drawings: tuple[str, ...]

@@ -416,12 +416,12 @@ def _measure_recorded(state: QualityState, edges: NDArray[np.int64], sampling_ra
     measured = np.empty((9, len(samples), len(starts)))
     measured[0] = sizes
     if valid.all():
-        measured[1], known, both = sizes, samples, (samples, -samples)
+        measured[1], finite, both = sizes, samples, (samples, -samples)
     else:
         measured[1] = np.add.reduceat(valid, starts, axis=1, dtype=np.float64)
-        known = np.where(valid, samples, 0.0)
+        finite = np.where(valid, samples, 0.0)
         both = np.where(valid, samples, -np.inf), np.where(valid, -samples, -np.inf)
-    measured[2] = np.add.reduceat(known, starts, axis=1)
+    measured[2] = np.add.reduceat(finite, starts, axis=1)
     for inverted, signal in enumerate(both):
         highest = np.maximum.reduceat(signal, starts, axis=1)
         measured[3 + inverted] = highest

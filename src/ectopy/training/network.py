@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 _CHECK_EVERY = 50
+_LEAST_COMPILED = 150
 _VALIDATION_BATCH = 4096
 
 
@@ -145,8 +146,8 @@ def train_network(
             keras.optimizers.schedules.CosineDecay(settings.learning_rate, epochs * steps, alpha=0.01)
         ),
         loss=_already_a_loss,
-        # To compile takes seconds, longer than so few steps take without.
-        jit_compile=settings.max_steps > _CHECK_EVERY,
+        # To compile takes seconds, longer than few steps take without.
+        jit_compile=settings.max_steps >= _LEAST_COMPILED,
         steps_per_execution=steps,
     )
     trainer.optimizer.build(trainer.trainable_variables)

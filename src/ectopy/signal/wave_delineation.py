@@ -35,7 +35,9 @@ _LEAST_AMPLITUDE_MV = 1e-6
 _SMALL = 0.1
 _AROUND = np.arange(-6, 7)
 _OTHER_LEADS = 0.3
-_ABSENT = 0.92
+_ABSENT = 0.88
+_LATER = 0.18 * np.array([[0.0, 0.0, -1.4, 0.0, 0.0, 1.5, 0.0, 0.0, 1.3]]).T
+"""Milliseconds at 180 Hz by which marks are moved, to the middle between the conventions of the two databases."""
 _AT_ONCE = 32  # small arrays stay in the cache
 
 
@@ -190,6 +192,7 @@ def _positions(likely: NDArray[np.float32]) -> NDArray[np.float64]:
     around = np.clip(present.argmax(axis=1)[:, None] + _AROUND[:, None], 0, POSITIONS - 1)
     weights = np.take_along_axis(present, around, axis=1)
     marks: NDArray[np.float64] = STRIDE * ((weights * around).sum(axis=1) / weights.sum(axis=1)).T.astype(np.float64)
+    marks += _LATER
     for wave, peak in ((_P, _P_PEAK), (_T, _T_PEAK)):
         marks[wave, probability[:, -1, peak] > _ABSENT] = np.nan
     for wave in (_P, _QRS_MARKS, _T):

@@ -44,6 +44,7 @@ INPUTS = {
 OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
     "reference_ext", "test_ext", "label_map", "patient", "why", "user", "host", "url", "key", "patients",
+    "left_out",
 }  # fmt: skip
 ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge"}
 """Commands without an output."""

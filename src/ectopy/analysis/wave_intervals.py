@@ -96,7 +96,7 @@ class WaveMeasurements:
 
 @checked
 def measure_waves(recording: Recording, analysis: Analysis, filters: FilterSettings | None = None) -> WaveMeasurements:
-    """Measure the waves of the beats of a recording that has been analysed; about 10 s for a day of one lead.
+    """Measure the waves of the beats of a recording that has been analysed; about 13 s for a day of one lead.
 
     Parameters
     ----------

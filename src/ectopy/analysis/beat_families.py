@@ -1,8 +1,8 @@
 """Group the beats of a recording into families of one hint and one shape, so that a person looks at many at once.
 
 Within each hint, beats are compared by the correlation of their QRS complexes, shifted to where they fit best. The beat
-with the most similar ones leads the first family, of those that are left the next. Then every beat joins the family
-whose leaders' mean it resembles most.
+with the most similar ones starts the first family, which is these; those that are left give the next in the same way.
+Then every beat joins the family whose mean it resembles most.
 """
 
 from __future__ import annotations

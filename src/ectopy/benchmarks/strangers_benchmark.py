@@ -1,6 +1,6 @@
 """How well people are judged whose whole database the detector has never seen, for each database in turn.
 
-The detector with all its networks and the supervised peer are trained anew for each database and seed, on all other
+The detector with all its networks and the supervised peer are trained again for each database and seed, on all other
 databases, without the patients of the one held out: the QT Database has excerpts of patients of the MIT-BIH Arrhythmia
 Database. Recordings with labels of beats are scored as `ectopy.benchmarks.mitdb_benchmark` does. Those of the Challenge
 2017, which have one class each, are ranked by the share of their beats that is flagged, all beats of the thirty

@@ -246,7 +246,7 @@ def benchmark_waves_command(
         str | None,
         typer.Option(
             "--left-out",
-            help="Train anew without the people that are judged: patients (by thirds) or databases. "
+            help="Train again without the people that are judged: patients (by thirds) or databases. "
             "DIR then holds the folders qtdb, ludb and cinc2017.",
             show_default=False,
         ),

@@ -101,7 +101,7 @@ class Client:
         return patients
 
     def admit(self, patient: str, name: str | None = None) -> dict[str, Any]:
-        """Begin to watch a patient, anew one who was discharged, or give another name; None = it stays as it is."""
+        """Begin to watch a patient, also one who was discharged, or give another name; None = it stays as it is."""
         return self._call_for_object("POST", "/api/patients", json={"patient": patient, "name": name})
 
     def discharge(self, patient: str, comment: str = "") -> dict[str, Any]:

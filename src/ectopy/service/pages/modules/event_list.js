@@ -17,10 +17,10 @@ export class EventList {
     viewer.addEventListener("move", () => this.#link());
   }
 
-  /** Show events {kind, title, start_s, end_s, text}, the most serious first. */
+  /** Show events {kind, start_s, end_s, text, rank} by their rank. */
   show(events) {
-    this.events = events;
-    const counts = Map.groupBy(events, ({ kind }) => kind);
+    this.events = events.toSorted((one, other) => one.rank - other.rank);
+    const counts = Map.groupBy(this.events, ({ kind }) => kind);
     const chosen = this.kinds.value;
     this.kinds.replaceChildren(
       element("option", { value: ALL }, `All events (${events.length})`),
@@ -45,10 +45,10 @@ export class EventList {
     this.#link();
   }
 
-  #content({ title, start_s: start, end_s: end, text }) {
+  #content({ kind, start_s: start, end_s: end, text }) {
     const length = end - start >= 1 ? duration(end - start) : "";
     return [
-      element("span", { class: "between" }, element("strong", {}, title), element("span", {}, this.viewer.clock.moment(start))),
+      element("span", { class: "between" }, element("strong", {}, capitalise(kind)), element("span", {}, this.viewer.clock.moment(start))),
       element("span", { class: "between muted" }, element("span", {}, capitalise(text)), element("span", {}, length)),
     ];
   }

@@ -1,7 +1,7 @@
 // Drawing of a stretch of a recording: its leads on ECG paper, its pulse waves, its beats, events and times.
 
 import { stroke } from "./canvas.js";
-import { beatKind } from "./format.js";
+import { beatKind, capitalise } from "./format.js";
 import { lanes, twelve } from "./lead_layout.js";
 import { drawBeat, drawPaper, drawTrace, GAIN_MM_MV, label, labelWave, MM, SPEED_MM_S, waveHeight } from "./paper.js";
 import { colour } from "./theme.js";
@@ -85,7 +85,7 @@ export function drawStretch(context, plot, signal, clock) {
 
 /** A bar with a title above the stretch for each event in it. */
 export function drawEvents(context, plot, events) {
-  for (const { start_s: from, end_s: to, title } of events) {
+  for (const { start_s: from, end_s: to, kind } of events) {
     const left = Math.max(plot.x(from), LEFT);
     const right = Math.min(plot.x(to), plot.width);
     if (right <= LEFT || left >= plot.width) continue;
@@ -94,7 +94,7 @@ export function drawEvents(context, plot, events) {
     context.fillRect(left, EVENT_TOP, Math.max(right - left, 3), EVENT_HEIGHT);
     context.globalAlpha = 1;
     context.fillRect(left, EVENT_TOP + EVENT_HEIGHT, Math.max(right - left, 3), 2);
-    label(context, title, left + 4, EVENT_TOP + 11, colour("ink"), SMALL, "left");
+    label(context, capitalise(kind), left + 4, EVENT_TOP + 11, colour("ink"), SMALL, "left");
   }
 }
 

@@ -1,9 +1,9 @@
 // The workbench of a recording: trace, full disclosure and lists, which follow each other.
 
+import { get } from "./api.js";
 import { Disclosure } from "./disclosure.js";
 import { query, setText } from "./dom.js";
 import { EventList } from "./event_list.js";
-import { capitalise } from "./format.js";
 import { RecordingClock } from "./recording_clock.js";
 import { Tabs } from "./tabs.js";
 import { connectControls } from "./view_controls.js";
@@ -19,8 +19,8 @@ export async function openWorkbench(path, summary) {
   const disclosure = new Disclosure(viewer);
   const events = new EventList(viewer);
   const tabs = new Tabs(query("[role=tablist]"));
-  const list = summary.event_list.map((event) => ({ ...event, title: capitalise(event.kind) }));
   disclosure.showLeads(summary.leads);
+  const { events: list } = await get(`${path}/events`);
   disclosure.showEvents(list);
   events.show(list);
   connectKeys(viewer, disclosure, events, tabs);

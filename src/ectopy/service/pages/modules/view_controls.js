@@ -19,6 +19,7 @@ const KEYS = {
   Home: "all",
   b: "beat",
   B: "beat",
+  Escape: "unmark",
   c: "calipers",
   C: "calipers",
 };

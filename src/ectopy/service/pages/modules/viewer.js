@@ -33,7 +33,7 @@ export class Viewer extends EventTarget {
     this.selection = null; // [from, to] in seconds
     this.isStale = false;
     this.view = query("#view");
-    this.overview = new Chart(query("#overview"), { time: (seconds) => clock.minute(seconds) });
+    this.overview = new Chart(query("#overview"), { time: (seconds) => clock.minute(seconds), first: -clock.first });
     this.calipers = new Calipers(this);
     const paint = fitted(query("#signal"), (context, width, height) => this.#draw(context, width, height));
     this.redraw = () => {
@@ -146,7 +146,7 @@ export class Viewer extends EventTarget {
     const abnormal = beats.filter(({ verdict }) => verdict === "ABNORMAL").length;
     const highest = Math.max(...beats.map(({ score: value }) => value ?? -Infinity));
     const most = Number.isFinite(highest) ? `, highest score ${score(highest)}` : "";
-    const place = `${clock.moment(start, 1)} to ${clock.moment(end, 1)} of ${clock.lengthText}`;
+    const place = `${clock.moment(start, 1)} to ${clock.text(end, 1)} of ${clock.lengthText}`;
     const counts = isComplete ? ` · ${countText(beats.length, "beat")}, ${abnormal} abnormal${most}` : "";
     setText(query("#where"), `${place}${counts}${this.#paperText()}`);
   }
@@ -190,6 +190,13 @@ export class Viewer extends EventTarget {
     if (beat.time_s > this.end - margin || beat.time_s < this.start + margin) this.go(beat.time_s - this.span * (step > 0 ? 0.3 : 0.7));
   }
 
+  /** Take marker and selection away. */
+  unmark() {
+    this.marker = null;
+    this.selectionAnchor = null;
+    this.select(null);
+  }
+
   clearSelection() {
     this.selectionAnchor = null;
     if (this.selection) this.select(null);
@@ -220,15 +227,12 @@ export class Viewer extends EventTarget {
   #mark() {
     if (!this.trend) return;
     const { time_s: times, step_s: step, heart_rate_bpm: values, ectopic } = this.trend;
-    const dots = times.flatMap((time, at) =>
-      ectopic[at] ? [{ time: time + step / 2, value: this.ends.low, colour: "abnormal", form: "triangle" }] : [],
-    );
     this.overview.show({
       start: 0,
       stop: this.duration,
       ...this.ends,
       lines: [{ times: times.map((time) => time + step / 2), values, colour: "normal", gap_s: 3 * step }],
-      dots,
+      bars: [{ times, step, values: ectopic, colour: "abnormal" }],
       window: [this.start, this.end],
     });
   }
@@ -259,6 +263,7 @@ export class Viewer extends EventTarget {
       all: () => this.go(0, this.duration),
       beat: () => attempt(() => this.nextAbnormal(), query("[data-do=beat]")),
       calipers: () => this.calipers.toggle(),
+      unmark: () => this.unmark(),
       previousBeat: () => (this.hasLetters ? this.stepBeat(-1) : actions.back()),
       nextBeat: () => (this.hasLetters ? this.stepBeat(1) : actions.forth()),
       extendBack: () => this.stepBeat(-1, { extend: true }),

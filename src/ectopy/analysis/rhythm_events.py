@@ -162,9 +162,7 @@ def _run(analysis: Analysis, kind: RhythmKind, first: int, last: int) -> Event:
     return _event(analysis, kind, first, last, text, rate_bpm, coupling_s)
 
 
-def _alternation(
-    analysis: Analysis, limits: RhythmLimits, kind: RhythmKind, ectopic: NDArray[np.bool_]
-) -> list[Event]:
+def _alternation(analysis: Analysis, limits: RhythmLimits, kind: RhythmKind, ectopic: NDArray[np.bool_]) -> list[Event]:
     """Bigeminy, in which one of every two beats in a row is ectopic, or trigeminy, in which one of every three is."""
     length = _ALTERNATION[kind]
     if len(ectopic) < length:

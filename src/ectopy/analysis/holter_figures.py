@@ -434,16 +434,12 @@ def _ectopic(
         per_hour=HOUR_S * total / times.readable_s if times.readable_s > 0 else None,
         single=lengths.count(1),
         pairs=lengths.count(2),
-        runs=_runs(analysis, [event for event in events if event.kind == run]),
+        runs=_runs([event for event in events if event.kind == run]),
     )
 
 
-def _runs(analysis: Analysis, events: Sequence[Event]) -> Runs:
-    runs = []
-    for event in events:
-        first = int(np.searchsorted(analysis.beats.times_s, event.start_s))
-        coupling_s = finite_or_none(float(analysis.intervals_s[first]))
-        runs.append(Run(event.start_s, event.end_s, event.beats, event.rate_bpm, coupling_s))
+def _runs(events: Sequence[Event]) -> Runs:
+    runs = [Run(event.start_s, event.end_s, event.beats, event.rate_bpm, event.coupling_s) for event in events]
     return Runs(
         number=len(runs),
         beats=sum(run.beats for run in runs),

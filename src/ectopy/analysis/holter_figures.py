@@ -360,7 +360,7 @@ def _times(recording: Recording, quality: Quality) -> RecordingTimes:
 def _readable_s(quality: Quality, start_s: float, end_s: float) -> float:
     """Time from one moment to another, at which windows begin or the recording ends, in which a lead is readable."""
     first, stop = round(start_s / quality.window_s), int(np.ceil(end_s / quality.window_s))
-    readable = quality.readable[:, first:stop].any(axis=0)
+    readable = np.asarray(quality.readable[:, first:stop].any(axis=0), np.bool_)
     begins_s = start_s + quality.window_s * np.arange(len(readable))
     return float(np.minimum(end_s - begins_s, quality.window_s)[readable].sum())
 

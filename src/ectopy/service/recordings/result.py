@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.beat_families import BeatFamily, family_spread, find_families
 from ectopy.analysis.recording_results import family_rows, summary
 from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
 from ectopy.analysis.rhythm_events import Event, by_severity, find_events
@@ -176,8 +176,12 @@ class Result:
         ]
 
     def family_rows(self) -> list[dict[str, Any]]:
-        """Return the families of beats, the largest first, for JSON."""
-        return family_rows(self.analysis, self.families)
+        """Return the families of beats, the largest first, with the spread of their shapes, for JSON."""
+        spreads = [family_spread(self.analysis.beats, family) for family in self.families]
+        return [
+            {**row, "low_mv": _by_lead(low.T), "high_mv": _by_lead(high.T)}
+            for row, (low, high) in zip(family_rows(self.analysis, self.families), spreads, strict=True)
+        ]
 
     def family_beats(self, number: int, start_s: float, stop_s: float, limit: int, backwards: bool) -> dict[str, Any]:
         """Return the beats of a family between two times, for JSON: the first ones, or the last ones in reverse order.
@@ -284,7 +288,7 @@ def _plain(stretch: Event | RhythmEpisode) -> dict[str, Any]:
     return {**asdict(stretch), "rate_bpm": finite_or_none(stretch.rate_bpm, _DECIMALS)}
 
 
-def _by_lead(samples: NDArray[np.float32]) -> list[list[float | None]]:
+def _by_lead(samples: NDArray[np.floating]) -> list[list[float | None]]:
     return [finite_values(column) for column in samples.T]
 
 

@@ -16,11 +16,12 @@ from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
 from ectopy.analysis.heart_rate_variability import variability_figures
 from ectopy.analysis.inspection import origin
+from ectopy.analysis.minute_waves import MinuteMeasurements, hourly_medians, minute_columns
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
-from ectopy.analysis.wave_intervals import WaveMeasurements, hourly_medians
+from ectopy.analysis.wave_intervals import WaveMeasurements
 from ectopy.detector import Verdict
 from ectopy.detector.beat_results import as_csv, versions
 from ectopy.disclaimers import STATEMENTS
@@ -126,12 +127,6 @@ def wave_columns(recording: Recording, measured: WaveMeasurements) -> dict[str, 
     return columns
 
 
-def hour_rows(analysis: Analysis, measured: WaveMeasurements) -> list[dict[str, float | None]]:
-    """Return the median intervals of the normal beats of each hour; None = not known."""
-    rows = hourly_medians(analysis, measured.intervals)
-    return [{name: finite_or_none(value, 1) for name, value in row.items()} for row in rows]
-
-
 def marks(recording: Recording, analysis: Analysis) -> Annotations:
     """Return beats as PhysioNet codes, and marks of noise where no lead is readable and where one is readable again."""
     beats = analysis.annotations()
@@ -160,6 +155,7 @@ def write_results(
     detector_digest: str | None = None,
     limits: RhythmLimits = RECORDING,
     measured: WaveMeasurements | None = None,
+    minutes: MinuteMeasurements | None = None,
 ) -> None:
     """Write results, by the suffix: ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr`` or ``.ecto``, or ISHNE's ``.ann``.
 
@@ -176,7 +172,9 @@ def write_results(
     limits : RhythmLimits, optional
         Those of the events.
     measured : WaveMeasurements, optional
-        Its intervals and ST segments become columns of CSV and JSON, and medians of each hour in JSON.
+        Its intervals and ST segments become columns of CSV and JSON.
+    minutes : MinuteMeasurements, optional
+        Its medians of each hour, and its values of each minute, become part of JSON.
 
     Raises
     ------
@@ -204,7 +202,8 @@ def write_results(
                 "event_list": [asdict(event) for event in events],
                 "heart_rate_variability": variability_figures(analysis, recording.start),
                 "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
-                **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
+                **({} if minutes is None else {"waves_by_hour": hourly_medians(minutes)}),
+                **({} if minutes is None else {"waves_by_minute": minute_columns(minutes)}),
                 "families": family_rows(analysis, families),
                 "beat_list": beat_list,
             }

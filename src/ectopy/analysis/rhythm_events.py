@@ -8,8 +8,9 @@ diagnosis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from ectopy.analysis.rhythm_rules import (
     RHYTHM_OVER,
     STILL_IRREGULAR,
     TACHYCARDIA_BPM,
+    TITLES,
     RhythmKind,
     RhythmLimits,
     irregularity,
@@ -31,9 +33,20 @@ from ectopy.analysis.rhythm_rules import (
 )
 from ectopy.analysis.stretches import episodes, stretches
 from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.wave_rules import WAVE_TITLES, WaveKind
 from ectopy.arguments import checked
 
-_RANKS = {kind: rank for rank, kind in enumerate(RhythmKind)}
+EVENT_TITLES: Mapping[str, str] = MappingProxyType(
+    {kind.value: title for kind, title in TITLES.items()} | {kind.value: title for kind, title in WAVE_TITLES.items()}
+)
+"""Each kind of events, of rhythm or waves, as a heading."""
+
+_RANKS: dict[str, float] = {kind: float(rank) for rank, kind in enumerate(RhythmKind)}
+# Findings in the waves come just before runs of supraventricular-like beats.
+_RANKS |= {
+    kind: _RANKS[RhythmKind.SUPRAVENTRICULAR_RUN] - 1.0 + (1.0 + rank) / (1.0 + len(WaveKind))
+    for rank, kind in enumerate(WaveKind)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Event:
     Attributes
     ----------
     kind : str
-        The value of a `ectopy.analysis.rhythm_rules.RhythmKind`.
+        The value of a `ectopy.analysis.rhythm_rules.RhythmKind`, or a `ectopy.analysis.wave_rules.WaveKind`.
     start_s, end_s : float
         First and last beat, seconds from the start of the recording.
     beats : int
@@ -96,10 +109,11 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
 def by_severity(events: Sequence[Event]) -> list[Event]:
     """Sort events, the most serious one first.
 
-    Kinds come in the order of `RhythmKind`. Of runs those above 100 per minute come first, and of these the one with
-    the largest product of beats and rate; of pauses and irregular rhythms the longest; of rates the most extreme.
+    Kinds come in the order of `RhythmKind`, those of `WaveKind` before supraventricular runs. Of runs those above 100
+    per minute come first, and of these the one with the largest product of beats and rate; of pauses, irregular
+    rhythms and findings in the waves the longest; of rates the most extreme.
     """
-    return sorted(events, key=lambda event: (_RANKS[RhythmKind(event.kind)], *_mildness(event), event.start_s))
+    return sorted(events, key=lambda event: (_RANKS[event.kind], *_mildness(event), event.start_s))
 
 
 def _mildness(event: Event) -> tuple[float, float]:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.minute_waves import LEAST_BEATS, hourly_medians, measure_minutes, minute_columns
+from ectopy.analysis.holter_figures import holter_figures
+from ectopy.analysis.minute_waves import LEAST_BEATS, measure_minutes, minute_columns
 from ectopy.analysis.recording_results import write_results
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.wave_intervals import measure_waves
@@ -66,15 +67,16 @@ def test_minute_with_few_beats_is_not_known(simulated):
 def test_hour_has_the_medians_of_its_minutes_and_json_holds_both(simulated, tmp_path):
     recording, analysis = simulated
     minutes = measure_minutes(recording, analysis)
-    (hour,) = hourly_medians(minutes)
-    assert hour["start_s"] == 0.0
-    assert hour["beats"] == minutes.beats.sum()
-    assert hour["qt_ms"] == pytest.approx(np.median(minutes.intervals.qt_ms), abs=0.051)
+    (hour,) = holter_figures(recording, analysis, [], minutes).hours
     lead = recording.leads[1]
-    assert hour["st"][lead]["level_60_mv"] == pytest.approx(np.median(minutes.st.level_60_mv[1]), abs=0.00051)
+    assert hour.waves is not None
+    assert hour.waves.intervals_ms["qt_ms"] == np.median(minutes.intervals.qt_ms)
+    assert hour.waves.st_mv[lead] == np.median(minutes.st.level_80_mv[1])
     write_results(tmp_path / "results.json", recording, analysis, [], minutes=minutes)
     content = json.loads((tmp_path / "results.json").read_text())
-    assert content["waves_by_hour"] == [hour]
+    assert content["holter"]["hours"][0]["waves"]["intervals_ms"]["qt_ms"] == pytest.approx(
+        hour.waves.intervals_ms["qt_ms"]
+    )
     assert content["waves_by_minute"] == minute_columns(minutes)
     assert len(content["waves_by_minute"]["st"][lead]["slope_mv_per_s"]) == len(minutes)
 
@@ -85,4 +87,3 @@ def test_recording_without_beats_has_minutes_in_which_nothing_is_known():
     assert len(minutes) == 2
     assert np.isnan([*astuple(minutes.intervals)]).all()
     assert np.isnan([*astuple(minutes.st)]).all()
-    assert hourly_medians(minutes) == []

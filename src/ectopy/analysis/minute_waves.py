@@ -21,7 +21,7 @@ from ectopy.detector import Verdict
 from ectopy.presentation import finite_or_none, short_repr
 from ectopy.recording import Recording
 from ectopy.signal.beat_segments import BEFORE as SEGMENT_BEFORE
-from ectopy.signal.beat_segments import MARGIN, finite_median
+from ectopy.signal.beat_segments import MARGIN
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, FilterSettings
 from ectopy.signal.mean_beats import mean_beats
 from ectopy.signal.wave_delineation import BEFORE, delineate
@@ -34,7 +34,6 @@ LEAST_BEATS = 10
 _SHIFTS = np.arange(-MARGIN, MARGIN + 1)
 _QRS = slice(MARGIN + SEGMENT_BEFORE - 14, MARGIN + SEGMENT_BEFORE + 20)
 _LEAST_ENERGY = 1e-6
-_HOUR = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,31 +122,6 @@ def minute_columns(minutes: MinuteMeasurements) -> dict[str, Any]:
         **{name: _rounded(values, 1) for name, values in asdict(minutes.intervals).items()},
         "st": {
             lead: {name: _rounded(values[row], 3) for name, values in asdict(minutes.st).items()}
-            for row, lead in enumerate(minutes.leads)
-        },
-    }
-
-
-def hourly_medians(minutes: MinuteMeasurements) -> list[dict[str, Any]]:
-    """Return the median of the minutes of each hour, for JSON, as `minute_columns`; hours without a beat are left out.
-
-    ``beats`` is the sum.
-    """
-    return [
-        {"start_s": minutes.start_s[hour[0]].item(), "beats": int(minutes.beats[hour].sum()), **_medians(minutes, hour)}
-        for hour in np.split(np.arange(len(minutes)), np.arange(_HOUR, len(minutes), _HOUR))
-        if minutes.beats[hour].any()
-    ]
-
-
-def _medians(minutes: MinuteMeasurements, hour: NDArray[np.intp]) -> dict[str, Any]:
-    intervals = {name: finite_median(values[hour]).item() for name, values in asdict(minutes.intervals).items()}
-    levels = {name: finite_median(values[:, hour]) for name, values in asdict(minutes.st).items()}
-    return {
-        "rr_s": finite_or_none(finite_median(minutes.rr_s[hour]).item(), 3),
-        **{name: finite_or_none(value, 1) for name, value in intervals.items()},
-        "st": {
-            lead: {name: finite_or_none(values[row].item(), 3) for name, values in levels.items()}
             for row, lead in enumerate(minutes.leads)
         },
     }

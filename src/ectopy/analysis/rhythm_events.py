@@ -1,9 +1,8 @@
 """Events of a recording, by `ectopy.analysis.rhythm_rules`: runs, pauses, rates, atrial fibrillation.
 
-No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between
-two of their beats; a pause is one in every readable lead. Runs and couplets are counted from hints, which rest on rules
-and not on labels. An irregular rhythm is one outside of atrial fibrillation. Nothing here is a
-diagnosis.
+No two events of a kind overlap. A run, a couplet, bigeminy and trigeminy end at a pause, and where beats may be missing
+between two of their beats; a pause is one in every readable lead. Runs and couplets are counted from hints, which rest
+on rules and not on labels. An irregular rhythm is one outside of atrial fibrillation. Nothing here is a diagnosis.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
@@ -36,16 +36,20 @@ from ectopy.analysis.verdicts import Hint
 from ectopy.analysis.wave_rules import WAVE_TITLES, WaveKind
 from ectopy.arguments import checked
 
+_RHYTHM = list(RhythmKind)
+_PLACE = _RHYTHM.index(RhythmKind.SUPRAVENTRICULAR_RUN)
+_TITLES: dict[str, str] = {kind.value: title for kind, title in (*TITLES.items(), *WAVE_TITLES.items())}
 EVENT_TITLES: Mapping[str, str] = MappingProxyType(
-    {kind.value: title for kind, title in TITLES.items()} | {kind.value: title for kind, title in WAVE_TITLES.items()}
+    {kind.value: _TITLES[kind] for kind in (*_RHYTHM[:_PLACE], *WaveKind, *_RHYTHM[_PLACE:])}
 )
-"""Each kind of events, of rhythm or waves, as a heading."""
+"""Each kind of events of rhythm and waves as a heading, the most serious kind first."""
 
-_RANKS: dict[str, float] = {kind: float(rank) for rank, kind in enumerate(RhythmKind)}
-# Findings in the waves come just before runs of supraventricular-like beats.
-_RANKS |= {
-    kind: _RANKS[RhythmKind.SUPRAVENTRICULAR_RUN] - 1.0 + (1.0 + rank) / (1.0 + len(WaveKind))
-    for rank, kind in enumerate(WaveKind)
+_RANKS = {kind: rank for rank, kind in enumerate(EVENT_TITLES)}
+_ALTERNATION = {
+    RhythmKind.BIGEMINY: 2,
+    RhythmKind.TRIGEMINY: 3,
+    RhythmKind.SUPRAVENTRICULAR_BIGEMINY: 2,
+    RhythmKind.SUPRAVENTRICULAR_TRIGEMINY: 3,
 }
 
 
@@ -67,6 +71,9 @@ class Event:
         Mean rate of a run, couplet or atrial fibrillation; the highest over eight intervals of a high rate, and the
         lowest of a low one.
         None for other events.
+    coupling_s : float or None
+        RR interval before the first beat of a run or couplet; in bigeminy and trigeminy the median of those before the
+        ectopic beats. None for other events, and where it is not known.
     """
 
     kind: str
@@ -75,6 +82,7 @@ class Event:
     beats: int
     text: str
     rate_bpm: float | None = None
+    coupling_s: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -97,7 +105,10 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
     events = [
         *_ventricular(analysis, limits, ventricular),
         *_supraventricular(analysis, limits, supraventricular),
-        *_bigeminy(analysis, limits, ventricular),
+        *_alternation(analysis, limits, RhythmKind.BIGEMINY, ventricular),
+        *_alternation(analysis, limits, RhythmKind.TRIGEMINY, ventricular),
+        *_alternation(analysis, limits, RhythmKind.SUPRAVENTRICULAR_BIGEMINY, supraventricular),
+        *_alternation(analysis, limits, RhythmKind.SUPRAVENTRICULAR_TRIGEMINY, supraventricular),
         *_pauses(analysis, limits),
         *_rates(analysis, limits),
         *_fibrillation(analysis),
@@ -130,24 +141,30 @@ def _mildness(event: Event) -> tuple[float, float]:
             return -event.duration_s, 0.0
 
 
+def beats_in_a_row(analysis: Analysis, of_kind: NDArray[np.bool_], limits: RhythmLimits) -> list[tuple[int, int]]:
+    """First and last of each beats of a kind in a row, single ones too; a row ends at a pause."""
+    return stretches(of_kind, _interrupted(analysis, limits))
+
+
 def _ventricular(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.bool_]) -> list[Event]:
     """Runs and couplets."""
     events = []
-    for first, last in stretches(ventricular, _interrupted(analysis, limits)):
+    for first, last in beats_in_a_row(analysis, ventricular, limits):
         beats = last - first + 1
         if beats >= limits.run_beats:
             events.append(_run(analysis, RhythmKind.VENTRICULAR_RUN, first, last))
         elif beats == 2:
             rate_bpm = _rate_bpm(analysis, last, last)
             text = f"two beats in a row at {rate_bpm:.0f} per minute"
-            events.append(_event(analysis, RhythmKind.COUPLET, first, last, text, rate_bpm))
+            coupling_s = _coupling_s(analysis, [first])
+            events.append(_event(analysis, RhythmKind.COUPLET, first, last, text, rate_bpm, coupling_s))
     return events
 
 
 def _supraventricular(analysis: Analysis, limits: RhythmLimits, supraventricular: NDArray[np.bool_]) -> list[Event]:
     runs = [
         _run(analysis, RhythmKind.SUPRAVENTRICULAR_RUN, first, last)
-        for first, last in stretches(supraventricular, _interrupted(analysis, limits))
+        for first, last in beats_in_a_row(analysis, supraventricular, limits)
         if last - first + 1 >= limits.svt_beats
     ]
     return [run for run in runs if run.rate_bpm is not None and run.rate_bpm > limits.svt_bpm]
@@ -156,21 +173,27 @@ def _supraventricular(analysis: Analysis, limits: RhythmLimits, supraventricular
 def _run(analysis: Analysis, kind: RhythmKind, first: int, last: int) -> Event:
     rate_bpm = _rate_bpm(analysis, first + 1, last)
     text = f"{last - first + 1} beats in a row at {rate_bpm:.0f} per minute"
-    coupling_s = float(analysis.intervals_s[first])
-    if np.isfinite(coupling_s):
+    coupling_s = _coupling_s(analysis, [first])
+    if coupling_s is not None:
         text += f", {coupling_s:.2f} s after the beat before"
-    return _event(analysis, kind, first, last, text, rate_bpm)
+    return _event(analysis, kind, first, last, text, rate_bpm, coupling_s)
 
 
-def _bigeminy(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.bool_]) -> list[Event]:
-    interrupted = _interrupted(analysis, limits)
-    alternates = (ventricular[:-1] != ventricular[1:]) & ~interrupted[1:]
+def _alternation(analysis: Analysis, limits: RhythmLimits, kind: RhythmKind, ectopic: NDArray[np.bool_]) -> list[Event]:
+    """Bigeminy, in which one of every two beats in a row is ectopic, or trigeminy, in which one of every three is."""
+    length = _ALTERNATION[kind]
+    if len(ectopic) < length:
+        return []
+    windows = sliding_window_view(ectopic, length)
+    broken = sliding_window_view(_interrupted(analysis, limits), length)[:, 1:].any(axis=1)
+    name = "supraventricular-like" if "supraventricular" in kind else "ventricular-like"
     events = []
-    for first, last in stretches(alternates):
-        beats = last - first + 2
-        if beats >= 2 * limits.bigeminy_pairs:
-            text = f"every other beat ventricular-like, {int(ventricular[first : last + 2].sum())} times"
-            events.append(_event(analysis, RhythmKind.BIGEMINY, first, last + 1, text))
+    for first, last in stretches((windows.sum(axis=1) == 1) & ~broken):
+        last += length - 1
+        if last - first + 1 >= length * limits.bigeminy_pairs:
+            beats = first + np.flatnonzero(ectopic[first : last + 1])
+            text = f"every {'other' if length == 2 else 'third'} beat {name}, {len(beats)} times"
+            events.append(_event(analysis, kind, first, last, text, coupling_s=_coupling_s(analysis, beats)))
     return events
 
 
@@ -257,10 +280,23 @@ def _irregular(analysis: Analysis, limits: RhythmLimits, ectopic: NDArray[np.boo
 
 
 def _event(
-    analysis: Analysis, kind: RhythmKind, first: int, last: int, text: str, rate_bpm: float | None = None
+    analysis: Analysis,
+    kind: RhythmKind,
+    first: int,
+    last: int,
+    text: str,
+    rate_bpm: float | None = None,
+    coupling_s: float | None = None,
 ) -> Event:
     times = analysis.beats.times_s
-    return Event(kind.value, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm)
+    return Event(kind.value, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm, coupling_s)
+
+
+def _coupling_s(analysis: Analysis, beats: Sequence[int] | NDArray[np.intp]) -> float | None:
+    """Median RR interval before some beats; None where none is known."""
+    intervals_s = analysis.intervals_s[beats]
+    intervals_s = intervals_s[np.isfinite(intervals_s)]
+    return float(np.median(intervals_s)) if len(intervals_s) else None
 
 
 def _rate_bpm(analysis: Analysis, first: int, last: int) -> float:
@@ -273,6 +309,6 @@ def _moving_median(values: NDArray[np.float64], length: int) -> NDArray[np.float
     """Median of each stretch of so many values, an even number; not defined where one of them is NaN."""
     if len(values) < length:
         return np.empty(0)
-    middle = np.sort(np.lib.stride_tricks.sliding_window_view(values, length))[:, length // 2 - 1 : length // 2 + 1]
+    middle = np.sort(sliding_window_view(values, length))[:, length // 2 - 1 : length // 2 + 1]
     median: NDArray[np.float64] = middle.mean(axis=1)
     return median

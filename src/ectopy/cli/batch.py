@@ -160,7 +160,7 @@ def run(job: Job) -> Outcome:
             if analysis.normal is None:
                 raise DataError(f"{job.recording}: {analysis.baseline}")
             analysis.normal.save(job.save_baseline)
-        facts = provenance(recording, detector_digest) | summary(recording, analysis, events)
+        facts = provenance(recording, detector_digest) | summary(recording, analysis, events, minutes=minutes)
         return Outcome(job, facts, None)
     except EctopyError as error:
         return Outcome(job, None, str(error))

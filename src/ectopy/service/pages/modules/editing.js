@@ -106,7 +106,6 @@ export class Editing {
     const time = clock.text(marker.time_s, 2);
     if (!beat) return `${time} · no beat here`;
     const interval = beat.interval_s ? ` · RR ${Math.round(1000 * beat.interval_s)} ms, ${Math.round(60 / beat.interval_s)} bpm` : "";
-    const reason = beat.reason ? ` · ${capitalise(beat.reason)}` : "";
-    return `${time} · ${beatKind(beat).text}${interval} · score ${score(beat.score)}${reason}`;
+    return `${time} · ${beatKind(beat).text}${interval} · ${beat.reason ? capitalise(beat.reason) : `score ${score(beat.score)}`}`;
   }
 }

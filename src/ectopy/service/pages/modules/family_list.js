@@ -21,6 +21,7 @@ export class FamilyList {
     query("#next-member").addEventListener("click", () => this.step(1));
     if (mayCorrect) query("#family-labels").append(...labelButtons((label) => this.relabel(label)));
     viewer.addEventListener("mark", () => this.#link());
+    viewer.addEventListener("load", () => this.overlay());
   }
 
   /** Show families as the API gives them, the largest first. */

@@ -26,6 +26,7 @@ export class Workbench {
     this.viewer = new Viewer(path, clock, entry.summary.leads);
     this.corrections = new Corrections(path, entry);
     this.disclosure = new Disclosure(this.viewer);
+    this.disclosure.showLeads(entry.summary.leads);
     this.events = new EventList(this.viewer);
     this.families = new FamilyList(this.viewer, this.corrections, mayCorrect);
     this.panel = new ReportPanel(this.viewer, this.corrections, mayCorrect);

@@ -18,17 +18,26 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from ectopy.analysis.corrections import Correction, Corrections, undo
 from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.errors import DataError, NotFoundError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
-from ectopy.service.recordings.result import Result, has_analysis, load_result
+from ectopy.service.recordings.result import Result, ResultVersion, has_analysis, load_result
+from ectopy.service.recordings.stored_corrections import (
+    check_room,
+    check_seen,
+    load_corrections,
+    save_corrections,
+    superseded_corrections,
+)
 from ectopy.service.recordings.uploads import Upload, layout_of
 
 MOST_RECORDINGS = 500
@@ -153,6 +162,7 @@ class Library:
         self._process: tuple[str, subprocess.Popen[str]] | None = None
         self._loading = threading.Lock()
         self._results: OrderedDict[str, Result] = OrderedDict()
+        self._correcting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
         for path in folder.iterdir():
             if path.name.startswith(_UNFINISHED):
@@ -188,15 +198,24 @@ class Library:
             return self._entries[id]
 
     def result(self, id: str) -> Result:
-        """Return the result of a recording; a `DataError` if there is no recording with this id, or no result."""
+        """Return the corrected result of a recording.
+
+        A `DataError` if there is no recording with this id, or no result.
+        """
         with self._loading:
-            folder = self._analysed_folder(id) / RESULT
+            folder = self._analysed_folder(id)
             if id not in self._results:
-                self._results[id] = load_result(folder)
+                result = load_result(folder / RESULT)
+                corrections = load_corrections(folder, result.version.analysis)
+                self._results[id] = result.corrected(corrections)
             self._results.move_to_end(id)
             if len(self._results) > _MOST_LOADED:
                 self._results.popitem(last=False)
             return self._results[id]
+
+    def superseded_corrections(self, id: str) -> list[Corrections]:
+        """Return the corrections of earlier analyses of a recording; errors as in `result`."""
+        return superseded_corrections(self._analysed_folder(id), self.result(id).version.analysis)
 
     def report(self, id: str) -> Path:
         """Return the report of a recording; errors as in `result`."""
@@ -282,6 +301,53 @@ class Library:
             self._entries[entry.id] = entry
             self._changed.notify_all()
         return entry
+
+    def correct(self, id: str, seen: ResultVersion, by: str, correction: Callable[[Result], Correction]) -> Result:
+        """Append a correction, and return the corrected result.
+
+        Parameters
+        ----------
+        id : str
+        seen : ResultVersion
+            What the person has seen who corrects.
+        by : str
+            Name of the person.
+        correction : callable
+            Makes the correction from the result that it is made on.
+
+        Raises
+        ------
+        DataError
+            If there is no recording with this id, or no result; if the correction cannot be applied, or has no room.
+        ConflictError
+            If the person has not seen the newest state: nothing is changed.
+        """
+
+        def append(result: Result, at: datetime) -> Corrections:
+            made = correction(result)
+            check_room(result.corrections, made)
+            return result.corrections.followed_by(made, by, at)
+
+        return self._change_corrections(id, seen, append)
+
+    def undo(self, id: str, seen: ResultVersion, by: str) -> Result:
+        """Take back the last correction that is in force, and return the result; see `correct`."""
+        return self._change_corrections(id, seen, lambda result, at: undo(result.corrections, by, at))
+
+    def _change_corrections(
+        self, id: str, seen: ResultVersion, change: Callable[[Result, datetime], Corrections]
+    ) -> Result:
+        with self._correcting:
+            result = self.result(id)
+            check_seen(result, seen)
+            corrections = change(result, datetime.fromtimestamp(self._clock(), UTC))
+            corrected = result.corrected(corrections)
+            save_corrections(self._folder / id, corrections)
+            with self._loading:
+                # Unless it is being analysed again.
+                if self._results.get(id) is result:
+                    self._results[id] = corrected
+        return corrected
 
     def analyse_again(self, id: str) -> StoredRecording:
         """Queue a recording for another analysis, which replaces its result; one that waits for its first one stays so.

@@ -13,19 +13,30 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ectopy.analysis import analyse
+from ectopy.analysis.recording_results import write_results
 from ectopy.analysis.rhythm_events import find_events
-from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
 from ectopy.datasets.builtin_recordings import load_builtin
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.formats import read
 from ectopy.recording import Recording
 from ectopy.report.recording_page import recording_report
-from ectopy.service.recordings.library import FILES, RESULT, SPARE_BYTES, StoredRecording, read_stored, size_of
+from ectopy.service.recordings.library import (
+    FILES,
+    REPORT,
+    RESULT,
+    SPARE_BYTES,
+    StoredRecording,
+    read_result,
+    read_stored,
+    size_of,
+)
 from ectopy.service.recordings.result import save_result
 
 _NICE = 10
@@ -101,16 +112,14 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     save_result(unfinished, recording, analysis)
     _report(progress=0.75)
     _check_disk(folder, 0)
-    recording_report(unfinished / "report.html", recording, analysis, events)
+    recording_report(unfinished / REPORT, recording, analysis, events)
     unfinished.rename(folder / RESULT)
     _report(progress=1.0)
 
 
 def write_document(folder: Path, path: Path, version: int) -> None:
     """Write the report or the results of a recording, by the suffix, with the first `version` corrections of its log."""
-    result = load_result(folder / RESULT)
-    log = load_corrections(folder, result.version.analysis)
-    result = result.corrected(replace_entries(log, version))
+    result = read_result(folder, version)
     _check_disk(folder, _RESULT_BYTES * result.recording.signal.size)
     if path.name == REPORT:
         recording_report(path, result.recording, result.analysis, result.events)

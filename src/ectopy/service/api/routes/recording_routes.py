@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.datastructures import FormData, UploadFile
@@ -22,14 +24,17 @@ from ectopy.service.api.dependencies import (
     json_response,
 )
 from ectopy.service.api.middleware.access_control import Administering, Correcting, Uploading
+from ectopy.service.interop.fhir import MEDIA_TYPE
+from ectopy.service.interop.fhir_recording import recording_bundle
 from ectopy.service.recordings import StoredRecording, Upload
-from ectopy.service.recordings.library import MOST_RECORDINGS
+from ectopy.service.recordings.library import MOST_RECORDINGS, REPORT, RESULT_NAMES
 from ectopy.service.recordings.result import MOST_COLUMNS, MOST_POSITIONS, Result
 from ectopy.service.recordings.uploads import MOST_FILES
 from ectopy.service.responses import SHAPE_RATE_HZ
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _MOST_FIELDS = 8
 _FIELD_BYTES = 1024
 _LONGEST_S = 1e9
@@ -104,8 +109,28 @@ def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
 
 @router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
 def report(library: LibraryDep, entry: ViewedRecording) -> FileResponse:
-    """The page about a recording, which refers to nothing outside itself."""
-    return FileResponse(library.report(entry.id), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+    """The page about the corrected recording, which refers to nothing outside itself."""
+    return FileResponse(library.document(entry.id, REPORT), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+
+
+@router.get(
+    "/{id}/results",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}, MEDIA_TYPE: {}}}},
+)
+def results(
+    library: LibraryDep,
+    entry: ViewedRecording,
+    format: Annotated[Literal["csv", "json", "edf", "atr", "ann", "fhir"], Query(description="Of the file.")],
+) -> Response:
+    """The results of the corrected recording: beats as CSV, everything as JSON, annotations, or a bundle of FHIR."""
+    name = f"{_UNSAFE.sub('_', entry.name)}.{format}"
+    if format == "fhir":
+        result = library.result(entry.id)
+        bundle = recording_bundle(result.recording, result.analysis, result.events)
+        headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
+        return Response(msgspec.json.encode(bundle), media_type=MEDIA_TYPE, headers=headers)
+    return FileResponse(library.document(entry.id, RESULT_NAMES[format]), filename=name)
 
 
 @router.get("/{id}/signal", response_model=schemas.RecordingSignalShape)

@@ -229,7 +229,7 @@ def correction_entries(
             fields["beats"] = corrected_beats(correction)
             fields["start_s"], fields["end_s"] = (round(positions[place] / sampling_rate_hz, 3) for place in (0, -1))
         facts = {"number": index + 1, "by": entry.by, "time": entry.at.timestamp(), "undone": is_undone}
-        entries.append(schemas.CorrectionEntryShape(**facts, **fields))
+        entries.append(cast(schemas.CorrectionEntryShape, facts | fields))
     return entries
 
 
@@ -237,7 +237,8 @@ def corrections(result: Result, superseded: Sequence[Corrections]) -> schemas.Co
     """Answer with the log of corrections of a recording, and with those of its earlier analyses."""
     rate_hz, log = result.recording.sampling_rate_hz, result.corrections
     return schemas.CorrectionsShape(
-        **result.version._asdict(),
+        analysis=result.version.analysis,
+        version=result.version.version,
         entries=correction_entries(log, rate_hz),
         strips=[_strip(strip) for strip in log.strips],
         removed_strips=[_strip(strip) for strip in log.hidden_strips],
@@ -254,14 +255,16 @@ def corrections(result: Result, superseded: Sequence[Corrections]) -> schemas.Co
 def corrected(result: Result) -> schemas.CorrectedShape:
     """Answer with the newest version and entry."""
     entries = correction_entries(result.corrections, result.recording.sampling_rate_hz, result.version.version - 1)
-    return schemas.CorrectedShape(**result.version._asdict(), entry=entries[0])
+    return schemas.CorrectedShape(analysis=result.version.analysis, version=result.version.version, entry=entries[0])
 
 
 def outdated(error: OutdatedError) -> schemas.OutdatedShape:
     """Answer with why a correction was rejected, and with what its author has not seen."""
     result = error.result
     newer = correction_entries(result.corrections, result.recording.sampling_rate_hz, error.seen)
-    return schemas.OutdatedShape(detail=str(error), **result.version._asdict(), newer=newer)
+    return schemas.OutdatedShape(
+        detail=str(error), analysis=result.version.analysis, version=result.version.version, newer=newer
+    )
 
 
 def _strip(strip: ChooseStrip | RemoveStrip) -> dict[str, Any]:

@@ -261,8 +261,8 @@ class Library:
             # Those before the last ones, which may still be read.
             for older in sorted(documents.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns)[:-2]:
                 shutil.rmtree(older, ignore_errors=True)
-        except OSError as error:
-            raise StorageError(f"the document cannot be written: {error.strerror or error}.") from error
+        except OSError as problem:
+            raise StorageError(f"the document cannot be written: {problem.strerror or problem}.") from problem
         with self._worker(folder, str(documents / name), str(version)) as process:
             error = self._listen("", process)
         if error or not (documents / name).exists():

@@ -66,12 +66,19 @@ class Result:
     recording : Recording
     levels, pulse_levels : tuple
         The pyramids of its signal and of each pulse wave; see `ectopy.service.recordings.downsampling.pyramid`.
+    analysed : Analysis
+        As the program found it.
+    corrections : Corrections
+        Made on it.
     analysis : Analysis
+        With the corrections.
     """
 
     recording: Recording
     levels: tuple[NDArray[np.float32], ...]
     pulse_levels: tuple[list[NDArray[np.float32]], ...]
+    analysed: Analysis
+    corrections: Corrections
     analysis: Analysis
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 

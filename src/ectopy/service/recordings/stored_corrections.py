@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ectopy.analysis.corrections import AddBeat, Correction, Corrections, DeleteBeats, Relabel
+from ectopy.analysis.corrections import AddBeat, Correction, Corrections, DeleteBeats, Relabel, Undo
 from ectopy.errors import ConflictError, DataError, NotFoundError
 from ectopy.service.recordings.result import Result, ResultVersion
 
@@ -86,9 +86,9 @@ def corrected_beats(correction: Correction) -> int:
 
 
 def undone(corrections: Corrections) -> list[bool]:
-    """Return for each entry whether a later one has undone it."""
+    """Return for each entry whether a later one has undone it; what undoes is never undone."""
     in_force = {id(entry) for entry in corrections.in_force}
-    return [id(entry) not in in_force for entry in corrections.entries]
+    return [not isinstance(entry.correction, Undo) and id(entry) not in in_force for entry in corrections.entries]
 
 
 def _path(folder: Path, analysis_digest: str) -> Path:

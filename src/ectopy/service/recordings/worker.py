@@ -118,7 +118,7 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
 
 
 def write_document(folder: Path, path: Path, version: int) -> None:
-    """Write the report or the results of a recording, by the suffix, with the first `version` corrections of its log."""
+    """Write the report or the results of a recording, by the suffix, with the first `version` corrections."""
     result = read_result(folder, version)
     _check_disk(folder, _RESULT_BYTES * result.recording.signal.size)
     if path.name == REPORT:

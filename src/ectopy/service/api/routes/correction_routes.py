@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter
@@ -42,7 +43,7 @@ router = APIRouter(prefix="/api/recordings/{id}", tags=["corrections"])
 _QUIET_S = 15.0
 _LONGEST_AUTHOR = 100
 _EXAMPLE = 'event: corrected\ndata: {"analysis": "9c8d...", "version": 4, "by": "Anna"}\n\n'
-_CONFLICT = {
+_CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {
         "model": schemas.OutdatedShape,
         "description": "There are newer corrections, or another analysis: see them, and make the correction again.",
@@ -114,9 +115,7 @@ async def changes(
     )
 
 
-async def _changes(
-    library: Library, feed: Feed, id: str, is_still_valid: Callable[[], bool]
-) -> AsyncIterator[bytes]:
+async def _changes(library: Library, feed: Feed, id: str, is_still_valid: Callable[[], bool]) -> AsyncIterator[bytes]:
     viewer = Viewer((id,))
     feed.join(viewer)
     try:

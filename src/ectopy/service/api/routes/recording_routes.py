@@ -110,7 +110,9 @@ def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
 @router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
 def report(library: LibraryDep, entry: ViewedRecording) -> FileResponse:
     """The page about the corrected recording, which refers to nothing outside itself."""
-    return FileResponse(library.document(entry.id, REPORT), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+    return FileResponse(
+        library.document(entry.id, REPORT), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS
+    )
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """Waves of the minutes whose beats were corrected, measured again; those of the other minutes stay as they are.
 
-The waves of a minute are those of the mean of its normal beats (`ectopy.analysis.minute_waves`), and are delineated with
+The waves of a minute are those of the mean of its normal beats, see `ectopy.analysis.minute_waves`, delineated with
 the minutes around it in view. Most corrections change one minute of a day.
 """
 

@@ -190,7 +190,7 @@ def episodes(library: LibraryDep, entry: ViewedRecording) -> Response:
 
 @router.get("/{id}/figures", response_model=schemas.RecordingFiguresShape)
 def figures(library: LibraryDep, entry: ViewedRecording) -> Response:
-    """All figures of a Holter report: rates, ectopic beats, pauses, atrial fibrillation, variability, waves, by hour."""
+    """All figures of a Holter report, of the whole recording and of each hour."""
     result = library.result(entry.id)
     return json_response({**result.version._asdict(), "figures": result.summary["holter"]})
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
 from ectopy.analysis.corrections import Corrections
-from ectopy.analysis.heart_rate_variability import variability_figures
+from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.inspection import origin
+from ectopy.analysis.minute_waves import MinuteMeasurements, minute_columns
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
-from ectopy.analysis.wave_intervals import WaveMeasurements, hourly_medians
-from ectopy.detector import Verdict
+from ectopy.analysis.wave_intervals import WaveMeasurements
 from ectopy.detector.beat_results import as_csv, versions
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import SettingError
@@ -38,13 +38,19 @@ RESULT_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto", ".ann")
 
 
 def summary(
-    recording: Recording, analysis: Analysis, events: Sequence[Event], limits: RhythmLimits = RECORDING
+    recording: Recording,
+    analysis: Analysis,
+    events: Sequence[Event],
+    limits: RhythmLimits = RECORDING,
+    minutes: MinuteMeasurements | None = None,
 ) -> dict[str, Any]:
-    """Return the figures of a recording and the limits of its events, for JSON and tables; None = not known."""
-    intervals = analysis.intervals_s
-    rate = 60.0 / intervals[np.isfinite(intervals)]
+    """Return the figures of a recording and the limits of its events, for JSON and tables; None = not known.
+
+    ``holter`` has those of a Holter report, see `ectopy.analysis.holter_figures`; some of them stand beside it too.
+    """
+    figures = holter_figures(recording, analysis, events, minutes, limits)
+    beats = figures.beats
     readable = analysis.quality.readable
-    kinds = sorted({event.kind for event in events})
     return {
         "source": recording.source,
         "duration_s": round(recording.duration_s, 3),
@@ -54,13 +60,20 @@ def summary(
         "readable_share": {
             lead: finite_or_none(share, 6) for lead, share in zip(recording.leads, _shares(readable), strict=True)
         },
-        "beats": len(analysis),
-        **{verdict.value.lower(): int(np.sum(analysis.verdict == verdict)) for verdict in Verdict},
-        "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.EMPTY},
-        "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
-        "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
+        "beats": beats.total,
+        "normal": beats.normal,
+        "abnormal": beats.total - beats.normal - beats.unreadable,
+        "unreadable": beats.unreadable,
+        "hints": {
+            Hint.VENTRICULAR.value: beats.ventricular,
+            Hint.SUPRAVENTRICULAR.value: beats.supraventricular,
+            Hint.OTHER.value: beats.other,
+        },
+        "median_rate_bpm": finite_or_none(figures.rate.median_bpm, 6),
+        "events": {kind: of_kind.number for kind, of_kind in sorted(figures.events.items()) if of_kind.number},
         "event_limits": asdict(limits),
         "rhythm": summarise_rhythm(find_rhythm_episodes(analysis)),
+        "holter": figures.summary(),
         "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
@@ -130,12 +143,6 @@ def wave_columns(recording: Recording, measured: WaveMeasurements) -> dict[str, 
     return columns
 
 
-def hour_rows(analysis: Analysis, measured: WaveMeasurements) -> list[dict[str, float | None]]:
-    """Return the median intervals of the normal beats of each hour; None = not known."""
-    rows = hourly_medians(analysis, measured.intervals)
-    return [{name: finite_or_none(value, 1) for name, value in row.items()} for row in rows]
-
-
 def marks(recording: Recording, analysis: Analysis) -> Annotations:
     """Return beats as PhysioNet codes, and marks of noise where no lead is readable and where one is readable again."""
     beats = analysis.annotations()
@@ -164,6 +171,7 @@ def write_results(
     detector_digest: str | None = None,
     limits: RhythmLimits = RECORDING,
     measured: WaveMeasurements | None = None,
+    minutes: MinuteMeasurements | None = None,
     corrections: Corrections | None = None,
 ) -> None:
     """Write results, by the suffix: ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr`` or ``.ecto``, or ISHNE's ``.ann``.
@@ -181,7 +189,9 @@ def write_results(
     limits : RhythmLimits, optional
         Those of the events.
     measured : WaveMeasurements, optional
-        Its intervals and ST segments become columns of CSV and JSON, and medians of each hour in JSON.
+        Its intervals and ST segments become columns of CSV and JSON.
+    minutes : MinuteMeasurements, optional
+        Its values of each minute become part of JSON, and the medians of each hour.
     corrections : Corrections, optional
         Those that were applied to the analysis; JSON has them too.
 
@@ -207,11 +217,10 @@ def write_results(
                     beat_list[row]["family"] = number
             whole = {
                 **provenance(recording, detector_digest),
-                **summary(recording, analysis, events, limits),
+                **summary(recording, analysis, events, limits, minutes),
                 "event_list": [asdict(event) for event in events],
-                "heart_rate_variability": variability_figures(analysis, recording.start),
                 "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
-                **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
+                **({} if minutes is None else {"waves_by_minute": minute_columns(minutes)}),
                 "families": family_rows(analysis, families),
                 "beat_list": beat_list,
                 **({} if corrections is None else {"corrections": msgspec.to_builtins(corrections)}),

@@ -12,10 +12,11 @@ from typing import Any
 from ectopy.analysis import analyse
 from ectopy.analysis.corrections import apply_corrections
 from ectopy.analysis.label_import import read_corrections
+from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
-from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import digest, load_detector
+from ectopy.analysis.wave_findings import find_all_events
 from ectopy.analysis.wave_intervals import measure_waves
 from ectopy.arguments import Progress
 from ectopy.errors import DataError, EctopyError, SettingError
@@ -154,7 +155,8 @@ def run(job: Job) -> Outcome:
             rate_hz = recording.sampling_rate_hz
             corrections = read_corrections(job.corrections, analysis, rate_hz, datetime.now(UTC))
             analysis = apply_corrections(analysis, corrections, rate_hz)
-        events = find_events(analysis)
+        minutes = measure_minutes(recording, analysis, job.filters)
+        events = find_all_events(analysis, minutes, recording.patient.sex)
         if job.results is not None and job.results.name.endswith(FHIR_SUFFIX):
             from ectopy.service.interop.fhir_recording import recording_bundle
 
@@ -162,7 +164,14 @@ def run(job: Job) -> Outcome:
         elif job.results is not None:
             measured = measure_waves(recording, analysis, job.filters) if job.waves else None
             write_results(
-                job.results, recording, analysis, events, detector_digest, measured=measured, corrections=corrections
+                job.results,
+                recording,
+                analysis,
+                events,
+                detector_digest,
+                measured=measured,
+                minutes=minutes,
+                corrections=corrections,
             )
         if job.report is not None:
             from ectopy.report.recording_page import recording_report
@@ -172,7 +181,7 @@ def run(job: Job) -> Outcome:
             if analysis.normal is None:
                 raise DataError(f"{job.recording}: {analysis.baseline}")
             analysis.normal.save(job.save_baseline)
-        facts = provenance(recording, detector_digest) | summary(recording, analysis, events)
+        facts = provenance(recording, detector_digest) | summary(recording, analysis, events, minutes=minutes)
         return Outcome(job, facts, None)
     except EctopyError as error:
         return Outcome(job, None, str(error))

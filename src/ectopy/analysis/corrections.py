@@ -494,13 +494,16 @@ class _Labels:
 
     def _places(self, positions: tuple[int, ...]) -> tuple[NDArray[np.intp], list[int]]:
         """Find beats by their positions: the rows of analysed ones, and the positions of added ones."""
-        sought, analysed = np.array(positions), self._analysis.positions[self._remains]
-        is_analysed = np.isin(sought, analysed)
+        sought, analysed = np.array(positions), self._analysis.positions
+        rows = np.searchsorted(analysed, sought)
+        is_analysed = rows < len(analysed)
+        inside = rows[is_analysed]
+        is_analysed[is_analysed] = (analysed[inside] == sought[is_analysed]) & self._remains[inside]
         added = sought[~is_analysed].tolist()
         for position in added:
             if position not in self._added:
                 raise DataError(f"there is no beat at {self._place(position)}.")
-        return np.searchsorted(self._analysis.positions, sought[is_analysed]), added
+        return rows[is_analysed], added
 
     def _inside(self, noise: MarkNoise) -> tuple[NDArray[np.intp], list[int]]:
         """Find the beats in a time, as `_places` does."""

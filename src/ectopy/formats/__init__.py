@@ -85,7 +85,7 @@ def read(
         is right.
     partial : bool
         Whether to read the intact part of a file that is not whole or has a wrong checksum; `Recording.notes` says what
-        is missing. Of text, Parquet and NPY there is no such part.
+        is missing. Of Parquet and NPY there is no such part.
 
     Returns
     -------

@@ -330,6 +330,35 @@ class _Head(msgspec.Struct, frozen=True):
     version: int
 
 
+class _Results(msgspec.Struct, frozen=True):
+    """What results of Ectopy as JSON say of corrections."""
+
+    format: str = ""
+    corrections: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def find_corrections(path: str | Path) -> Corrections | None:
+    """Read a file of corrections, or those in results as JSON; None where a file has none or is something else.
+
+    Raises
+    ------
+    DataError
+        If it has some that cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(1)
+            results = msgspec.json.decode(head + file.read(), type=_Results) if head == b"{" else _Results()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if results.format == _FORMAT:
+        return Corrections.load(path)
+    try:
+        return msgspec.json.decode(results.corrections, type=Corrections | None)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DataError(f"{path} has corrections that cannot be read: {short_text(error)}.") from error
+
+
 class _Stored(msgspec.Struct, frozen=True):
     """A file of corrections."""
 

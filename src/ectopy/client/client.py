@@ -217,8 +217,8 @@ class Client:
         Raises
         ------
         ConflictError
-            If somebody has corrected the recording since, or it was analysed again. Nothing was changed: look at it, and
-            decide again.
+            If somebody has corrected the recording since, or it was analysed again. Nothing was changed: look at it,
+            and decide again.
         ServiceError
             If the service cannot be reached, or rejects the correction.
         """

@@ -15,7 +15,7 @@ from ectopy.report.plots import Spans, Trend
 from ectopy.signal import heart_rate as rate
 from ectopy.signal.heart_rate import WINDOW_S, HeartRate
 
-MOST_KINDS = 8
+MOST_ROWS = 6
 
 _MOST_POINTS = 1000
 
@@ -40,8 +40,9 @@ def trend(
         for hint in (Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER)
         for times_s in [analysis.beats.times_s[np.equal(analysis.hint, hint)]]
     ]
+    beats = [row for row in beats if len(row.start_s)]
     happened = []
-    for kind in list(dict.fromkeys(event.kind for event in by_severity(events)))[:MOST_KINDS]:
+    for kind in list(dict.fromkeys(event.kind for event in by_severity(events)))[: MOST_ROWS - len(beats)]:
         edges = np.array([(event.start_s, event.end_s) for event in events if event.kind == kind], np.float64).T
         happened.append(_joined(kind, "ink", edges[0], edges[1], duration_s))
     return Trend(

@@ -33,6 +33,11 @@ def kinds(events: list[Event]) -> list[str]:
         ("NNSSSSNN", ["supraventricular run"]),
         ("NVNVNVN", ["bigeminy"]),
         ("NVNVN", []),
+        ("NNVNNVNNVN", ["trigeminy"]),
+        ("NNVNNVNN", []),
+        ("NSNSNSN", ["supraventricular bigeminy"]),
+        ("SNNSNNSNN", ["supraventricular trigeminy"]),
+        ("NVNVNVNNVNNVN", ["bigeminy", "trigeminy"]),
         ("VVV", ["ventricular run"]),
         ("", []),
         ("N", []),
@@ -49,6 +54,21 @@ def test_a_run_has_its_length_its_rate_and_its_times():
     assert event.end_s == pytest.approx(2.8)
     assert "4 beats" in event.text
     assert event.text == "4 beats in a row at 150 per minute, 0.80 s after the beat before"
+
+
+def test_events_of_ectopic_beats_have_the_interval_before_them():
+    coupling = {"V": 0.5, "N": 0.8, "S": 0.6}
+    letters = "NNVVVNNVVNNSSSNNVNVNVNNSNNSNNSNNN"
+    events = find_events(analysis_of(letters, [np.nan, *(coupling[letter] for letter in letters[1:])]))
+    assert {event.kind: event.coupling_s for event in events} == {
+        "ventricular run": 0.5,
+        "couplet": 0.5,
+        "supraventricular run": 0.6,
+        "bigeminy": 0.5,
+        "supraventricular trigeminy": 0.6,
+    }
+    (unknown,) = find_events(analysis_of("NVVVN", [np.nan, np.nan, 0.5, 0.5, 0.8]))
+    assert unknown.coupling_s is None
 
 
 @given(st.floats(0.3, 5.0), st.sampled_from([RECORDING, WARD]))
@@ -130,9 +150,11 @@ def test_a_run_does_not_span_a_pause_or_a_gap(letters: str, gap: float, expected
     assert sorted(kinds(events)) == expected
 
 
-def test_bigeminy_does_not_span_a_gap():
+def test_bigeminy_and_trigeminy_do_not_span_a_gap():
     intervals = [np.nan, *[0.8] * 3, np.nan, *[0.8] * 2]
     assert find_events(analysis_of("NVNVNVN", intervals)) == []
+    intervals = [np.nan, *[0.8] * 4, np.nan, *[0.8] * 4]
+    assert find_events(analysis_of("NVNNVNNVNN", intervals)) == []
 
 
 def test_an_interval_in_which_another_lead_shows_beats_is_not_a_pause():
@@ -213,7 +235,8 @@ def test_every_kind_has_its_place():
     letters = "NVVNVVVNSSSNVNVNVNV" + "N" * 500
     rng = np.random.default_rng(0)
     rr = [np.nan, *rng.uniform(0.35, 0.75, 249), *_wave(250), *([0.45] * 20), *([2.2] * 10), *([1.3] * 9)]
-    letters += "N" * 20
+    letters += "N" * 20 + "NNVNNVNNVNNSNSNSNNSNNSNN"
+    rr += [0.9] * 24
     events = find_events(analysis_of(letters, rr))
     assert set(kinds(events)) == {kind.value for kind in RhythmKind}
     assert by_severity(events)[0].kind == "ventricular run"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import msgspec
@@ -8,13 +9,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.analysis.atrial_fibrillation import log_odds, measure_irregularity, usual_intervals
+from ectopy.analysis.atrial_fibrillation import (
+    FIBRILLATION_LOG_ODDS,
+    WINDOW,
+    log_odds,
+    measure_irregularity,
+    usual_intervals,
+)
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.monitor.conditions import CONDITIONS, Priority
+from ectopy.monitor.alarms import AlarmSettings, PatientAlarms, update_conditions
+from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.monitor.limits import PROFILES, Limits
 from ectopy.monitor.rhythm import CODES, RhythmState, rhythm_step
-from ectopy.monitor.rhythm_input import DetectorOutput
-from support.beat_streams import DELAY_S, GOOD, at_rates, findings_of, first_present, judged, present, readings_of
+from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
+from support.beat_streams import (
+    DELAY_S,
+    GOOD,
+    PIECE_S,
+    at_rates,
+    findings_of,
+    first_present,
+    judged,
+    present,
+    readings_of,
+)
 
 HIGH = {code for code in CODES if CONDITIONS[code].priority == Priority.HIGH}
 BLIND = ["noisy", "missing", "saturated", "lead off"]
@@ -175,6 +193,11 @@ def test_what_ends_before_the_next_findings_is_told(code: str, times_s: list[flo
         ("bigeminy", "VNVN", 75, False),
         ("bigeminy", "VNNVNVNN", 75, False),
         ("bigeminy", "VN?NVN", 75, False),
+        ("trigeminy", "VNNVNNV", 75, True),
+        ("trigeminy", "VNNVNN", 75, False),
+        ("trigeminy", "VNNVNVNNV", 75, False),
+        ("trigeminy", "VNN?VNNVN", 75, False),
+        ("trigeminy", "VVNVVNVVN", 75, False),
         ("not this patient's normal", "A" * 12, 75, True),
         ("not this patient's normal", "A" * 11, 75, False),
         ("not this patient's normal", "AAN" * 6, 75, True),
@@ -552,3 +575,43 @@ def test_fibrillation_is_told_by_the_number_that_recordings_have():
     assert measured <= set(whole.tolist())
     assert "atrial fibrillation" in told(times_s)
     assert "atrial fibrillation" not in told(times_s[:80])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_fibrillation_is_told_at_the_first_beat_that_shows_it(seed: int):
+    """A recording has the log odds of a beat when the 31 beats after it are there, and so has the monitor."""
+    rng = np.random.default_rng(seed)
+    intervals_s = np.concatenate([np.full(80 + seed, 0.8), 0.65 * np.exp(0.2 * rng.standard_normal(100))])
+    times_s = np.cumsum(intervals_s)
+    no_beats = np.zeros(len(times_s), np.bool_)
+    odds = log_odds(measure_irregularity(usual_intervals(np.diff(times_s, prepend=np.nan), no_beats)))
+    first = int(np.flatnonzero(odds > FIBRILLATION_LOG_ODDS)[0])
+    # It is heard some seconds after it, at the end of a piece, and judged when the next one is heard.
+    judged_s = times_s[first + WINDOW // 2] + DELAY_S
+    told_s = first_present(readings_of(findings_of(times_s.tolist())), "atrial fibrillation")
+    assert judged_s <= told_s <= judged_s + PIECE_S
+
+
+def test_chronic_fibrillation_is_one_advisory_alarm_of_low_priority_with_its_rate():
+    rng = np.random.default_rng(0)
+    intervals_s = np.concatenate([np.full(80, 0.8), 0.6 * np.exp(0.2 * rng.standard_normal(900))])
+    state, log, begins_s = PatientAlarms.fresh(), [], 80 * 0.8
+    for at_s, readings in readings_of(findings_of(np.cumsum(intervals_s).tolist())):
+        state, entries = update_conditions(state, AlarmSettings(), at_s, list(readings.values()))
+        log += [(at_s, entry) for entry in entries]
+    ((at_s, entry),) = log
+    assert (entry.alarm.condition, entry.change) == ("atrial fibrillation", "raised")
+    assert (entry.alarm.priority, CONDITIONS[entry.alarm.condition].kind) == (Priority.LOW, AlarmType.ADVISORY)
+    # The window of the first beat that shows it, and thirty seconds.
+    assert at_s <= begins_s + WINDOW * 0.65 + 30.0 + DELAY_S
+    assert re.search(r"differ without a pattern, \d+ per minute on average: log odds", entry.alarm.latest.text)
+
+
+def test_fibrillation_that_comes_and_goes_is_announced_once_an_hour_at_most():
+    state, raised_s = PatientAlarms.fresh(), []
+    for at_s in np.arange(0.0, 24 * 3600.0, 15.0).tolist():
+        reading = ConditionReading("atrial fibrillation", at_s % 600 < 480, "", 2.0)
+        state, entries = update_conditions(state, AlarmSettings(), at_s, [reading])
+        raised_s += [at_s for entry in entries if entry.change == "raised"]
+    assert len(raised_s) >= 2
+    assert np.diff(raised_s).min() >= 3600.0

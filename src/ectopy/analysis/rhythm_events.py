@@ -1,9 +1,8 @@
 """Events of a recording, by `ectopy.analysis.rhythm_rules`: runs, pauses, rates, atrial fibrillation.
 
-No two events of a kind overlap. A run, a couplet and bigeminy end at a pause, and where beats may be missing between
-two of their beats; a pause is one in every readable lead. Runs and couplets are counted from hints, which rest on rules
-and not on labels. An irregular rhythm is one outside of atrial fibrillation. Nothing here is a
-diagnosis.
+No two events of a kind overlap. A run, a couplet, bigeminy and trigeminy end at a pause, and where beats may be missing
+between two of their beats; a pause is one in every readable lead. Runs and couplets are counted from hints, which rest
+on rules and not on labels. An irregular rhythm is one outside of atrial fibrillation. Nothing here is a diagnosis.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
@@ -34,6 +34,12 @@ from ectopy.analysis.verdicts import Hint
 from ectopy.arguments import checked
 
 _RANKS = {kind: rank for rank, kind in enumerate(RhythmKind)}
+_ALTERNATION = {
+    RhythmKind.BIGEMINY: 2,
+    RhythmKind.TRIGEMINY: 3,
+    RhythmKind.SUPRAVENTRICULAR_BIGEMINY: 2,
+    RhythmKind.SUPRAVENTRICULAR_TRIGEMINY: 3,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ class Event:
         Mean rate of a run, couplet or atrial fibrillation; the highest over eight intervals of a high rate, and the
         lowest of a low one.
         None for other events.
+    coupling_s : float or None
+        RR interval before the first beat of a run or couplet; in bigeminy and trigeminy the median of those before the
+        ectopic beats. None for other events, and where it is not known.
     """
 
     kind: str
@@ -62,6 +71,7 @@ class Event:
     beats: int
     text: str
     rate_bpm: float | None = None
+    coupling_s: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -84,7 +94,10 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
     events = [
         *_ventricular(analysis, limits, ventricular),
         *_supraventricular(analysis, limits, supraventricular),
-        *_bigeminy(analysis, limits, ventricular),
+        *_alternation(analysis, limits, RhythmKind.BIGEMINY, ventricular),
+        *_alternation(analysis, limits, RhythmKind.TRIGEMINY, ventricular),
+        *_alternation(analysis, limits, RhythmKind.SUPRAVENTRICULAR_BIGEMINY, supraventricular),
+        *_alternation(analysis, limits, RhythmKind.SUPRAVENTRICULAR_TRIGEMINY, supraventricular),
         *_pauses(analysis, limits),
         *_rates(analysis, limits),
         *_fibrillation(analysis),
@@ -126,7 +139,8 @@ def _ventricular(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[
         elif beats == 2:
             rate_bpm = _rate_bpm(analysis, last, last)
             text = f"two beats in a row at {rate_bpm:.0f} per minute"
-            events.append(_event(analysis, RhythmKind.COUPLET, first, last, text, rate_bpm))
+            coupling_s = _coupling_s(analysis, [first])
+            events.append(_event(analysis, RhythmKind.COUPLET, first, last, text, rate_bpm, coupling_s))
     return events
 
 
@@ -142,21 +156,27 @@ def _supraventricular(analysis: Analysis, limits: RhythmLimits, supraventricular
 def _run(analysis: Analysis, kind: RhythmKind, first: int, last: int) -> Event:
     rate_bpm = _rate_bpm(analysis, first + 1, last)
     text = f"{last - first + 1} beats in a row at {rate_bpm:.0f} per minute"
-    coupling_s = float(analysis.intervals_s[first])
-    if np.isfinite(coupling_s):
+    coupling_s = _coupling_s(analysis, [first])
+    if coupling_s is not None:
         text += f", {coupling_s:.2f} s after the beat before"
-    return _event(analysis, kind, first, last, text, rate_bpm)
+    return _event(analysis, kind, first, last, text, rate_bpm, coupling_s)
 
 
-def _bigeminy(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.bool_]) -> list[Event]:
-    interrupted = _interrupted(analysis, limits)
-    alternates = (ventricular[:-1] != ventricular[1:]) & ~interrupted[1:]
+def _alternation(analysis: Analysis, limits: RhythmLimits, kind: RhythmKind, ectopic: NDArray[np.bool_]) -> list[Event]:
+    """Bigeminy, in which one of every two beats in a row is ectopic, or trigeminy, in which one of every three is."""
+    length = _ALTERNATION[kind]
+    if len(ectopic) < length:
+        return []
+    windows = sliding_window_view(ectopic, length)
+    broken = sliding_window_view(_interrupted(analysis, limits), length)[:, 1:].any(axis=1)
+    name = "supraventricular-like" if "supraventricular" in kind else "ventricular-like"
     events = []
-    for first, last in stretches(alternates):
-        beats = last - first + 2
-        if beats >= 2 * limits.bigeminy_pairs:
-            text = f"every other beat ventricular-like, {int(ventricular[first : last + 2].sum())} times"
-            events.append(_event(analysis, RhythmKind.BIGEMINY, first, last + 1, text))
+    for first, last in stretches((windows.sum(axis=1) == 1) & ~broken):
+        last += length - 1
+        if last - first + 1 >= length * limits.bigeminy_pairs:
+            beats = first + np.flatnonzero(ectopic[first : last + 1])
+            text = f"every {'other' if length == 2 else 'third'} beat {name}, {len(beats)} times"
+            events.append(_event(analysis, kind, first, last, text, coupling_s=_coupling_s(analysis, beats)))
     return events
 
 
@@ -243,10 +263,23 @@ def _irregular(analysis: Analysis, limits: RhythmLimits, ectopic: NDArray[np.boo
 
 
 def _event(
-    analysis: Analysis, kind: RhythmKind, first: int, last: int, text: str, rate_bpm: float | None = None
+    analysis: Analysis,
+    kind: RhythmKind,
+    first: int,
+    last: int,
+    text: str,
+    rate_bpm: float | None = None,
+    coupling_s: float | None = None,
 ) -> Event:
     times = analysis.beats.times_s
-    return Event(kind.value, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm)
+    return Event(kind.value, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm, coupling_s)
+
+
+def _coupling_s(analysis: Analysis, beats: Sequence[int] | NDArray[np.intp]) -> float | None:
+    """Median RR interval before some beats; None where none is known."""
+    intervals_s = analysis.intervals_s[beats]
+    intervals_s = intervals_s[np.isfinite(intervals_s)]
+    return float(np.median(intervals_s)) if len(intervals_s) else None
 
 
 def _rate_bpm(analysis: Analysis, first: int, last: int) -> float:
@@ -259,6 +292,6 @@ def _moving_median(values: NDArray[np.float64], length: int) -> NDArray[np.float
     """Median of each stretch of so many values, an even number; not defined where one of them is NaN."""
     if len(values) < length:
         return np.empty(0)
-    middle = np.sort(np.lib.stride_tricks.sliding_window_view(values, length))[:, length // 2 - 1 : length // 2 + 1]
+    middle = np.sort(sliding_window_view(values, length))[:, length // 2 - 1 : length // 2 + 1]
     median: NDArray[np.float64] = middle.mean(axis=1)
     return median

@@ -78,6 +78,9 @@ class RhythmKind(StrEnum):
     LOW_RATE = "low rate"
     COUPLET = "couplet"
     BIGEMINY = "bigeminy"
+    TRIGEMINY = "trigeminy"
+    SUPRAVENTRICULAR_BIGEMINY = "supraventricular bigeminy"
+    SUPRAVENTRICULAR_TRIGEMINY = "supraventricular trigeminy"
     IRREGULAR_RHYTHM = "irregular rhythm"
 
 
@@ -91,6 +94,9 @@ TITLES: Mapping[RhythmKind, str] = MappingProxyType(
         RhythmKind.LOW_RATE: "Low heart rate",
         RhythmKind.COUPLET: "Ventricular couplets",
         RhythmKind.BIGEMINY: "Ventricular bigeminy",
+        RhythmKind.TRIGEMINY: "Ventricular trigeminy",
+        RhythmKind.SUPRAVENTRICULAR_BIGEMINY: "Supraventricular bigeminy",
+        RhythmKind.SUPRAVENTRICULAR_TRIGEMINY: "Supraventricular trigeminy",
         RhythmKind.IRREGULAR_RHYTHM: "Irregular rhythm",
     }
 )
@@ -118,7 +124,7 @@ class RhythmLimits:
     svt_bpm : float
         And above which rate, 0 to 250 per minute.
     bigeminy_pairs : int
-        How often in a row every other beat is ventricular-like, 2 to 20.
+        How often in a row every other beat is ectopic in bigeminy, and every third one in trigeminy, 2 to 20.
     irregular_share : float
         Difference of successive RR intervals, share of the mean, 0.02 to 1.
 
@@ -165,6 +171,7 @@ def definitions(limits: RhythmLimits) -> dict[RhythmKind, str]:
     '5 or more supraventricular-like beats in a row above 100 per minute'
     """
     fast = f" above {limits.svt_bpm:g} per minute" if limits.svt_bpm else ""
+    times = f"{limits.bigeminy_pairs} times in a row"
     return {
         RhythmKind.VENTRICULAR_RUN: f"{limits.run_beats} or more ventricular-like beats in a row",
         RhythmKind.PAUSE: f"RR interval of at least {limits.pause_s:g} s",
@@ -182,7 +189,10 @@ def definitions(limits: RhythmLimits) -> dict[RhythmKind, str]:
             f"until it is at least {limits.low_bpm + limits.clear_bpm:g}"
         ),
         RhythmKind.COUPLET: "2 ventricular-like beats in a row",
-        RhythmKind.BIGEMINY: f"every other beat ventricular-like, {limits.bigeminy_pairs} times in a row",
+        RhythmKind.BIGEMINY: f"every other beat ventricular-like, {times}",
+        RhythmKind.TRIGEMINY: f"every third beat ventricular-like, {times}",
+        RhythmKind.SUPRAVENTRICULAR_BIGEMINY: f"every other beat supraventricular-like, {times}",
+        RhythmKind.SUPRAVENTRICULAR_TRIGEMINY: f"every third beat supraventricular-like, {times}",
         RhythmKind.IRREGULAR_RHYTHM: (
             f"among {RHYTHM_OVER} RR intervals between beats that are not ectopic, successive ones differ by "
             f"more than {limits.irregular_share:.0%} of the mean, RMS, for {IRREGULAR_S:g} s, "

@@ -124,7 +124,7 @@ class Limits:
     couplets : int
         More couplets in five minutes than this raise an alarm.
     bigeminy_pairs : int
-        How often in a row every other beat is ventricular-like.
+        How often in a row every other beat is ventricular-like, and in trigeminy every third one.
     irregular_share : float
         Difference of successive RR intervals, share of the mean.
     abnormal_k, abnormal_n : int

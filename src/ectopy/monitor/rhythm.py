@@ -94,6 +94,7 @@ _SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
 _WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
 _EXTREME_CLEAR_SHARE = 0.1
 _MEASURED_EVERY = 8  # beats: the last 64 intervals change little from one to the next
+_NEAR_LOG_ODDS = -3.0  # from here up to the onset of atrial fibrillation every beat is measured
 
 _EXERCISE = ("slow recovery", "sudden drop", "ectopy with effort")
 _ABSENT = {code: ConditionReading(code, False) for code in CODES}
@@ -166,10 +167,12 @@ class RhythmState:
         Couplets of the last five minutes.
     alternating : int
         Length of the row in which every other beat is ventricular-like.
+    thirds : int
+        Length of the row in which every third beat is ventricular-like.
     alternation_s : tuple of float
-        Its last beats.
-    ventricular : bool
-        Whether the newest readable beat is ventricular-like.
+        The last beats of the longer of the two rows.
+    last_ventricular : tuple of bool
+        Which of the two newest beats in a row are ventricular-like.
     usual_rr_s : tuple of float
         RR intervals before the last 65 beats that are not ectopic; NaN = not known.
     ectopic : bool
@@ -179,7 +182,7 @@ class RhythmState:
     rhythm_rr_s : tuple of float
         RR intervals before the last 66 beats; NaN where not known, or beside an ectopic beat.
     fibrillation : float
-        Log odds of atrial fibrillation over them, every eighth beat; NaN = not known.
+        Log odds of atrial fibrillation over them, every eighth beat, or every beat near the onset; NaN = not known.
     until_measured : int
         Beats until they are measured again.
     window_s : tuple of float
@@ -212,8 +215,9 @@ class RhythmState:
     longest_atrial: Run = field(default_factory=Run)
     couplets_s: tuple[float, ...] = ()
     alternating: int = 0
+    thirds: int = 0
     alternation_s: tuple[float, ...] = ()
-    ventricular: bool = False
+    last_ventricular: tuple[bool, ...] = ()
     usual_rr_s: tuple[float, ...] = ()
     ectopic: bool = False
     irregularity: float = nan
@@ -371,7 +375,9 @@ def _update_with_beat(
             run=_pass_over(state.run),
             atrial_run=_pass_over(state.atrial_run),
             alternating=0,
+            thirds=0,
             alternation_s=(),
+            last_ventricular=(),
             usual_rr_s=usual_rr_s,
             ectopic=ectopic,
             irregularity=share,
@@ -387,8 +393,10 @@ def _update_with_beat(
     couplets_s = tuple(couplet for couplet in state.couplets_s if couplet > beat_s - _COUPLETS_WITHIN_S)
     if run.beats < 2 and state.run.beats == 2 and state.run.unreadable == 0:
         couplets_s = (*couplets_s, state.run.times_s[-1])[-_MOST_COUPLETS:]
-    # Bigeminy, the share of abnormal beats, and effort.
-    alternates = follows and state.alternating > 0 and ventricular != state.ventricular
+    # Bigeminy and trigeminy: one of the last two beats, or three, is ventricular-like. Abnormal beats, and effort.
+    last = (*(state.last_ventricular if follows else ()), ventricular)
+    alternating = _row_length(state.alternating, last[-2:], 2)
+    thirds = _row_length(state.thirds, last, 3)
     window_s, window_abnormal, abnormal = _count_abnormal(state, limits, beat_s, verdict == Verdict.ABNORMAL)
     exercise, bpm = state.exercise, _rate(row_s, RATE_OVER + 1)
     if limits.profile == "exercise" and bpm is not None and len(row_s) > RATE_OVER:
@@ -403,9 +411,10 @@ def _update_with_beat(
         atrial_run=atrial_run,
         longest_atrial=max(state.longest_atrial, atrial_run, key=lambda longer: longer.beats),
         couplets_s=couplets_s,
-        alternating=state.alternating + 1 if alternates else 1,
-        alternation_s=(*state.alternation_s[1 - _MOST_EVIDENCE :], beat_s) if alternates else (beat_s,),
-        ventricular=ventricular,
+        alternating=alternating,
+        thirds=thirds,
+        alternation_s=(*state.alternation_s, beat_s)[-min(max(alternating, thirds, 2), _MOST_EVIDENCE) :],
+        last_ventricular=last[-2:],
         usual_rr_s=usual_rr_s,
         ectopic=ectopic,
         irregularity=share,
@@ -414,6 +423,13 @@ def _update_with_beat(
         abnormal=abnormal,
         exercise=exercise,
     )
+
+
+def _row_length(length: int, last: tuple[bool, ...], every: int) -> int:
+    """Length of the row in which one of so many beats in a row is ventricular-like, with the newest beat; 0 = none."""
+    if len(last) < every or sum(last) != 1:
+        return 0
+    return length + 1 if length else every
 
 
 def _longest_row(limits: Limits) -> int:
@@ -430,10 +446,11 @@ def _regular(state: RhythmState, interval_s: float, ectopic: bool) -> tuple[tupl
 
 
 def _measure_fibrillation(state: RhythmState, interval_s: float, ectopic: bool) -> RhythmState:
-    """Take an interval into account, and measure the last ones every eighth beat."""
+    """Take an interval into account, and measure the last ones: at every eighth beat, or at every one near an onset."""
     beside = ectopic or state.ectopic or not SHORTEST_S < interval_s < LONGEST_S
     rhythm_rr_s = (*state.rhythm_rr_s[1 - REMEMBERED :], nan if beside else interval_s)
-    if state.until_measured:
+    decided = state.fibrillation <= _NEAR_LOG_ODDS or state.fibrillation > FIBRILLATION_LOG_ODDS
+    if decided and state.until_measured:
         return replace(state, rhythm_rr_s=rhythm_rr_s, until_measured=state.until_measured - 1)
     return replace(
         state, rhythm_rr_s=rhythm_rr_s, fibrillation=latest_log_odds(rhythm_rr_s), until_measured=_MEASURED_EVERY - 1
@@ -499,7 +516,8 @@ def _readings(state: RhythmState, limits: Limits, findings: DetectorOutput) -> t
             "high rate": _high_rate(state, limits),
             "ventricular run": _ventricular_run(state, limits),
             "supraventricular run": _supraventricular_run(state, limits),
-            "bigeminy": _bigeminy(state, limits),
+            "bigeminy": _alternation("bigeminy", "other", state, state.alternating, 2 * limits.bigeminy_pairs),
+            "trigeminy": _alternation("trigeminy", "third", state, state.thirds, 3 * limits.bigeminy_pairs),
         }
     )
     rest = {
@@ -694,12 +712,11 @@ def _couplets(state: RhythmState, limits: Limits) -> ConditionReading:
     )
 
 
-def _bigeminy(state: RhythmState, limits: Limits) -> ConditionReading:
-    beats = 2 * limits.bigeminy_pairs
-    if state.alternating < beats:
-        return _ABSENT["bigeminy"]
-    text = f"Every other one of {state.alternating} beats is ventricular-like; {beats} are bigeminy."
-    return ConditionReading("bigeminy", True, text, float(state.alternating), float(beats), state.alternation_s)
+def _alternation(code: str, which: str, state: RhythmState, length: int, beats: int) -> ConditionReading:
+    if length < beats:
+        return _ABSENT[code]
+    text = f"Every {which} one of {length} beats is ventricular-like; {beats} are {code}."
+    return ConditionReading(code, True, text, float(length), float(beats), state.alternation_s)
 
 
 def _irregular(state: RhythmState, limits: Limits) -> ConditionReading:
@@ -721,8 +738,10 @@ def _atrial_fibrillation(state: RhythmState) -> ConditionReading:
         return _ABSENT[code]
     if not odds > FIBRILLATION_LOG_ODDS:
         return _UNKNOWN[code]
+    bpm = 60.0 / float(np.nanmean(state.rhythm_rr_s))
     text = (
-        f"The last {WINDOW} intervals differ without a pattern: log odds {odds:.1f}, above {FIBRILLATION_LOG_ODDS:g}."
+        f"The last {WINDOW} intervals differ without a pattern, {bpm:.0f} per minute on average: "
+        f"log odds {odds:.1f}, above {FIBRILLATION_LOG_ODDS:g}."
     )
     return ConditionReading(code, True, text, odds, FIBRILLATION_LOG_ODDS, state.row_s[-_MOST_EVIDENCE:])
 

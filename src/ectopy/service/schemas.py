@@ -547,6 +547,63 @@ class RecordingSignalShape(TypedDict, total=False):
     beats_there: int
 
 
+@with_example(
+    events=[
+        {
+            "kind": "ventricular run",
+            "start_s": 612.4,
+            "end_s": 614.1,
+            "beats": 5,
+            "text": "5 beats in a row at 142 per minute, 0.41 s after the beat before",
+            "rate_bpm": 142.0,
+            "rank": 1,
+        }
+    ]
+)
+class RecordingEventsShape(TypedDict):
+    """Runs, pauses and other events in order of their start; the most serious one has the `rank` 1."""
+
+    events: list[dict[str, Any]]
+
+
+@with_example(
+    episodes=[{"rhythm": "atrial fibrillation", "start_s": 912.0, "end_s": 1450.5, "beats": 811, "rate_bpm": 90.4}]
+)
+class RecordingEpisodesShape(TypedDict):
+    """Episodes of one rhythm, one after the other; `rate_bpm` is null where no interval is known."""
+
+    episodes: list[dict[str, Any]]
+
+
+@with_example(
+    sampling_rate_hz=180.0,
+    families=[
+        {"family": 1, "hint": "", "beats": 2239, "first_s": 0.214, "last_s": 1805.2, "mean_mv": [[0.01, 0.02], [0, 0]]}
+    ],
+)
+class RecordingFamiliesShape(TypedDict):
+    """Families of similar beats, the largest first; each with its hint and, lead by lead, the mean of its beats.
+
+    `mean_mv` has 140 samples for each lead, 52 of them before the fiducial point, at `sampling_rate_hz`; null where the
+    lead has no readable beat. The number of a family is good for one version of the corrections: another one may
+    group the beats otherwise.
+    """
+
+    sampling_rate_hz: float
+    families: list[dict[str, Any]]
+
+
+@with_example(family=3, total=41, beats=[707], positions=[220464], times_s=[612.4])
+class FamilyBeatsShape(TypedDict):
+    """Beats of a family: index, position in samples, and time of each; `total` is their number without the limit."""
+
+    family: int
+    total: int
+    beats: list[int]
+    positions: list[int]
+    times_s: list[float]
+
+
 class Choice(_Request):
     """The name of a recording, as it is listed."""
 

@@ -6,6 +6,7 @@ import io
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import msgspec
@@ -14,14 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ectopy.analysis import analyse
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.datasets import simulate_recording
 from ectopy.datasets.builtin_recordings import builtin_names, load_builtin
 from ectopy.datasets.mitdb import find_mitdb
+from ectopy.datasets.simulated import Episode
 from ectopy.errors import DataError, NotFoundError, SettingError, StorageError
 from ectopy.files import write_text
+from ectopy.monitor.codec import encode
+from ectopy.recording import Patient, PulseWave
 from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
 from ectopy.service.recordings.library import RESULT, read_stored
-from ectopy.service.recordings.result import load_result
+from ectopy.service.recordings.result import load_result, save_result
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
 from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
@@ -242,6 +249,69 @@ def test_an_interrupted_analysis_is_repeated_after_a_restart(tmp_path):
     third = Library(tmp_path)
     assert [entry.status for entry in third.entries()] == [Status.ANALYSED]
     assert third.result(entry.id).summary["duration_s"] == 40
+
+
+def test_a_result_of_an_earlier_version_is_to_be_analysed_again(tmp_path):
+    library = Library(tmp_path)
+    entry = library.add([upload("a.csv", csv(40))], RATE_HZ, "mV")
+    (tmp_path / entry.id / RESULT).mkdir()
+    (tmp_path / entry.id / RESULT / "beats.msgpack").touch()
+    write_text(tmp_path / entry.id / "entry.json", msgspec.json.encode(replace(entry, status=Status.ANALYSED)).decode())
+    library = Library(tmp_path)
+    with pytest.raises(DataError, match="analysed by an earlier version of Ectopy; analyse it again"):
+        library.result(entry.id)
+    library.start()
+    assert library.analyse_again(entry.id).status is Status.WAITING
+    assert wait_for(library, entry.id, finished).error == ""
+    assert library.result(entry.id).summary["duration_s"] == 40
+    library.stop()
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path):
+    """Every bit of the analysis, and what a file says of its recording."""
+    start = datetime(2026, 3, 1, 9, 30, tzinfo=timezone(timedelta(hours=2)))
+    recording = replace(
+        simulate_recording(40, sampling_rate_hz=RATE_HZ, random_state=3),
+        start=start,
+        patient=Patient("Ada", birth_date=date(1960, 1, 1)),
+        pulses=(PulseWave("PLETH", "NU", 125.0, np.arange(5000, dtype=np.float32)),),
+    )
+    analysis = analyse(recording, load_ambulatory())
+    save_result(tmp_path, recording, analysis)
+    result = load_result(tmp_path)
+    assert encode(result.analysis) == encode(analysis)
+    assert encode(replace(result.recording, start=None)) == encode(replace(recording, start=None))
+    assert result.recording.start.isoformat() == "2026-03-01T09:30:00+02:00"
+    assert result.summary["start"] == "2026-03-01T09:30:00+02:00"
+    assert isinstance(result.analysis.beats.samples, np.memmap)
+
+
+def test_rows_of_events_episodes_and_families(tmp_path):
+    episodes = [Episode("ventricular_tachycardia", 40, 5)]
+    recording = simulate_recording(90, ectopic={"V": 0.1}, episodes=episodes, random_state=5)
+    analysis = analyse(recording, load_ambulatory())
+    save_result(tmp_path, recording, analysis)
+    result = load_result(tmp_path)
+    events = result.event_rows()
+    assert sorted(event["rank"] for event in events) == list(range(1, len(events) + 1))
+    assert [event["start_s"] for event in events] == sorted(event["start_s"] for event in events)
+    assert next(event for event in events if event["rank"] == 1)["kind"] == "ventricular run"
+    rhythms = result.episode_rows()
+    assert [later["start_s"] for later in rhythms[1:]] == [earlier["end_s"] for earlier in rhythms[:-1]]
+    families = result.family_rows()
+    beats = result.beat_rows(0, 1e9, 10_000)
+    assert [family["beats"] for family in families] == [
+        sum(beat["family"] == family["family"] for beat in beats) for family in families
+    ]
+    for family in families:
+        forwards = result.family_beats(family["family"], 0, 1e9, 10_000, backwards=False)
+        assert [beats[beat]["position"] for beat in forwards["beats"]] == forwards["positions"]
+        assert {beats[beat]["family"] for beat in forwards["beats"]} == {family["family"]}
+        assert forwards["total"] == family["beats"]
+        backwards = result.family_beats(family["family"], 0, 1e9, 1, backwards=True)
+        assert (backwards["beats"], backwards["total"]) == (forwards["beats"][-1:], family["beats"])
+    with pytest.raises(NotFoundError, match=f"numbered from 1 to {len(families)}"):
+        result.family_beats(len(families) + 1, 0, 1, 1, backwards=False)
 
 
 def test_analysis_that_takes_too_long_is_ended(tmp_path):

@@ -93,6 +93,8 @@ def _event(person: str, number: int, event: Event, recording: Recording, when: R
     ]
     if event.rate_bpm is not None:
         amounts.append(("Rate", _quantity(event.rate_bpm, "beats/minute", "/min")))
+    if event.coupling_s is not None:
+        amounts.append(("Coupling interval", _quantity(event.coupling_s, "s", "s")))
     components: list[Resource] = [{"code": {"text": text}, "valueQuantity": value} for text, value in amounts]
     components.append({"code": {"text": "Beats"}, "valueInteger": event.beats})
     code = {"coding": [coding(CONDITION_SYSTEM.urn, event.kind.replace(" ", "-"), title)], "text": title}

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.errors import DataError, NotFoundError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
-from ectopy.service.recordings.result import Result, load_result
+from ectopy.service.recordings.result import Result, has_analysis, load_result
 from ectopy.service.recordings.uploads import Upload, layout_of
 
 MOST_RECORDINGS = 500
@@ -43,6 +44,8 @@ _ENTRY = "entry.json"
 _UNFINISHED = ".part-"
 _ID = re.compile(r"[0-9a-f]{16}")
 _BLOCK = 2**20
+_MOST_LOADED = 4
+_EARLIER = "it was analysed by an earlier version of Ectopy; analyse it again."
 SPARE_BYTES = 2**30
 """Free space that uploads and analyses leave on the disk, for the database."""
 
@@ -148,6 +151,8 @@ class Library:
         self._entries: dict[str, StoredRecording] = {}
         self._stopping = False
         self._process: tuple[str, subprocess.Popen[str]] | None = None
+        self._loading = threading.Lock()
+        self._results: OrderedDict[str, Result] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
         for path in folder.iterdir():
             if path.name.startswith(_UNFINISHED):
@@ -184,7 +189,14 @@ class Library:
 
     def result(self, id: str) -> Result:
         """Return the result of a recording; a `DataError` if there is no recording with this id, or no result."""
-        return load_result(self._analysed_folder(id) / RESULT)
+        with self._loading:
+            folder = self._analysed_folder(id) / RESULT
+            if id not in self._results:
+                self._results[id] = load_result(folder)
+            self._results.move_to_end(id)
+            if len(self._results) > _MOST_LOADED:
+                self._results.popitem(last=False)
+            return self._results[id]
 
     def report(self, id: str) -> Path:
         """Return the report of a recording; errors as in `result`."""
@@ -271,6 +283,21 @@ class Library:
             self._changed.notify_all()
         return entry
 
+    def analyse_again(self, id: str) -> StoredRecording:
+        """Queue a recording for another analysis, which replaces its result; one that waits for its first one stays so.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none with this id.
+        """
+        with self._changed:
+            entry = self.entry(id)
+            if entry.status in (Status.ANALYSED, Status.FAILED):
+                self._set(id, status=Status.WAITING, progress=0.0, error="")
+                self._changed.notify_all()
+            return self._entries[id]
+
     def delete(self, id: str) -> None:
         """Delete a recording and its result; a `NotFoundError` if there is none with this id."""
         entry = self.entry(id)
@@ -278,6 +305,7 @@ class Library:
             self._entries.pop(id, None)
             if self._process is not None and self._process[0] == id:
                 self._end_process()
+        self._forget(id)
         deleted = self._folder / f"{_UNFINISHED}{entry.id}"
         with suppress(OSError):  # another thread may delete it at the same time
             (self._folder / entry.id).rename(deleted)
@@ -331,6 +359,8 @@ class Library:
             return
         if entry.status is Status.ANALYSING:
             entry = replace(entry, status=Status.WAITING, progress=0.0)
+        if entry.is_analysed and not has_analysis(folder / RESULT):
+            entry = replace(entry, status=Status.FAILED, error=_EARLIER)
         if not entry.size_bytes:
             entry = replace(entry, size_bytes=size_of(folder))
         self._entries[entry.id] = entry
@@ -356,6 +386,7 @@ class Library:
     def _analyse(self, entry: StoredRecording) -> None:
         folder = self._folder / entry.id
         self._set(entry.id, status=Status.ANALYSING, progress=0.0)
+        self._forget(entry.id)
         for former in (f"{RESULT}.part", RESULT):
             shutil.rmtree(folder / former, ignore_errors=True)
         command = [sys.executable, "-m", "ectopy.service.recordings.worker", str(folder)]
@@ -403,6 +434,10 @@ class Library:
                     _write(self._folder / id, entry)
                 except (OutputError, OSError):
                     _log.exception("the state of a recording cannot be stored; the next start analyses it again")
+
+    def _forget(self, id: str) -> None:
+        with self._loading:
+            self._results.pop(id, None)
 
     def _end_process(self) -> None:
         if self._process is not None:

@@ -1,87 +1,113 @@
-"""The result of an analysis: files in a folder, which appear together or not at all."""
+"""An analysed recording as a service shows it; its files appear together or not at all."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+import threading
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.recording_results import summary
-from ectopy.analysis.rhythm_events import Event
+from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.recording_results import family_rows, summary
+from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
+from ectopy.analysis.rhythm_events import Event, by_severity, find_events
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
+from ectopy.errors import NotFoundError
 from ectopy.monitor.codec import decode, encode
 from ectopy.presentation import finite_or_none
-from ectopy.recording import PulseWave, Recording
+from ectopy.recording import Recording
 from ectopy.service.recordings.downsampling import display_columns, pyramid
 
 MOST_COLUMNS = 4000
 MOST_BEATS = 500
+MOST_POSITIONS = 200_000
 _SHORTEST_STEP_S = 1.0
 _DECIMALS = 4
 
-_SUMMARY, _BEATS, _SIGNAL = "summary.json", "beats.msgpack", "signal.npy"
-_PULSES = "pulses.msgpack"
+_RECORDING, _ANALYSIS = "recording.msgpack", "analysis.msgpack"
+_SIGNAL, _SEGMENTS = "signal.npy", "segments.npy"
 _ECTOPIC = (Hint.VENTRICULAR.value, Hint.SUPRAVENTRICULAR.value)
 
-
-@dataclass(frozen=True, slots=True)
-class BeatTable:
-    """The beats of a recording; arrays with one entry per beat, as in `ectopy.analysis.Analysis`."""
-
-    times_s: NDArray[np.float64]
-    intervals_s: NDArray[np.float64]
-    positions: NDArray[np.int64]
-    verdict: NDArray[np.str_]
-    hint: NDArray[np.str_]
-    score: NDArray[np.float64]
-    p_value: NDArray[np.float64]
-    reasons: tuple[str, ...]
-
-    @classmethod
-    def of(cls, analysis: Analysis) -> BeatTable:
-        """Return the beats of an analysis."""
-        return cls(
-            analysis.beats.times_s,
-            analysis.intervals_s,
-            analysis.positions,
-            analysis.verdict.astype(np.str_),
-            analysis.hint.astype(np.str_),
-            analysis.score,
-            analysis.p_value,
-            tuple(analysis.reason(beat) for beat in range(len(analysis))),
-        )
-
-    def rows(self, beats: NDArray[np.intp]) -> list[dict[str, Any]]:
-        """Return the beats of these indices for JSON; None for unknown numbers."""
-        numbers = (self.times_s, self.intervals_s, self.score, self.p_value)
-        time_s, interval_s, score, p_value = (finite_values(column[beats]) for column in numbers)
-        texts = (self.verdict[beats].tolist(), self.hint[beats].tolist())
-        positions, reasons = self.positions[beats].tolist(), [self.reasons[beat] for beat in beats]
-        keys = ("beat", "position", "time_s", "interval_s", "verdict", "hint", "score", "p_value", "reason")
-        columns = (beats.tolist(), positions, time_s, interval_s, *texts, score, p_value, reasons)
-        return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+class _ComputedOnce(cached_property[T]):
+    """A property that is computed at its first use, by one thread at a time."""
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> T:  # type: ignore[override]
+        with instance._lock:
+            value: T = super().__get__(instance, owner)
+            return value
+
+
+@dataclass(frozen=True)
 class Result:
-    """An analysed recording; `levels` and `pulse_levels` are the pyramids of its signal and of each pulse wave.
+    """An analysed recording; what follows from its analysis is computed when it is asked for the first time.
 
-    The signal is a memory map: only the parts in use are read from the disk.
+    The signal and the segments of the beats are memory maps: only the parts in use are read from the disk.
+
+    Attributes
+    ----------
+    recording : Recording
+    levels, pulse_levels : tuple
+        The pyramids of its signal and of each pulse wave; see `ectopy.service.recordings.downsampling.pyramid`.
+    analysis : Analysis
     """
 
     recording: Recording
     levels: tuple[NDArray[np.float32], ...]
     pulse_levels: tuple[list[NDArray[np.float32]], ...]
-    beats: BeatTable
-    summary: dict[str, Any]
+    analysis: Analysis
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    @_ComputedOnce
+    def intervals_s(self) -> NDArray[np.float64]:
+        """Return the RR interval before each beat, shape (n,); NaN = not known."""
+        return self.analysis.intervals_s
+
+    @_ComputedOnce
+    def events(self) -> tuple[Event, ...]:
+        """Return runs, pauses and other events, in order of their start."""
+        return tuple(find_events(self.analysis))
+
+    @_ComputedOnce
+    def episodes(self) -> tuple[RhythmEpisode, ...]:
+        """Return the episodes of one rhythm, in order of time."""
+        return tuple(find_rhythm_episodes(self.analysis))
+
+    @_ComputedOnce
+    def families(self) -> tuple[BeatFamily, ...]:
+        """Return the families of beats, the largest first."""
+        return find_families(self.analysis.beats, self.analysis.hint)
+
+    @_ComputedOnce
+    def family_of(self) -> NDArray[np.int64]:
+        """Return the number of the family of each beat, from 1, shape (n,); 0 = none."""
+        numbers = np.zeros(len(self.analysis), np.int64)
+        for number, family in enumerate(self.families, start=1):
+            numbers[family.rows] = number
+        return numbers
+
+    @_ComputedOnce
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of the recording and its events, for JSON."""
+        start = self.recording.start
+        return {
+            **summary(self.recording, self.analysis, self.events),
+            "sampling_rate_hz": self.recording.sampling_rate_hz,
+            "start": None if start is None else start.isoformat(),
+            "event_list": [
+                {"kind": event.kind, "start_s": event.start_s, "end_s": event.end_s, "text": event.text}
+                for event in self.events
+            ],
+        }
 
     def signal(self, start_s: float, stop_s: float, columns: int) -> dict[str, Any]:
         """Return the signal in at most 4000 columns, and its beats; of more than 500 those with the highest scores."""
@@ -90,7 +116,7 @@ class Result:
         part = display_columns(recording.signal, self.levels, recording.sampling_rate_hz, start_s, stop_s, columns)
         all_beats = beats = self._between(part.start_s, part.start_s + part.step_s * len(part.low))
         if len(beats) > MOST_BEATS:
-            order = np.argsort(-np.nan_to_num(self.beats.score[beats], nan=-np.inf), kind="stable")
+            order = np.argsort(-np.nan_to_num(self.analysis.score[beats], nan=-np.inf), kind="stable")
             beats = np.sort(beats[order[:MOST_BEATS]])
         return {
             "start_s": part.start_s,
@@ -101,7 +127,7 @@ class Result:
             **({"samples": _by_lead(part.low)} if part.has_all_samples else {}),
             **({} if part.has_all_samples else {"low": _by_lead(part.low), "high": _by_lead(part.high)}),
             **({"pulses": self._pulses(start_s, stop_s, columns)} if recording.pulses else {}),
-            "beats": self.beats.rows(beats),
+            "beats": self._rows(beats),
             "beats_there": len(all_beats),
         }
 
@@ -122,18 +148,72 @@ class Result:
         """Return the first beats from a second to before another, of one verdict or of all."""
         beats = self._between(start_s, stop_s)
         if verdict is not None:
-            beats = beats[self.beats.verdict[beats] == verdict.value]
-        return self.beats.rows(beats[:limit])
+            beats = beats[self.analysis.verdict[beats] == verdict.value]
+        beats = beats[:limit]
+        families = self.family_of[beats].tolist()
+        return [row | {"family": family or None} for row, family in zip(self._rows(beats), families, strict=True)]
+
+    def event_rows(self) -> list[dict[str, Any]]:
+        """Return the events in order of their start, for JSON; the most serious one has the rank 1."""
+        rank = {id(event): number for number, event in enumerate(by_severity(self.events), start=1)}
+        return [
+            {**asdict(event), "rate_bpm": finite_or_none(event.rate_bpm, _DECIMALS), "rank": rank[id(event)]}
+            for event in self.events
+        ]
+
+    def episode_rows(self) -> list[dict[str, Any]]:
+        """Return the episodes of one rhythm in order of time, for JSON."""
+        return [
+            {**asdict(episode), "rate_bpm": finite_or_none(episode.rate_bpm, _DECIMALS)} for episode in self.episodes
+        ]
+
+    def family_rows(self) -> list[dict[str, Any]]:
+        """Return the families of beats, the largest first, for JSON."""
+        return family_rows(self.analysis, self.families)
+
+    def family_beats(self, number: int, start_s: float, stop_s: float, limit: int, backwards: bool) -> dict[str, Any]:
+        """Return the beats of a family between two times, for JSON: the first ones, or the last ones in reverse order.
+
+        A `NotFoundError` if there is no family with this number.
+        """
+        if not 1 <= number <= len(self.families):
+            raise NotFoundError(
+                f"there is no family {number}; the families are numbered from 1 to {len(self.families)}."
+            )
+        rows = self.families[number - 1].rows
+        times_s = self.analysis.beats.times_s[rows]
+        rows = rows[(times_s >= start_s) & (times_s < stop_s)]
+        total = len(rows)
+        rows = (rows[::-1] if backwards else rows)[:limit]
+        return {
+            "family": number,
+            "total": total,
+            "beats": rows.tolist(),
+            "positions": self.analysis.positions[rows].tolist(),
+            "times_s": finite_values(self.analysis.beats.times_s[rows]),
+        }
+
+    def _rows(self, beats: NDArray[np.intp]) -> list[dict[str, Any]]:
+        """Return the beats of these indices for JSON; None for unknown numbers."""
+        analysis = self.analysis
+        numbers = (analysis.beats.times_s, self.intervals_s, analysis.score, analysis.p_value)
+        time_s, interval_s, score, p_value = (finite_values(column[beats]) for column in numbers)
+        texts = (analysis.verdict[beats].astype(np.str_).tolist(), analysis.hint[beats].astype(np.str_).tolist())
+        indices = beats.tolist()
+        positions, reasons = analysis.positions[beats].tolist(), [analysis.reason(beat) for beat in indices]
+        keys = ("beat", "position", "time_s", "interval_s", "verdict", "hint", "score", "p_value", "reason")
+        columns = (indices, positions, time_s, interval_s, *texts, score, p_value, reasons)
+        return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def trend(self, step_s: float) -> dict[str, Any]:
         """Return heart rate and numbers of beats in steps of `step_s` seconds, at least 1."""
         step_s = max(step_s, _SHORTEST_STEP_S, self.recording.duration_s / MOST_COLUMNS)
         steps = max(int(np.ceil(self.recording.duration_s / step_s)), 1)
-        beats = self.beats
-        step = np.minimum(beats.times_s // step_s, steps - 1).astype(np.int64)
-        interval = np.isfinite(beats.intervals_s)
+        analysis, intervals_s = self.analysis, self.intervals_s
+        step = np.minimum(analysis.beats.times_s // step_s, steps - 1).astype(np.int64)
+        interval = np.isfinite(intervals_s)
         intervals = np.bincount(step[interval], minlength=steps)
-        total_s = np.bincount(step[interval], beats.intervals_s[interval], minlength=steps)
+        total_s = np.bincount(step[interval], intervals_s[interval], minlength=steps)
         with np.errstate(invalid="ignore"):
             rate = 60 * intervals / total_s
         return {
@@ -141,58 +221,59 @@ class Result:
             "step_s": step_s,
             "heart_rate_bpm": finite_values(rate),
             "beats": np.bincount(step, minlength=steps).tolist(),
-            "abnormal": np.bincount(step[beats.verdict == Verdict.ABNORMAL.value], minlength=steps).tolist(),
-            "ectopic": np.bincount(step[np.isin(beats.hint, _ECTOPIC)], minlength=steps).tolist(),
+            "abnormal": np.bincount(step[analysis.abnormal], minlength=steps).tolist(),
+            "ectopic": np.bincount(step[np.isin(analysis.hint, _ECTOPIC)], minlength=steps).tolist(),
         }
 
     def _between(self, start_s: float, stop_s: float) -> NDArray[np.intp]:
-        first, last = np.searchsorted(self.beats.times_s, [start_s, stop_s])
+        first, last = np.searchsorted(self.analysis.beats.times_s, [start_s, stop_s])
         return np.arange(first, last)
 
 
-def save_result(folder: Path, recording: Recording, analysis: Analysis, events: Sequence[Event]) -> None:
+def save_result(folder: Path, recording: Recording, analysis: Analysis) -> None:
     """Write the files that `load_result` reads."""
-    facts = {
-        **summary(recording, analysis, events),
-        "sampling_rate_hz": recording.sampling_rate_hz,
-        "start": None if recording.start is None else recording.start.isoformat(),
-        "event_list": [
-            {"kind": event.kind, "start_s": event.start_s, "end_s": event.end_s, "text": event.text} for event in events
-        ],
-    }
-    (folder / _SUMMARY).write_text(json.dumps(facts))
-    (folder / _BEATS).write_bytes(encode(BeatTable.of(analysis)))
+    # An encoded time keeps no time zone.
+    start = None if recording.start is None else recording.start.isoformat()
+    header = replace(recording, signal=recording.signal[:0], start=None)
+    (folder / _RECORDING).write_bytes(encode((start, header)))
     np.save(folder / _SIGNAL, recording.signal)
-    if recording.pulses:
-        (folder / _PULSES).write_bytes(encode(recording.pulses))
     for number, level in enumerate(pyramid(recording.signal)):
         np.save(_level(folder, number), level)
+    segments = analysis.beats.samples
+    (folder / _ANALYSIS).write_bytes(encode(replace(analysis, beats=replace(analysis.beats, samples=segments[:0]))))
+    np.save(folder / _SEGMENTS, segments)
 
 
-@lru_cache(maxsize=4)
 def load_result(folder: Path) -> Result:
-    """Read the files of `save_result`, with a cache of the last four folders."""
-    facts = json.loads((folder / _SUMMARY).read_text())
-    signal = np.load(folder / _SIGNAL, mmap_mode="r")
+    """Read the files of `save_result`."""
+    start, header = decode(tuple[str | None, Recording], (folder / _RECORDING).read_bytes())
+    analysis = decode(Analysis, (folder / _ANALYSIS).read_bytes())
+    segments = np.load(folder / _SEGMENTS, mmap_mode="r")
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))
-    pulses = _pulses(folder)
     return Result(
-        Recording(signal, facts["sampling_rate_hz"], tuple(facts["leads"]), source=facts["source"], pulses=pulses),
+        replace(
+            header,
+            signal=np.load(folder / _SIGNAL, mmap_mode="r"),
+            start=None if start is None else datetime.fromisoformat(start),
+        ),
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
-        tuple(pyramid(wave.samples[:, np.newaxis]) for wave in pulses),
-        decode(BeatTable, (folder / _BEATS).read_bytes()),
-        facts,
+        tuple(pyramid(wave.samples[:, np.newaxis]) for wave in header.pulses),
+        replace(analysis, beats=replace(analysis.beats, samples=segments)),
     )
 
 
-def _pulses(folder: Path) -> tuple[PulseWave, ...]:
-    path = folder / _PULSES
-    return decode(tuple[PulseWave, ...], path.read_bytes()) if path.exists() else ()
+def has_analysis(folder: Path) -> bool:
+    """Check whether a result has its analysis; earlier versions of Ectopy stored none."""
+    return (folder / _ANALYSIS).exists()
 
 
 def finite_values(values: NDArray[np.floating]) -> list[float | None]:
     """Return rounded values for JSON; None for NaN and infinity."""
     return [finite_or_none(value, _DECIMALS) for value in values.tolist()]
+
+
+def _plain(stretch: Event | RhythmEpisode) -> dict[str, Any]:
+    return {**asdict(stretch), "rate_bpm": finite_or_none(stretch.rate_bpm, _DECIMALS)}
 
 
 def _by_lead(samples: NDArray[np.float32]) -> list[list[float | None]]:

@@ -89,7 +89,7 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     _check_disk(folder, _RESULT_BYTES * values)
     unfinished = folder / f"{RESULT}.part"
     unfinished.mkdir()
-    save_result(unfinished, recording, analysis, events)
+    save_result(unfinished, recording, analysis)
     _report(progress=0.75)
     _check_disk(folder, 0)
     recording_report(unfinished / "report.html", recording, analysis, events)

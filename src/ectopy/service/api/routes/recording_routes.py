@@ -17,8 +17,9 @@ from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, json_
 from ectopy.service.api.middleware.access_control import Administering, Uploading, Viewing
 from ectopy.service.recordings import StoredRecording, Upload
 from ectopy.service.recordings.library import MOST_RECORDINGS
-from ectopy.service.recordings.result import MOST_COLUMNS
+from ectopy.service.recordings.result import MOST_COLUMNS, MOST_POSITIONS
 from ectopy.service.recordings.uploads import MOST_FILES
+from ectopy.service.responses import SHAPE_RATE_HZ
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 
@@ -147,6 +148,49 @@ def trend(
 ) -> dict[str, Any]:
     """Heart rate, and how many beats of which kind, in steps of so many seconds."""
     return library.result(entry.id).trend(step_s)
+
+
+@router.get("/{id}/events", response_model=schemas.RecordingEventsShape)
+def events(library: LibraryDep, entry: ViewedRecording) -> Response:
+    """Runs, couplets, pauses, rates and other events of a recording."""
+    return json_response({"events": library.result(entry.id).event_rows()})
+
+
+@router.get("/{id}/episodes", response_model=schemas.RecordingEpisodesShape)
+def episodes(library: LibraryDep, entry: ViewedRecording) -> Response:
+    """Rhythms of a recording, from its first beat to its last."""
+    return json_response({"episodes": library.result(entry.id).episode_rows()})
+
+
+@router.get("/{id}/families", response_model=schemas.RecordingFamiliesShape)
+def families(library: LibraryDep, entry: ViewedRecording) -> Response:
+    """Families of similar beats with their mean shapes."""
+    return json_response({"sampling_rate_hz": SHAPE_RATE_HZ, "families": library.result(entry.id).family_rows()})
+
+
+@router.get("/{id}/families/{number}/beats", response_model=schemas.FamilyBeatsShape)
+def family_beats(
+    library: LibraryDep,
+    entry: ViewedRecording,
+    number: Annotated[int, Path(ge=1, le=1000, description="Of the family.")],
+    start_s: Second = 0.0,
+    stop_s: Second = _LONGEST_S,
+    limit: Annotated[int, Query(ge=1, le=MOST_POSITIONS)] = 1000,
+    backwards: Annotated[bool, Query(description="The last ones, in reverse order.")] = False,
+) -> Response:
+    """Beats of a family within a stretch.
+
+    With `limit` 1 it is the next one after `start_s`, or backwards the one before `stop_s`.
+    """
+    return json_response(library.result(entry.id).family_beats(number, start_s, stop_s, limit, backwards))
+
+
+@router.post("/{id}/analyse", status_code=202)
+async def analyse(library: LibraryDep, caller: Uploading, audit: AuditDep, id: RecordingId) -> schemas.RecordingShape:
+    """Analyse a recording again with the detector of this service."""
+    entry = await asyncio.to_thread(library.analyse_again, id)
+    await audit.did_async(caller.name, "analysed recording again", detail=entry.id)
+    return shape(entry)
 
 
 @router.delete("/{id}", status_code=204)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ectopy.analysis.heart_rate_variability import measure_variability, normal_intervals, variability_figures
+from ectopy.analysis.heart_rate_variability import HeartRateVariability, NormalIntervals
 from support.beat_streams import analysis_of
 
 
@@ -28,18 +28,26 @@ def tachogram(beats: int, seed: int = 0, lf_ms: float = 30.0, hf_ms: float = 20.
     return np.array(intervals)
 
 
+def variability(times_s: NDArray[np.float64], nn_s: NDArray[np.float64]) -> HeartRateVariability:
+    return NormalIntervals.at(times_s, nn_s).variability()
+
+
+def variability_of(letters: str, rr_s: list[float] | None = None) -> HeartRateVariability:
+    return NormalIntervals.of(analysis_of(letters, rr_s)).variability()
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(30, 200))
 def test_the_figures_in_time_are_those_of_the_definitions(seed: int, beats: int):
     nn_s = np.random.default_rng(seed).uniform(0.6, 1.1, beats)
     ms = [1000 * value for value in nn_s.tolist()]
-    measured = measure_variability(np.cumsum(nn_s), nn_s)
+    measured = variability(np.cumsum(nn_s), nn_s)
     differences = [after - before for before, after in pairwise(ms)]
     sums = [after + before for before, after in pairwise(ms)]
     assert measured.mean_nn_ms == pytest.approx(fmean(ms))
     assert measured.sdnn_ms == pytest.approx(stdev(ms))
     assert measured.rmssd_ms == pytest.approx(sqrt(fmean(each * each for each in differences)))
-    assert measured.pnn50_percent == pytest.approx(100 * fmean(abs(each) > 50 for each in differences))
+    assert measured.pnn50_percent == pytest.approx(100 * sum(abs(each) > 50 for each in differences) / beats)
     assert measured.triangular_index == beats / max(Counter(int(value * 128 / 1000) for value in ms).values())
     assert measured.sd1_ms == pytest.approx(stdev(differences) / sqrt(2))
     assert measured.sd2_ms == pytest.approx(stdev(sums) / sqrt(2))
@@ -47,14 +55,14 @@ def test_the_figures_in_time_are_those_of_the_definitions(seed: int, beats: int)
 
 def test_sdann_is_the_spread_of_five_minute_means():
     nn_s = np.concatenate([np.full(375, 0.8), np.full(300, 1.0), np.full(500, 0.6)])
-    measured = measure_variability(np.cumsum(nn_s) - 0.8 + 1e-6, nn_s)
+    measured = variability(np.cumsum(nn_s) - 0.8 + 1e-6, nn_s)
     assert measured.sdann_ms == pytest.approx(200, rel=0.01)
 
 
 @pytest.mark.parametrize(("lf_ms", "hf_ms"), [(30.0, 20.0), (10.0, 40.0), (50.0, 10.0)])
 def test_a_wave_has_half_the_square_of_its_amplitude_as_power(lf_ms: float, hf_ms: float):
     nn_s = tachogram(1200, 1, lf_ms, hf_ms)
-    measured = measure_variability(np.cumsum(nn_s), nn_s)
+    measured = variability(np.cumsum(nn_s), nn_s)
     assert measured.lf_ms2 == pytest.approx(lf_ms**2 / 2, rel=0.05)
     assert measured.hf_ms2 == pytest.approx(hf_ms**2 / 2, rel=0.05)
     assert measured.lf_hf == pytest.approx(measured.lf_ms2 / measured.hf_ms2)
@@ -66,7 +74,7 @@ def test_the_figures_agree_with_neurokit():
     peaks = np.round(np.concatenate([[0.0], np.cumsum(nn_s)]) * 1000).astype(int)
     theirs = neurokit.hrv_time({"ECG_R_Peaks": peaks}, sampling_rate=1000).iloc[0]
     nn_s = np.diff(peaks) / 1000
-    ours = measure_variability(np.cumsum(nn_s), nn_s)
+    ours = variability(np.cumsum(nn_s), nn_s)
     assert ours.mean_nn_ms == pytest.approx(theirs["HRV_MeanNN"], rel=0.01)
     assert ours.sdnn_ms == pytest.approx(theirs["HRV_SDNN"], rel=0.01)
     assert ours.rmssd_ms == pytest.approx(theirs["HRV_RMSSD"], rel=0.01)
@@ -75,33 +83,45 @@ def test_the_figures_agree_with_neurokit():
 
 def test_only_intervals_between_two_normal_beats_count():
     analysis = analysis_of("NNVNNSNNN")
-    assert np.flatnonzero(np.isfinite(normal_intervals(analysis))).tolist() == [1, 4, 7, 8]
+    assert np.flatnonzero(np.isfinite(NormalIntervals.of(analysis).nn_s)).tolist() == [1, 4, 7, 8]
 
 
 def test_an_ectopic_beat_changes_nothing_but_the_share():
     nn_s = tachogram(300, 3)
-    plain = variability_figures(analysis_of("N" * 301, [np.nan, *nn_s]))["whole"]
+    plain = variability_of("N" * 301, [np.nan, *nn_s])
     changed_s = nn_s.copy()
     changed_s[149:151] = 0.4, 1.2
-    changed = variability_figures(analysis_of("N" * 150 + "V" + "N" * 150, [np.nan, *changed_s]))["whole"]
-    assert changed["intervals"] == plain["intervals"] - 2
-    assert changed["share_used"] < plain["share_used"]
-    assert changed["sdnn_ms"] == pytest.approx(plain["sdnn_ms"], rel=0.02)
-    assert changed["rmssd_ms"] == pytest.approx(plain["rmssd_ms"], rel=0.02)
+    changed = variability_of("N" * 150 + "V" + "N" * 150, [np.nan, *changed_s])
+    assert changed.intervals == plain.intervals - 2
+    assert changed.share_used < plain.share_used
+    assert changed.sdnn_ms == pytest.approx(plain.sdnn_ms, rel=0.02)
+    assert changed.rmssd_ms == pytest.approx(plain.rmssd_ms, rel=0.02)
 
 
-def test_hours_day_and_night_follow_the_clock():
-    analysis = analysis_of("N" * 9001, [np.nan, *tachogram(9000)])
-    figures = variability_figures(analysis, datetime(2026, 1, 1, 22, 0))
-    assert [hour["start_s"] for hour in figures["hours"]] == [0.0, 3600.0]
-    assert sum(hour["intervals"] for hour in figures["hours"]) == figures["whole"]["intervals"]
-    assert figures["day"]["intervals"] + figures["night"]["intervals"] == 9000
-    assert figures["day"]["intervals"] == pytest.approx(4500, abs=5)
-    assert variability_figures(analysis)["night"] is None
+def test_day_and_night_follow_the_clock():
+    normal = NormalIntervals.of(analysis_of("N" * 9001, [np.nan, *tachogram(9000)]))
+    day, night = normal.day_and_night(datetime(2026, 1, 1, 22, 0))
+    assert day.intervals + night.intervals == 9000
+    assert day.intervals == pytest.approx(4500, abs=5)
+
+
+def test_a_part_has_the_figures_that_it_would_have_alone():
+    nn_s = tachogram(2300, 5)
+    times_s = np.cumsum(nn_s)
+    part = times_s < 1500
+    assert NormalIntervals.at(times_s, nn_s).variability(part) == variability(times_s[part], nn_s[part])
+
+
+def test_the_poincare_plot_has_each_pair_in_its_cell():
+    plot = NormalIntervals.of(
+        analysis_of("NNNNNVNNN", [np.nan, 0.81, 0.87, 0.81, 0.87, 0.5, 1.1, 0.81, 0.81])
+    ).poincare()
+    cells = dict(zip(zip(plot.before_ms, plot.after_ms, strict=True), plot.pairs, strict=True))
+    assert cells == {(810, 870): 2, (870, 810): 1, (810, 810): 1}
 
 
 def test_too_few_intervals_have_no_figures():
-    figures = variability_figures(analysis_of("N" * 10))["whole"]
-    assert figures["sdnn_ms"] is None
-    assert figures["intervals"] == 9
-    assert variability_figures(analysis_of(""))["whole"]["share_used"] is None
+    figures = variability_of("N" * 10)
+    assert np.isnan(figures.sdnn_ms)
+    assert figures.intervals == 9
+    assert np.isnan(variability_of("").share_used)

@@ -10,10 +10,10 @@ two such intervals that follow each other. The share of the intervals that count
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import nan
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,10 @@ from scipy.signal import periodogram
 from ectopy.analysis import Analysis
 from ectopy.analysis.rhythm_events import fibrillation_episodes
 from ectopy.detector import Verdict
-from ectopy.presentation import finite_or_none
+from ectopy.presentation import short_repr
 
 SEGMENT_S = 300.0
-"""Length of the segments of SDANN, LF and HF."""
+"""Length of the segments of SDANN, LF and HF, counted from the start of the recording."""
 
 LF_HZ, HF_HZ = (0.04, 0.15), (0.15, 0.4)
 """Bands, up to below the upper limit."""
@@ -36,6 +36,9 @@ NIGHT_HOURS = (23, 7)
 
 LEAST_INTERVALS = 20
 """With fewer NN intervals nothing is measured."""
+
+CELL_MS = 20.0
+"""Width of the cells of the Poincaré plot."""
 
 _BIN_S = 1.0 / 128.0
 _LONG_DIFFERENCE_S = 0.05
@@ -61,7 +64,7 @@ class HeartRateVariability:
     rmssd_ms : float
         Root mean square of the differences of successive NN intervals.
     pnn50_percent : float
-        Share of those differences that are above 50 ms.
+        Number of those differences that are above 50 ms, over the number of NN intervals.
     triangular_index : float
         Number of NN intervals over that in the fullest bin of 1/128 s.
     lf_ms2, hf_ms2, lf_hf : float
@@ -85,94 +88,113 @@ class HeartRateVariability:
     sd1_ms: float = nan
     sd2_ms: float = nan
 
-    def summary(self) -> dict[str, Any]:
-        """For JSON; None = not known."""
-        return {name: finite_or_none(float(value), 6) for name, value in asdict(self).items()} | {
-            "intervals": self.intervals
-        }
+
+@dataclass(frozen=True, slots=True)
+class PoincarePlot:
+    """Each NN interval against the one before it: the cells that have such pairs, and their number.
+
+    Attributes
+    ----------
+    cell_ms : float
+        Width and height of a cell.
+    before_ms, after_ms : tuple of float
+        Middle of each cell: of the first and of the second interval.
+    pairs : tuple of int
+    """
+
+    __repr__ = short_repr
+
+    cell_ms: float
+    before_ms: tuple[float, ...]
+    after_ms: tuple[float, ...]
+    pairs: tuple[int, ...]
 
 
-def normal_intervals(analysis: Analysis) -> NDArray[np.float64]:
-    """Return the NN interval before each beat, s, shape (n,); NaN where there is none."""
-    normal = np.equal(analysis.verdict, Verdict.NORMAL)
-    for first, last in fibrillation_episodes(analysis):
-        normal[first : last + 1] = False
-    both = normal & np.append(False, normal)[: len(normal)]
-    return np.asarray(np.where(both, analysis.intervals_s, np.nan))
+@dataclass(frozen=True, slots=True)
+class NormalIntervals:
+    """NN intervals of a recording.
 
-
-def measure_variability(times_s: NDArray[np.float64], nn_s: NDArray[np.float64]) -> HeartRateVariability:
-    """Measure the heart rate variability of beats in a row.
-
-    Parameters
+    Attributes
     ----------
     times_s : ndarray of float64, shape (n,)
-        Of the beats.
+        Of all beats, from the start of the recording.
     nn_s : ndarray of float64, shape (n,)
-        NN interval before each, from `normal_intervals`.
+        NN interval before each beat; NaN where there is none.
+    segment_means_s : ndarray of float64, shape (segments,)
+        Mean NN interval of each segment of five minutes; NaN without one.
+    segment_powers_ms2 : ndarray of float64, shape (segments, 2)
+        LF and HF of each; NaN where NN intervals cover too little of it.
     """
-    is_known = np.isfinite(nn_s)
-    known_s = nn_s[is_known]
-    share = float(is_known.mean()) if len(nn_s) else nan
-    if len(known_s) < LEAST_INTERVALS:
-        return HeartRateVariability(len(known_s), share)
-    before_s, after_s = nn_s[:-1], nn_s[1:]
-    pairs = np.isfinite(before_s + after_s)
-    differences_s, sums_s = after_s[pairs] - before_s[pairs], after_s[pairs] + before_s[pairs]
-    bins = np.bincount(np.floor(known_s / _BIN_S).astype(np.int64))
-    lf, hf = _band_powers(times_s, nn_s)
-    return HeartRateVariability(
-        intervals=len(known_s),
-        share_used=share,
-        mean_nn_ms=1000.0 * float(known_s.mean()),
-        sdnn_ms=1000.0 * float(known_s.std(ddof=1)),
-        sdann_ms=1000.0 * _spread(_segment_means(times_s, nn_s)),
-        rmssd_ms=1000.0 * float(np.sqrt(np.square(differences_s).mean())) if len(differences_s) else nan,
-        pnn50_percent=100.0 * float((np.abs(differences_s) > _LONG_DIFFERENCE_S).mean()) if len(differences_s) else nan,
-        triangular_index=len(known_s) / float(bins.max()),
-        lf_ms2=lf,
-        hf_ms2=hf,
-        lf_hf=lf / hf if hf > 0 else nan,
-        sd1_ms=1000.0 * _spread(differences_s) / np.sqrt(2.0),
-        sd2_ms=1000.0 * _spread(sums_s) / np.sqrt(2.0),
-    )
 
+    __repr__ = short_repr
 
-def variability_figures(analysis: Analysis, start: datetime | None = None) -> dict[str, Any]:
-    """Measure an analysed recording as a whole, by the hour, by day and by night.
+    times_s: NDArray[np.float64]
+    nn_s: NDArray[np.float64]
+    segment_means_s: NDArray[np.float64]
+    segment_powers_ms2: NDArray[np.float64]
 
-    Parameters
-    ----------
-    analysis : Analysis
-    start : datetime, optional
-        Of the recording; without one there is no day and no night.
+    @classmethod
+    def of(cls, analysis: Analysis) -> NormalIntervals:
+        """Return those of an analysed recording: intervals between successive normal beats outside of fibrillation."""
+        normal = np.equal(analysis.verdict, Verdict.NORMAL)
+        for first, last in fibrillation_episodes(analysis):
+            normal[first : last + 1] = False
+        both = normal & np.append(False, normal)[: len(normal)]
+        return cls.at(analysis.beats.times_s, np.where(both, analysis.intervals_s, np.nan))
 
-    Returns
-    -------
-    dict
-        ``whole``; ``hours``, each with ``start_s`` from the start of the recording; ``day`` and ``night``, None without
-        a start.
-    """
-    times_s, nn_s = analysis.beats.times_s, normal_intervals(analysis)
-    hour = (times_s // _HOUR_S).astype(np.int64)
-    hours = [
-        {"start_s": number * _HOUR_S, **measure_variability(times_s[hour == number], nn_s[hour == number]).summary()}
-        for number in np.unique(hour).tolist()
-    ]
-    figures: dict[str, Any] = {
-        "whole": measure_variability(times_s, nn_s).summary(),
-        "hours": hours,
-        "day": None,
-        "night": None,
-    }
-    if start is not None:
-        night = _is_night(times_s, start)
-        # Beats of the other part stay as gaps, so that no two intervals seem to follow each other.
-        for name, part in (("day", ~night), ("night", night)):
-            measured = measure_variability(times_s, np.where(part, nn_s, np.nan))
-            share = float(np.isfinite(nn_s[part]).mean()) if part.any() else nan
-            figures[name] = measured.summary() | {"share_used": finite_or_none(share, 6)}
-    return figures
+    @classmethod
+    def at(cls, times_s: NDArray[np.float64], nn_s: NDArray[np.float64]) -> NormalIntervals:
+        """Return those of beats at these times, with the NN interval before each; NaN where there is none."""
+        return cls(times_s, nn_s, *_segments(times_s, nn_s))
+
+    def variability(self, part: NDArray[np.bool_] | None = None) -> HeartRateVariability:
+        """Measure the heart rate variability.
+
+        Parameters
+        ----------
+        part : ndarray of bool, shape (n,), optional
+            Beats that count, all by default. A segment counts where the first of its beats does.
+        """
+        part = np.ones(len(self.nn_s), np.bool_) if part is None else part
+        nn_s = np.where(part, self.nn_s, np.nan)
+        known_s = nn_s[np.isfinite(nn_s)]
+        share = len(known_s) / int(part.sum()) if part.any() else nan
+        if len(known_s) < LEAST_INTERVALS:
+            return HeartRateVariability(len(known_s), share)
+        before_s, after_s = _pairs(nn_s)
+        differences_s, sums_s = after_s - before_s, after_s + before_s
+        bins = np.bincount(np.floor(known_s / _BIN_S).astype(np.int64))
+        segment, first = np.unique(self.times_s // SEGMENT_S, return_index=True)
+        segment = segment[part[first]].astype(np.int64)
+        lf, hf = _mean_powers(self.segment_powers_ms2[segment])
+        return HeartRateVariability(
+            intervals=len(known_s),
+            share_used=share,
+            mean_nn_ms=1000.0 * float(known_s.mean()),
+            sdnn_ms=1000.0 * _spread(known_s),
+            sdann_ms=1000.0 * _spread(self.segment_means_s[segment]),
+            rmssd_ms=1000.0 * float(np.sqrt(np.square(differences_s).mean())) if len(differences_s) else nan,
+            pnn50_percent=100.0 * int((np.abs(differences_s) > _LONG_DIFFERENCE_S).sum()) / len(known_s),
+            triangular_index=len(known_s) / float(bins.max()),
+            lf_ms2=lf,
+            hf_ms2=hf,
+            lf_hf=lf / hf if hf > 0 else nan,
+            sd1_ms=1000.0 * _spread(differences_s) / np.sqrt(2.0),
+            sd2_ms=1000.0 * _spread(sums_s) / np.sqrt(2.0),
+        )
+
+    def day_and_night(self, start: datetime) -> tuple[HeartRateVariability, HeartRateVariability]:
+        """Measure the heart rate variability by day and by night; `start` is that of the recording."""
+        night = _is_night(self.times_s, start)
+        return self.variability(~night), self.variability(night)
+
+    def poincare(self) -> PoincarePlot:
+        """Count pairs of successive NN intervals in cells."""
+        before_s, after_s = _pairs(self.nn_s)
+        cells = np.floor(1000.0 * np.stack([before_s, after_s]) / CELL_MS).astype(np.int64)
+        occupied, pairs = np.unique(cells, axis=1, return_counts=True)
+        before_ms, after_ms = (CELL_MS * (occupied + 0.5)).tolist()
+        return PoincarePlot(CELL_MS, tuple(before_ms), tuple(after_ms), tuple(pairs.tolist()))
 
 
 def _is_night(times_s: NDArray[np.float64], start: datetime) -> NDArray[np.bool_]:
@@ -182,36 +204,51 @@ def _is_night(times_s: NDArray[np.float64], start: datetime) -> NDArray[np.bool_
     return np.asarray((clock_s >= begins * _HOUR_S) | (clock_s < ends * _HOUR_S))
 
 
-def _segment_means(times_s: NDArray[np.float64], nn_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean NN interval of each segment that has one."""
-    is_known = np.isfinite(nn_s)
-    _, segment = np.unique((times_s[is_known] - times_s[0]) // SEGMENT_S, return_inverse=True)
-    means: NDArray[np.float64] = np.bincount(segment, nn_s[is_known]) / np.bincount(segment)
-    return means
+def _pairs(nn_s: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the first and the second of each two NN intervals that follow each other."""
+    before_s, after_s = nn_s[:-1], nn_s[1:]
+    both = np.isfinite(before_s) & np.isfinite(after_s)
+    return before_s[both], after_s[both]
 
 
-def _band_powers(times_s: NDArray[np.float64], nn_s: NDArray[np.float64]) -> tuple[float, float]:
-    """LF and HF in ms², mean of the segments."""
+def _segments(
+    times_s: NDArray[np.float64], nn_s: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean NN interval, shape (segments,), and LF and HF in ms², shape (segments, 2), of segments from time 0 on."""
+    number = int(times_s[-1] // SEGMENT_S) + 1 if len(times_s) else 0
+    means_s, powers_ms2 = np.full(number, nan), np.full((number, 2), nan)
     is_known = np.isfinite(nn_s)
-    at_s, known_s = times_s[is_known] - times_s[0], nn_s[is_known]
-    powers = []
-    edges = np.searchsorted(at_s, np.arange(0.0, at_s[-1] - SEGMENT_S + 1.0, SEGMENT_S))
-    stops = np.searchsorted(at_s, np.arange(SEGMENT_S, at_s[-1] + 1.0, SEGMENT_S))
-    for number, (first, stop) in enumerate(zip(edges.tolist(), stops.tolist(), strict=False)):
-        if known_s[first:stop].sum() < _LEAST_COVERED * SEGMENT_S:
+    at_s, known_s = times_s[is_known], nn_s[is_known]
+    edges = np.searchsorted(at_s, SEGMENT_S * np.arange(number + 1)).tolist()
+    for segment, (first, stop) in enumerate(pairwise(edges)):
+        if first == stop:
             continue
-        # The tachogram at 4 Hz, without its linear trend; its spectrum by a Hann window.
-        grid_s = number * SEGMENT_S + np.arange(round(SEGMENT_S * _RESAMPLED_HZ)) / _RESAMPLED_HZ
-        grid_s = grid_s[(grid_s >= at_s[first]) & (grid_s <= at_s[stop - 1])]
-        tachogram_ms = 1000.0 * CubicSpline(at_s[first:stop], known_s[first:stop])(grid_s)
-        frequency, density = periodogram(tachogram_ms, _RESAMPLED_HZ, window="hann", detrend="linear")
-        bands = [(frequency >= low) & (frequency < high) for low, high in (LF_HZ, HF_HZ)]
-        powers.append([float(density[band].sum() * frequency[1]) for band in bands])
-    if not powers:
+        means_s[segment] = known_s[first:stop].mean()
+        if known_s[first:stop].sum() >= _LEAST_COVERED * SEGMENT_S:
+            powers_ms2[segment] = _band_powers(at_s[first:stop], known_s[first:stop], segment * SEGMENT_S)
+    return means_s, powers_ms2
+
+
+def _band_powers(at_s: NDArray[np.float64], nn_s: NDArray[np.float64], start_s: float) -> list[float]:
+    """LF and HF in ms² of a segment that begins at `start_s`."""
+    # The tachogram at 4 Hz, without its linear trend; its spectrum by a Hann window.
+    grid_s = start_s + np.arange(round(SEGMENT_S * _RESAMPLED_HZ)) / _RESAMPLED_HZ
+    grid_s = grid_s[(grid_s >= at_s[0]) & (grid_s <= at_s[-1])]
+    tachogram_ms = 1000.0 * CubicSpline(at_s, nn_s)(grid_s)
+    frequency, density = periodogram(tachogram_ms, _RESAMPLED_HZ, window="hann", detrend="linear")
+    bands = [(frequency >= low) & (frequency < high) for low, high in (LF_HZ, HF_HZ)]
+    return [float(density[band].sum() * frequency[1]) for band in bands]
+
+
+def _mean_powers(powers_ms2: NDArray[np.float64]) -> tuple[float, float]:
+    is_known = np.isfinite(powers_ms2).all(axis=1)
+    if not is_known.any():
         return nan, nan
-    lf, hf = np.mean(powers, axis=0).tolist()
+    lf, hf = powers_ms2[is_known].mean(axis=0).tolist()
     return lf, hf
 
 
 def _spread(values: NDArray[np.float64]) -> float:
+    """Standard deviation of the values that are not NaN."""
+    values = values[np.isfinite(values)]
     return float(values.std(ddof=1)) if len(values) > 1 else nan

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
-from ectopy.analysis.heart_rate_variability import variability_figures
+from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.inspection import origin
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
 from ectopy.analysis.wave_intervals import WaveMeasurements, hourly_medians
-from ectopy.detector import Verdict
 from ectopy.detector.beat_results import as_csv, versions
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import SettingError
@@ -36,13 +36,19 @@ RESULT_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto", ".ann")
 
 
 def summary(
-    recording: Recording, analysis: Analysis, events: Sequence[Event], limits: RhythmLimits = RECORDING
+    recording: Recording,
+    analysis: Analysis,
+    events: Sequence[Event],
+    limits: RhythmLimits = RECORDING,
+    measured: WaveMeasurements | None = None,
 ) -> dict[str, Any]:
-    """Return the figures of a recording and the limits of its events, for JSON and tables; None = not known."""
-    intervals = analysis.intervals_s
-    rate = 60.0 / intervals[np.isfinite(intervals)]
+    """Return the figures of a recording and the limits of its events, for JSON and tables; None = not known.
+
+    ``holter`` has those of a Holter report, see `ectopy.analysis.holter_figures`; some of them stand beside it too.
+    """
+    figures = holter_figures(recording, analysis, events, measured, limits)
+    beats = figures.beats
     readable = analysis.quality.readable
-    kinds = sorted({event.kind for event in events})
     return {
         "source": recording.source,
         "duration_s": round(recording.duration_s, 3),
@@ -52,13 +58,20 @@ def summary(
         "readable_share": {
             lead: finite_or_none(share, 6) for lead, share in zip(recording.leads, _shares(readable), strict=True)
         },
-        "beats": len(analysis),
-        **{verdict.value.lower(): int(np.sum(analysis.verdict == verdict)) for verdict in Verdict},
-        "hints": {hint.value: int(np.sum(analysis.hint == hint)) for hint in Hint if hint is not Hint.EMPTY},
-        "median_rate_bpm": finite_or_none(float(np.median(rate)), 6) if len(rate) else None,
-        "events": {kind: sum(event.kind == kind for event in events) for kind in kinds},
+        "beats": beats.total,
+        "normal": beats.normal,
+        "abnormal": beats.total - beats.normal - beats.unreadable,
+        "unreadable": beats.unreadable,
+        "hints": {
+            Hint.VENTRICULAR.value: beats.ventricular,
+            Hint.SUPRAVENTRICULAR.value: beats.supraventricular,
+            Hint.OTHER.value: beats.other,
+        },
+        "median_rate_bpm": finite_or_none(figures.rate.median_bpm, 6),
+        "events": {kind: of_kind.number for kind, of_kind in sorted(figures.events.items()) if of_kind.number},
         "event_limits": asdict(limits),
         "rhythm": summarise_rhythm(find_rhythm_episodes(analysis)),
+        "holter": figures.summary(),
         "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
         "statements": list(STATEMENTS),
@@ -200,9 +213,8 @@ def write_results(
                     beat_list[row]["family"] = number
             whole = {
                 **provenance(recording, detector_digest),
-                **summary(recording, analysis, events, limits),
+                **summary(recording, analysis, events, limits, measured),
                 "event_list": [asdict(event) for event in events],
-                "heart_rate_variability": variability_figures(analysis, recording.start),
                 "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
                 **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
                 "families": family_rows(analysis, families),

@@ -129,10 +129,15 @@ def _mildness(event: Event) -> tuple[float, float]:
             return -event.duration_s, 0.0
 
 
+def beats_in_a_row(analysis: Analysis, of_kind: NDArray[np.bool_], limits: RhythmLimits) -> list[tuple[int, int]]:
+    """First and last of each beats of a kind in a row, single ones too; a row ends at a pause."""
+    return stretches(of_kind, _interrupted(analysis, limits))
+
+
 def _ventricular(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.bool_]) -> list[Event]:
     """Runs and couplets."""
     events = []
-    for first, last in stretches(ventricular, _interrupted(analysis, limits)):
+    for first, last in beats_in_a_row(analysis, ventricular, limits):
         beats = last - first + 1
         if beats >= limits.run_beats:
             events.append(_run(analysis, RhythmKind.VENTRICULAR_RUN, first, last))
@@ -147,7 +152,7 @@ def _ventricular(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[
 def _supraventricular(analysis: Analysis, limits: RhythmLimits, supraventricular: NDArray[np.bool_]) -> list[Event]:
     runs = [
         _run(analysis, RhythmKind.SUPRAVENTRICULAR_RUN, first, last)
-        for first, last in stretches(supraventricular, _interrupted(analysis, limits))
+        for first, last in beats_in_a_row(analysis, supraventricular, limits)
         if last - first + 1 >= limits.svt_beats
     ]
     return [run for run in runs if run.rate_bpm is not None and run.rate_bpm > limits.svt_bpm]

@@ -41,9 +41,13 @@ class HeartRate:
 
     @property
     def mean_bpm(self) -> float:
-        """Return the number of intervals over their total time; NaN without intervals."""
-        total_s = float(self.total_s.sum())
-        return 60 * int(self.intervals.sum()) / total_s if total_s > 0 else float("nan")
+        """Return the intervals of the windows that have a rate over their time; NaN if none has.
+
+        It lies between the extremes.
+        """
+        has_rate = np.isfinite(self.bpm)
+        total_s = float(self.total_s[has_rate].sum())
+        return 60 * int(self.intervals[has_rate].sum()) / total_s if total_s > 0 else float("nan")
 
     @property
     def extremes(self) -> tuple[int, int] | None:

@@ -75,6 +75,10 @@ class NotFoundError(DataError):
     """There is no such patient, alarm or other thing."""
 
 
+class ConflictError(EctopyError):
+    """What is to be changed has changed meanwhile; the message says how, and nothing was lost."""
+
+
 class BundleError(EctopyError):
     """A bundle is truncated, foreign, tampered with, or does not reproduce its golden scores."""
 

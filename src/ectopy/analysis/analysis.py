@@ -53,9 +53,13 @@ class Analysis:
     baseline : str
         One sentence on the template: learned, given, or the reason that there is none.
     missed : ndarray of bool, shape (n,)
-        Whether a readable lead shows other heartbeats before this one; see `ectopy.signal.missed_beats`.
+        Whether a readable lead shows other heartbeats before this one, see `ectopy.signal.missed_beats`, or a person
+        marked noise there.
     learned_to_s : float
         End of learning the template; 0 where it was given or could not be learned.
+    correction : ndarray of str, shape (n,), or None
+        What a person corrected of each beat, in one sentence, empty where nothing; None = no corrections. See
+        `ectopy.analysis.corrections`.
     """
 
     __repr__ = short_repr
@@ -76,6 +80,7 @@ class Analysis:
     baseline: str
     missed: NDArray[np.bool_]
     learned_to_s: float = 0.0
+    correction: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -116,8 +121,11 @@ class Analysis:
         )
 
     def reason(self, beat: int) -> str:
-        """Explain the verdict on a beat in one sentence: its shape and timing, with the figures."""
-        return reason(self.beats, self.judgement, beat)
+        """Explain the verdict on a beat: who corrected it, and its shape and timing, with the figures."""
+        correction = "" if self.correction is None else str(self.correction[beat])
+        if correction and (self.verdict[beat] == Verdict.UNREADABLE or np.isnan(self.score[beat])):
+            return correction
+        return f"{correction} {reason(self.beats, self.judgement, beat)}".strip()
 
     def annotations(self) -> Annotations:
         """Return PhysioNet codes: N, V = ventricular-like, S = supraventricular-like, Q = other, ? = unreadable."""

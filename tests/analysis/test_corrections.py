@@ -1,0 +1,360 @@
+"""Corrections change what they name and nothing else, in their order, and can be undone."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ectopy.analysis import Analysis
+from ectopy.analysis.beat_families import find_families
+from ectopy.analysis.corrections import (
+    AddBeat,
+    BeatLabel,
+    ChooseStrip,
+    Correction,
+    CorrectionEntry,
+    Corrections,
+    DeleteBeats,
+    MarkNoise,
+    Relabel,
+    RemoveStrip,
+    Undo,
+    WriteConclusion,
+    analysis_digest,
+    apply_corrections,
+    undo,
+)
+from ectopy.analysis.patient_template import BeatDifference
+from ectopy.analysis.rhythm_events import find_events
+from ectopy.detector import Verdict
+from ectopy.errors import ConflictError, DataError
+from ectopy.signal.quality import Quality
+from support.beat_streams import analysis_of
+
+RATE_HZ = 100.0
+AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SYMBOLS = {"normal": "N", "ventricular": "V", "supraventricular": "S", "other": "Q", "unreadable": "?"}
+
+
+def analysed(letters: str = "NNNNVNNNNN", rr_s: list[float] | None = None) -> Analysis:
+    """Beats 0.8 s apart, the first one at 1 s, with scores, a difference from a template and quality."""
+    plain = analysis_of(letters, rr_s)
+    count = len(plain)
+    times_s = 1.0 + plain.beats.times_s
+    seconds = int(times_s[-1] if count else 0) + 2
+    usual = np.full(count, 0.8)
+    next_s = np.append(plain.beats.rr_s, np.nan)[1:]
+    beats = replace(
+        plain.beats,
+        times_s=times_s,
+        samples=np.random.default_rng(1).normal(size=(count, 1, 148)).astype(np.float32),
+        prematurity=np.nan_to_num(np.log(usual / plain.beats.rr_s)),
+        delay=np.nan_to_num(np.log(next_s / usual)),
+    )
+    scores = np.arange(count, dtype=float)
+    return replace(
+        plain,
+        beats=beats,
+        positions=np.round(times_s * RATE_HZ).astype(np.int64),
+        score=scores,
+        difference=BeatDifference(*[scores + number for number in range(len(fields(BeatDifference)))]),
+        quality=Quality(np.ones((1, seconds)), np.full((1, seconds), "good"), float(seconds)),
+    )
+
+
+def log(analysis: Analysis, *corrections: Correction) -> Corrections:
+    entries = tuple(CorrectionEntry(correction, "Dr Ada", AT) for correction in corrections)
+    return Corrections(analysis_digest(analysis), entries)
+
+
+def corrected(analysis: Analysis, *corrections: Correction) -> Analysis:
+    return apply_corrections(analysis, log(analysis, *corrections), RATE_HZ)
+
+
+def columns(value: Any) -> dict[str, Any]:
+    """Every array and number of an analysis, by its name."""
+    parts: dict[str, Any] = {}
+    for field in fields(value):
+        part = getattr(value, field.name)
+        inner = columns(part) if is_dataclass(part) and not isinstance(part, type) else {"": part}
+        parts |= {f"{field.name}.{name}".rstrip("."): entry for name, entry in inner.items()}
+    return parts
+
+
+def assert_equal(first: Analysis, second: Analysis, but: tuple[str, ...] = ()) -> None:
+    expected = columns(second)
+    for name, value in columns(first).items():
+        if name not in but:
+            np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+ANALYSIS = analysed()
+
+
+@st.composite
+def edits(draw: st.DrawFn, analysis: Analysis) -> list[Correction]:
+    """Corrections in a row that can be applied: each names beats that are there at its time."""
+    positions = analysis.positions.tolist()
+    made: list[Correction] = []
+    label = st.sampled_from(BeatLabel)
+    for _ in range(draw(st.integers(0, 6))):
+        kind = draw(st.sampled_from(["relabel", "delete", "add", "noise", "text"]))
+        if kind in ("relabel", "delete") and positions:
+            some = tuple(draw(st.lists(st.sampled_from(positions), min_size=1, max_size=3)))
+            made.append(Relabel(some, draw(label)) if kind == "relabel" else DeleteBeats(some))
+            if kind == "delete":
+                positions = [position for position in positions if position not in some]
+        elif kind == "add":
+            place = draw(st.integers(0, int(analysis.quality.duration_s * RATE_HZ) - 1))
+            if all(abs(place - position) >= 10 for position in positions):
+                made.append(AddBeat(place, draw(label)))
+                positions.append(place)
+        elif kind == "noise":
+            start_s = draw(st.floats(0, 9, allow_nan=False))
+            made.append(MarkNoise(start_s, start_s + draw(st.floats(0.1, 3))))
+        else:
+            made.append(WriteConclusion("Sinus rhythm."))
+    return made
+
+
+def test_without_corrections_nothing_changes():
+    assert corrected(ANALYSIS) is ANALYSIS
+    assert corrected(ANALYSIS, ChooseStrip(1, 2, "worst"), WriteConclusion("None.")) is ANALYSIS
+
+
+def test_a_relabelled_beat_has_verdict_and_hint_of_the_label_and_keeps_its_score():
+    position = int(ANALYSIS.positions[4])
+    after = corrected(ANALYSIS, Relabel((position,), BeatLabel.SUPRAVENTRICULAR))
+    assert (after.verdict[4], after.hint[4]) == ("ABNORMAL", "supraventricular-like")
+    assert after.reason(4).startswith("Corrected to supraventricular by Dr Ada. Score 4.00 against")
+    assert after.reason(3) == ANALYSIS.reason(3)
+    assert_equal(after, ANALYSIS, but=("hint", "correction"))
+
+
+def test_an_unreadable_beat_is_in_no_family_and_its_intervals_are_not_known():
+    after = corrected(ANALYSIS, Relabel((int(ANALYSIS.positions[4]),), BeatLabel.UNREADABLE))
+    assert after.verdict[4] == Verdict.UNREADABLE
+    assert after.reason(4) == "Corrected to unreadable by Dr Ada."
+    assert np.flatnonzero(np.isnan(after.intervals_s)).tolist() == [0, 4, 5]
+    assert not any(4 in family.rows for family in find_families(after.beats, after.hint))
+
+
+def test_an_added_beat_divides_an_interval_that_is_known():
+    analysis = replace(analysed("NNNN", [np.nan, 0.8, 1.6, 0.8]), missed=np.array([False, False, True, False]))
+    assert np.isnan(analysis.intervals_s[2])
+    after = corrected(analysis, AddBeat(260, BeatLabel.VENTRICULAR))
+    assert after.positions.tolist() == [100, 180, 260, 340, 420]
+    np.testing.assert_allclose(after.intervals_s, [np.nan, 0.8, 0.8, 0.8, 0.8])
+    assert (after.verdict[2], after.hint[2]) == ("ABNORMAL", "ventricular-like")
+    assert after.reason(2) == "Added as ventricular by Dr Ada."
+    assert np.isnan([after.score[2], after.shape[2], after.p_value[2], after.difference.shape[2]]).all()
+    assert not any(2 in family.rows for family in find_families(after.beats, after.hint))
+    np.testing.assert_allclose(after.beats.next_s[1:-1], after.beats.rr_s[2:])
+    np.testing.assert_allclose(after.beats.prematurity, 0, atol=1e-12)
+
+
+def test_an_interval_with_a_gap_stays_unknown_when_it_is_divided_or_joined():
+    analysis = analysed("NNNNN", [np.nan, 0.8, np.nan, 0.8, 0.8])
+    analysis = replace(analysis, beats=replace(analysis.beats, times_s=np.array([1.0, 1.8, 3.8, 4.6, 5.4])))
+    analysis = replace(analysis, positions=np.round(analysis.beats.times_s * RATE_HZ).astype(np.int64))
+    divided = corrected(analysis, AddBeat(280, BeatLabel.NORMAL))
+    assert np.flatnonzero(np.isnan(divided.intervals_s)).tolist() == [0, 2, 3]
+    joined = corrected(analysis, DeleteBeats((180, 460)))
+    np.testing.assert_allclose(joined.beats.rr_s, [np.nan, np.nan, 1.6])
+
+
+def test_intervals_join_where_beats_are_deleted():
+    after = corrected(ANALYSIS, DeleteBeats(tuple(ANALYSIS.positions[[0, 4, 5]].tolist())))
+    assert len(after) == 7
+    np.testing.assert_allclose(after.intervals_s, [np.nan, 0.8, 0.8, 2.4, 0.8, 0.8, 0.8])
+    np.testing.assert_allclose(after.beats.next_s[1:-1], after.beats.rr_s[2:])
+    assert [event.kind for event in find_events(after)] == ["pause"]
+
+
+def test_intervals_across_noise_are_not_known_and_full_seconds_of_it_are_noisy():
+    after = corrected(ANALYSIS, MarkNoise(2.7, 4.2))
+    assert np.flatnonzero(after.verdict == Verdict.UNREADABLE).tolist() == [3, 4]
+    assert after.reason(3) == "Marked as noise by Dr Ada."
+    assert np.flatnonzero(np.isnan(after.intervals_s)).tolist() == [0, 3, 4, 5]
+    assert np.flatnonzero(after.quality.word[0] == "noisy").tolist() == [3]
+    between = corrected(ANALYSIS, MarkNoise(2.7, 3.3))
+    assert np.flatnonzero(np.isnan(between.intervals_s)).tolist() == [0, 3]
+    relabelled = corrected(ANALYSIS, MarkNoise(2.7, 4.2), Relabel((340,), BeatLabel.NORMAL))
+    assert relabelled.verdict[3] == Verdict.NORMAL
+    assert np.isnan(relabelled.intervals_s[3])
+
+
+@given(st.data())
+def test_corrections_leave_one_entry_per_beat_in_order_and_count_up(data: st.DataObject):
+    made = data.draw(edits(ANALYSIS))
+    after = corrected(ANALYSIS, *made)
+    added = sum(isinstance(each, AddBeat) for each in made)
+    deleted = sum(len(each.positions) for each in made if isinstance(each, DeleteBeats))
+    assert len(after) == len(ANALYSIS) + added - deleted
+    assert (np.diff(after.positions) > 0).all()
+    arrays = {name: value for name, value in columns(after).items() if isinstance(value, np.ndarray)}
+    assert {len(value) for name, value in arrays.items() if not name.startswith("quality")} == {len(after)}
+    np.testing.assert_allclose(after.beats.times_s * RATE_HZ, after.positions)
+    is_known = np.isfinite(after.intervals_s)
+    np.testing.assert_allclose(after.intervals_s[is_known], np.diff(after.beats.times_s)[is_known[1:]])
+    # What is not named stays as it was, and each label is the last one that a beat was given.
+    last: dict[int, BeatLabel] = {}
+    for each in made:
+        match each:
+            case Relabel(positions=positions, label=label):
+                last |= dict.fromkeys(positions, label)
+            case AddBeat(position=position, label=label):
+                last[position] = label
+            case DeleteBeats(positions=positions):
+                for position in positions:
+                    last.pop(position, None)
+            case MarkNoise(start_s=start_s, end_s=end_s):
+                there = set(ANALYSIS.positions.tolist()) | last.keys()
+                inside = [position for position in there if start_s * RATE_HZ <= position <= end_s * RATE_HZ]
+                last |= dict.fromkeys(inside, BeatLabel.UNREADABLE)
+    before = dict(zip(ANALYSIS.positions.tolist(), ANALYSIS.annotations().symbols.tolist(), strict=True))
+    expected = before | {position: SYMBOLS[label] for position, label in last.items()}
+    symbols = dict(zip(after.positions.tolist(), after.annotations().symbols.tolist(), strict=True))
+    assert symbols == {position: expected[position] for position in symbols}
+
+
+@given(st.data())
+def test_undo_gives_what_was_before_and_keeps_the_log(data: st.DataObject):
+    made = data.draw(edits(ANALYSIS))
+    before = log(ANALYSIS, *made)
+    after = undo(before.followed_by(MarkNoise(0, 9), "Dr Bob", AT), "Dr Cleo", AT)
+    assert after.in_force == before.in_force
+    assert_equal(apply_corrections(ANALYSIS, after, RATE_HZ), apply_corrections(ANALYSIS, before, RATE_HZ))
+    assert after.entries[: len(made)] == before.entries
+    assert [entry.by for entry in after.entries[len(made) :]] == ["Dr Bob", "Dr Cleo"]
+    while after.in_force:
+        after = undo(after, "Dr Cleo", AT)
+    assert apply_corrections(ANALYSIS, after, RATE_HZ) is ANALYSIS
+    with pytest.raises(DataError, match="no correction to undo"):
+        undo(after, "Dr Cleo", AT)
+
+
+@given(edits(ANALYSIS))
+def test_a_file_of_corrections_reads_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, made: list[Correction]
+):
+    made = [*made, ChooseStrip(1, 2, "worst"), RemoveStrip(3, 4), Undo()]
+    path = tmp_path_factory.mktemp("corrections") / "c.json"
+    log(ANALYSIS, *made).save(path)
+    assert Corrections.load(path) == log(ANALYSIS, *made)
+
+
+def test_the_last_decision_on_a_strip_and_the_last_conclusion_count():
+    made = log(
+        ANALYSIS,
+        ChooseStrip(5, 8, "run"),
+        ChooseStrip(1, 2),
+        RemoveStrip(9, 10),
+        WriteConclusion("First."),
+        ChooseStrip(5, 8, "longest run"),
+        RemoveStrip(1, 2),
+        WriteConclusion("Second."),
+    )
+    assert made.strips == (ChooseStrip(5, 8, "longest run"),)
+    assert made.hidden_strips == (RemoveStrip(1, 2), RemoveStrip(9, 10))
+    assert made.conclusion == "Second."
+    assert undo(made, "Dr Ada", AT).conclusion == "First."
+    assert log(ANALYSIS).conclusion == ""
+
+
+def test_corrections_of_another_analysis_are_refused():
+    other = analysed("NNNNVNNNNS")
+    with pytest.raises(ConflictError, match="superseded"):
+        apply_corrections(other, log(ANALYSIS, DeleteBeats((180,))), RATE_HZ)
+    assert analysis_digest(replace(ANALYSIS, score=ANALYSIS.score + 1e-12)) == analysis_digest(ANALYSIS)
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        ([Relabel((181,), BeatLabel.NORMAL)], "no beat at sample 181 "),
+        ([DeleteBeats((180,)), Relabel((180,), BeatLabel.NORMAL)], "correction 2 by Dr Ada .* no beat at sample 180 "),
+        ([AddBeat(180, BeatLabel.NORMAL)], "less than 0.1 s from the beat at sample 180;"),
+        ([AddBeat(189, BeatLabel.NORMAL)], "less than 0.1 s from the beat at sample 180;"),
+        ([AddBeat(220, BeatLabel.NORMAL), AddBeat(211, BeatLabel.NORMAL)], "from the beat at sample 220;"),
+        ([AddBeat(100_000, BeatLabel.NORMAL)], "after the end"),
+    ],
+)
+def test_what_cannot_be_applied_is_refused_in_one_sentence(made: list[Correction], sentence: str):
+    with pytest.raises(DataError, match=sentence):
+        corrected(ANALYSIS, *made)
+
+
+def test_a_beat_may_be_added_at_a_tenth_of_a_second_and_where_one_was_deleted():
+    after = corrected(ANALYSIS, AddBeat(190, BeatLabel.NORMAL), DeleteBeats((260,)), AddBeat(262, BeatLabel.OTHER))
+    assert {190, 262} <= set(after.positions.tolist())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Relabel((), BeatLabel.NORMAL),
+        lambda: Relabel((-1,), BeatLabel.NORMAL),
+        lambda: Relabel((1.5,), BeatLabel.NORMAL),
+        lambda: Relabel((1,), "wide"),
+        lambda: DeleteBeats(None),
+        lambda: AddBeat(True, BeatLabel.NORMAL),
+        lambda: MarkNoise(2, 1),
+        lambda: MarkNoise(0, float("inf")),
+        lambda: MarkNoise("0", 1),
+        lambda: ChooseStrip(0, 1, "a\x1b[2J"),
+        lambda: ChooseStrip(0, 1, "long " * 100),
+        lambda: WriteConclusion(None),
+        lambda: CorrectionEntry(Undo(), " ", AT),
+        lambda: CorrectionEntry(Undo(), "Dr Ada", datetime(2026, 3, 1)),
+        lambda: CorrectionEntry("undo", "Dr Ada", AT),
+    ],
+)
+def test_a_correction_that_means_nothing_is_refused(make: Any):
+    with pytest.raises(DataError, match=r"^[^\n]+\.$"):
+        make()
+
+
+def test_positions_are_put_in_order_and_arrays_are_taken():
+    assert Relabel(np.array([5, 3, 5]), "normal") == Relabel((3, 5), BeatLabel.NORMAL)
+    assert repr(Relabel((3, 5), BeatLabel.NORMAL)) == "Relabel(2 beats, normal)"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "is not a file of corrections"),
+        (b"\xff\xfe", "is not a file of corrections"),
+        (b"[" * 100_000, "is not a file of corrections"),
+        (b'{"format": "another", "version": 1}', "is not a file of corrections"),
+        (b'{"format": "ectopy corrections", "version": 2}', "version 2, and this Ectopy reads version 1"),
+        (b'{"format": "ectopy corrections", "version": 1, "generator": "", "analysis_digest": ""}', "entries"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes, sentence: str):
+    path = tmp_path / "c.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=sentence):
+        Corrections.load(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        Corrections.load(tmp_path / "missing.json")
+
+
+def test_a_forged_entry_is_refused(tmp_path: Path):
+    path = tmp_path / "c.json"
+    log(ANALYSIS, Relabel((180,), BeatLabel.NORMAL)).save(path)
+    sound = msgspec.json.decode(path.read_bytes())
+    for forged in ({"positions": [-5]}, {"label": "wide"}, {"type": "format"}, {"extra": 1}, {"positions": "1"}):
+        sound_entry = sound["entries"][0]
+        entry = sound_entry | {"correction": sound_entry["correction"] | forged}
+        path.write_bytes(msgspec.json.encode(sound | {"entries": [entry]}))
+        with pytest.raises(DataError, match="is not a file of corrections"):
+            Corrections.load(path)

@@ -20,6 +20,8 @@ _IN_OTHER_TABLES = (
     RhythmKind.ATRIAL_FIBRILLATION,
     RhythmKind.HIGH_RATE,
     RhythmKind.LOW_RATE,
+    RhythmKind.BIGEMINY,
+    RhythmKind.TRIGEMINY,
 )
 _INTERVALS = {
     "pr_ms": "PR",
@@ -85,59 +87,59 @@ class HolterTables:
 
     def hours(self) -> Grid:
         """Return the table with a row for each hour and one for the whole recording."""
-        say, figures = self.language.text, self.figures
+        text, figures = self.language.text, self.figures
         columns = [
-            say("Begins"),
-            say("Beats"),
-            say("Min"),
-            say("Mean"),
-            say("Max"),
-            say("VE"),
-            say("VE pairs"),
-            say("VE runs"),
-            say("SVE"),
-            say("SVE runs"),
-            say("Pauses"),
-            say("AF"),
-            say("Read %"),
+            text("Begins"),
+            text("Beats"),
+            text("Min"),
+            text("Mean"),
+            text("Max"),
+            text("VE"),
+            text("VE pairs"),
+            text("VE runs"),
+            text("SVE"),
+            text("SVE runs"),
+            text("Pauses"),
+            text("AF"),
+            text("Readable %"),
         ]
         if figures.waves is not None:
-            columns += [say("QTc"), *(say("ST {lead}", lead=fmt.lead(lead)) for lead in self._st_leads())]
+            columns += [text("QTc"), *(text("ST {lead}", lead=fmt.lead(lead)) for lead in self._st_leads())]
         total_events = {kind: events.number for kind, events in figures.events.items()}
-        total = self._hour(say("Total"), figures, total_events, figures.times.readable_percent)
+        total = self._hour(text("Total"), figures, total_events, figures.times.readable_percent)
         rows = [
             self._hour(self._hour_name(hour), hour, hour.events, hour.readable_percent) for hour in figures.hours
         ]
-        return Grid(say("Hour by hour"), tuple(columns), tuple(rows), total)
+        return Grid(text("Hour by hour"), tuple(columns), tuple(rows), total)
 
     def variability(self) -> Grid:
         """Return the table of heart rate variability: whole recording, day and night."""
-        say, figures = self.language.text, self.figures.variability
-        periods = {say("whole"): figures.whole}
+        text, figures = self.language.text, self.figures.variability
+        periods = {text("whole"): figures.whole}
         if figures.day is not None and figures.night is not None:
-            periods |= {say("day"): figures.day, say("night"): figures.night}
+            periods |= {text("day"): figures.day, text("night"): figures.night}
         rows = [
-            (say("NN intervals used"), *(self._share(period) for period in periods.values())),
+            (text("NN intervals used"), *(self._share(period) for period in periods.values())),
             *(
                 (name, *(self._number(getattr(period, field), places) for period in periods.values()))
                 for field, (name, places) in self._variability_names().items()
             ),
         ]
-        return Grid(say("Heart rate variability"), ("", *periods), tuple(rows))
+        return Grid(text("Heart rate variability"), ("", *periods), tuple(rows))
 
     def waves(self) -> Table:
         """Return the medians of the intervals and the ST levels; without rows where the waves were not measured."""
-        say, waves = self.language.text, self.figures.waves
+        text, waves = self.language.text, self.figures.waves
         if waves is None:
-            return Table(say("ST and QT"), ())
+            return Table(text("ST and QT"), ())
         intervals = [
             Row(title, self._unit(waves.intervals_ms.get(name), 0, "ms")) for name, title in _INTERVALS.items()
         ]
         levels = [
-            Row(say("ST level {lead}", lead=fmt.lead(lead)), self._unit(level, 2, "mV"), say("80 ms after J"))
+            Row(text("ST level {lead}", lead=fmt.lead(lead)), self._unit(level, 2, "mV"), text("80 ms after J"))
             for lead, level in waves.st_mv.items()
         ]
-        return Table(say("ST and QT"), (*intervals, *levels))
+        return Table(text("ST and QT"), (*intervals, *levels))
 
     def criteria(self) -> str:
         """Say from where on beats are a run, a pause or a rate."""
@@ -157,35 +159,35 @@ class HolterTables:
     # The first page
 
     def _rate(self) -> Table:
-        say, rate, beats = self.language.text, self.figures.rate, self.figures.beats
+        text, rate, beats = self.language.text, self.figures.rate, self.figures.beats
         return Table(
-            say("Heart rate"),
+            text("Heart rate"),
             (
-                Row(say("Minimum"), self._bpm(rate.minimum_bpm), self._at(rate.minimum_at_s)),
-                Row(say("Mean"), self._bpm(rate.mean_bpm)),
-                Row(say("Maximum"), self._bpm(rate.maximum_bpm), self._at(rate.maximum_at_s)),
-                Row(say("Beats"), self._count(beats.total)),
-                Row(say("Unreadable beats"), self._count(beats.unreadable), self._of_beats(beats.unreadable)),
+                Row(text("Minimum"), self._bpm(rate.minimum_bpm), self._at(rate.minimum_at_s)),
+                Row(text("Mean"), self._bpm(rate.mean_bpm)),
+                Row(text("Maximum"), self._bpm(rate.maximum_bpm), self._at(rate.maximum_at_s)),
+                Row(text("Beats"), self._count(beats.total)),
+                Row(text("Unreadable beats"), self._count(beats.unreadable), self._of_beats(beats.unreadable)),
                 *self._event_row(RhythmKind.HIGH_RATE),
                 *self._event_row(RhythmKind.LOW_RATE),
             ),
         )
 
     def _rhythm(self) -> Table:
-        say = self.language.text
+        text = self.language.text
         shares = sorted(self.figures.rhythms.items(), key=lambda item: -item[1])
-        rows = [Row(_capital(say(name)), self._unit(share, 1, "%"), say("of the time")) for name, share in shares]
-        return Table(say("Rhythm"), tuple(rows))
+        rows = [Row(_capital(text(name)), self._unit(share, 1, "%"), text("of the time")) for name, share in shares]
+        return Table(text("Rhythm"), tuple(rows))
 
     def _pauses(self) -> Table:
-        say, pauses = self.language.text, self.figures.pauses
-        limit = say("of at least {limit} s", limit=self._number(pauses.limit_s, 1))
+        text, pauses = self.language.text, self.figures.pauses
+        limit = text("of at least {limit} s", limit=self._number(pauses.limit_s, 1))
         return Table(
-            say("Pauses"),
+            text("Pauses"),
             (
-                Row(say("Pauses"), self._count(pauses.number), limit),
+                Row(text("Pauses"), self._count(pauses.number), limit),
                 Row(
-                    say("Longest RR interval"),
+                    text("Longest RR interval"),
                     self._unit(pauses.longest_rr_s, 2, "s"),
                     self._at(pauses.longest_rr_start_s),
                 ),
@@ -193,52 +195,55 @@ class HolterTables:
         )
 
     def _fibrillation(self) -> Table:
-        say, fibrillation = self.language.text, self.figures.atrial_fibrillation
+        text, fibrillation = self.language.text, self.figures.atrial_fibrillation
         rows = [
-            Row(say("Burden"), self._unit(fibrillation.burden_percent, 1, "%"), say("of the time")),
-            Row(say("Episodes"), self._count(fibrillation.episodes)),
+            Row(text("Burden"), self._unit(fibrillation.burden_percent, 1, "%"), text("of the time")),
+            Row(text("Episodes"), self._count(fibrillation.episodes)),
         ]
         if fibrillation.episodes:
             span = f"{fmt.whole(fibrillation.minimum_bpm)}–{fmt.whole(fibrillation.maximum_bpm)}"
             rows += [
-                Row(say("Longest"), self._duration(fibrillation.longest_s), self._at(fibrillation.longest_start_s)),
-                Row(say("Mean rate"), self._bpm(fibrillation.mean_bpm), say("episodes {span}", span=span)),
+                Row(text("Longest"), self._duration(fibrillation.longest_s), self._at(fibrillation.longest_start_s)),
+                Row(text("Mean rate"), self._bpm(fibrillation.mean_bpm), text("episodes {span}", span=span)),
             ]
-        return Table(say("Atrial fibrillation"), tuple(rows))
+        return Table(text("Atrial fibrillation"), tuple(rows))
 
     def _ventricular(self) -> Table:
-        say, ventricular = self.language.text, self.figures.ventricular
+        text, ventricular = self.language.text, self.figures.ventricular
         rows = [
             *self._ectopic(ventricular),
-            Row(say("Couplets"), self._count(ventricular.pairs)),
+            Row(text("Couplets"), self._count(ventricular.pairs)),
             *self._runs(ventricular),
+            *self._event_row(RhythmKind.BIGEMINY, text("Bigeminy")),
+            *self._event_row(RhythmKind.TRIGEMINY, text("Trigeminy")),
         ]
-        return Table(say("Ventricular beats (VE)"), tuple(rows))
+        return Table(text("Ventricular beats (VE)"), tuple(rows))
 
     def _supraventricular(self) -> Table:
-        say, supraventricular = self.language.text, self.figures.supraventricular
+        text, supraventricular = self.language.text, self.figures.supraventricular
         rows = [
             *self._ectopic(supraventricular),
-            Row(say("Pairs"), self._count(supraventricular.pairs)),
+            Row(text("Pairs"), self._count(supraventricular.pairs)),
             *self._runs(supraventricular),
         ]
-        return Table(say("Supraventricular beats (SVE)"), tuple(rows))
+        return Table(text("Supraventricular beats (SVE)"), tuple(rows))
 
     def _other_events(self) -> Table:
-        rows = [row for kind in RhythmKind if kind not in _IN_OTHER_TABLES for row in self._event_row(kind)]
+        kinds = [kind for kind in RhythmKind if kind not in _IN_OTHER_TABLES and self._number_of(kind)]
+        rows = [row for kind in kinds for row in self._event_row(kind)]
         return Table(self.language.text("Other rhythms"), tuple(rows))
 
     def _ectopic(self, beats: EctopicBeats) -> Iterable[Row]:
-        say = self.language.text
-        rate = say("{number} an hour", number=self._number(beats.per_hour, 1))
-        yield Row(say("Total"), self._count(beats.total), f"{self._unit(beats.percent, 2, '%')}; {rate}")
-        yield Row(say("Single"), self._count(beats.single))
+        text = self.language.text
+        yield Row(text("Total"), self._count(beats.total), self._of_beats(beats.total))
+        yield Row(text("Per hour"), self._number(beats.per_hour, 1))
+        yield Row(text("Single"), self._count(beats.single))
 
     def _runs(self, beats: EctopicBeats) -> Iterable[Row]:
-        say, runs = self.language.text, beats.runs
+        text, runs = self.language.text, beats.runs
         in_all = self.language.counted("{number} beat", "{number} beats", runs.beats) if runs.number else ""
-        yield Row(say("Runs"), self._count(runs.number), in_all)
-        for name, run in ((say("Longest run"), runs.longest), (say("Fastest run"), runs.fastest)):
+        yield Row(text("Runs"), self._count(runs.number), in_all)
+        for name, run in ((text("Longest run"), runs.longest), (text("Fastest run"), runs.fastest)):
             if run is not None:
                 yield Row(name, self._run(run), self._at(run.start_s))
 
@@ -246,11 +251,13 @@ class HolterTables:
         beats = self.language.counted("{number} beat", "{number} beats", run.beats)
         return beats if run.rate_bpm is None else f"{beats}, {self._bpm(run.rate_bpm)}"
 
-    def _event_row(self, kind: RhythmKind) -> Iterable[Row]:
-        events = self.figures.events.get(kind.value)
-        if events is not None:
-            in_all = self._duration(events.total_s) if events.number else ""
-            yield Row(self.language.text(TITLES[kind]), self._count(events.number), in_all)
+    def _event_row(self, kind: RhythmKind, name: str = "") -> Iterable[Row]:
+        events = self.figures.events[kind.value]
+        in_all = self._duration(events.total_s) if events.number else ""
+        yield Row(name or self.language.text(TITLES[kind]), self._count(events.number), in_all)
+
+    def _number_of(self, kind: RhythmKind) -> int:
+        return self.figures.events[kind.value].number
 
     # The second page
 

@@ -11,6 +11,7 @@ from ectopy.files import GENERATOR
 from ectopy.report.theme import LIGHT
 
 _COLOUR = re.compile(r"var\(--(\w+)(?:,#\w+)?\)")
+_HALO = ".ecg text.halo, .ecg text.doubted { stroke: none; }"  # WeasyPrint draws it over the letters
 _DRAWING = re.compile(r"<svg class=\"ecg\"[^>]*>")
 
 
@@ -48,7 +49,7 @@ def render_pdf(page: str, drawing_style: str) -> bytes:
     """
     weasyprint = require_pdf()
     logging.getLogger("fontTools").setLevel(logging.WARNING)
-    page = _DRAWING.sub(lambda opening: f"{opening[0]}<style>{drawing_style}</style>", page)
+    page = _DRAWING.sub(lambda opening: f"{opening[0]}<style>{drawing_style}{_HALO}</style>", page)
     page = _COLOUR.sub(lambda colour: LIGHT[colour[1]], page)
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=["data"])  # what the page embeds, nothing else
     content: bytes = weasyprint.HTML(string=page, url_fetcher=fetcher).write_pdf()

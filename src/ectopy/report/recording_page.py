@@ -59,10 +59,11 @@ _ALL_LISTED = (
     RhythmKind.SUPRAVENTRICULAR_RUN,
     RhythmKind.PAUSE,
 )
-_LIMITS = (
+LIMITS = (
     "Hints name what a beat looks like; they come from rules, not from labels, and are not a diagnosis.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
 )
+"""Texts at the end of a report; the catalogues translate them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def recording_report(
         **_drawings(recording, analysis, events, filters, corrections, language),
         **(_screen_only(recording, analysis, events, language) if not is_pdf else {}),
         paper_style=ecg_paper.STYLE,
-        limits=[language.text(limit) for limit in _LIMITS],
+        limits=[language.text(limit) for limit in LIMITS],
     )
     if is_pdf:
         content = render_pdf(page, ecg_paper.STYLE)
@@ -223,36 +224,36 @@ def _head(
     recording: Recording, filters: FilterSettings, figures: HolterFigures, language: Language
 ) -> dict[str, Any]:
     """Whose recording it is, for the head of the report and of each printed page."""
-    say, patient, start = language.text, recording.patient, recording.start
-    source = recording.source.rstrip("/").rpartition("/")[2] or say("Recording")
+    text, patient, start = language.text, recording.patient, recording.start
+    source = recording.source.rstrip("/").rpartition("/")[2] or text("Recording")
     born = language.date(patient.birth_date) if patient.birth_date else ""
-    age = "" if patient.age_years is None else say("{age} years", age=f"{patient.age_years:.0f}")
+    age = "" if patient.age_years is None else text("{age} years", age=f"{patient.age_years:.0f}")
     subject = patient.name or patient.identifier or source
-    started = language.moment(start) if start else say("start not stated")
-    ended = language.moment(start + timedelta(seconds=recording.duration_s)) if start else say("not stated")
-    identity = [subject, patient.identifier if patient.name else "", born and say("born {date}", date=born)]
+    started = language.moment(start) if start else text("start not stated")
+    ended = language.moment(start + timedelta(seconds=recording.duration_s)) if start else text("not stated")
+    identity = [subject, patient.identifier if patient.name else "", born and text("born {date}", date=born)]
     readable = figures.times.readable_percent
     return {
         "subject": subject,
         "running_title": fmt.css_string(" · ".join(filter(None, identity))),
-        "running_date": fmt.css_string(f"{say('Holter ECG report')} · {started}"),
-        "running_statement": fmt.css_string(" ".join(say(sentence) for sentence in _sentences(STATEMENT))),
+        "running_date": fmt.css_string(" · ".join((text("Holter ECG report"), started))),
+        "running_statement": fmt.css_string(" ".join(text(sentence) for sentence in _sentences(STATEMENT))),
         "page_of": _page_of(language),
         "patient": [
-            (say("Patient"), patient.name or say("not stated")),
-            (say("ID"), patient.identifier or say("not stated")),
-            (say("Born"), ", ".join(filter(None, (born, age))) or say("not stated")),
-            (say("Sex"), say(patient.sex) if patient.sex else say("not stated")),
-            (say("Recorder"), recording.device or say("not stated")),
-            (say("File"), source),
+            (text("Patient"), patient.name or text("not stated")),
+            (text("ID"), patient.identifier or text("not stated")),
+            (text("Born"), ", ".join(filter(None, (born, age))) or text("not stated")),
+            (text("Sex"), text(patient.sex) if patient.sex else text("not stated")),
+            (text("Recorder"), recording.device or text("not stated")),
+            (text("File"), source),
         ],
         "recording_facts": [
-            (say("Start"), started),
-            (say("End"), ended),
-            (say("Length"), fmt.elapsed(recording.duration_s)),
-            (say("Readable"), fmt.NO_NUMBER if readable is None else f"{language.decimal(readable, 1)} %"),
-            (say("Leads"), ", ".join(map(fmt.lead, recording.leads))),
-            (say("Sampling rate"), f"{recording.sampling_rate_hz:g} Hz"),
+            (text("Start"), started),
+            (text("End"), ended),
+            (text("Length"), fmt.elapsed(recording.duration_s)),
+            (text("Readable"), fmt.NO_NUMBER if readable is None else f"{language.decimal(readable, 1)} %"),
+            (text("Leads"), ", ".join(map(fmt.lead, recording.leads))),
+            (text("Sampling rate"), f"{recording.sampling_rate_hz:g} Hz"),
             *_pulse_facts(recording, language),
         ],
         "band": fmt.band(filters, language),
@@ -390,8 +391,8 @@ def _strips(
         missing = min(len(recording.leads), MOST_LEADS) - len(section.leads)
         text = choice.text
         if missing:
-            more = "{number} more lead is not drawn.", "{number} more leads are not drawn."
-            text = f"{text} {language.counted(*more, missing)}"
+            more = language.counted("{number} more lead is not drawn.", "{number} more leads are not drawn.", missing)
+            text = f"{text} {more}".strip()
         cards.append(_StripCard(choice.title, choice.verdict, text, svg))
     return cards
 

@@ -49,6 +49,9 @@ _SUPERLATIVES = {
     RhythmKind.LOW_RATE: _SLOWEST,
 }
 
+SUPERLATIVES = ("fastest", "longest", "slowest", _MOST_SERIOUS)
+"""Why an event is shown; the catalogues translate them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -221,7 +224,9 @@ def _own(strip: ChooseStrip, start: datetime | None, duration_s: float, language
     """Take a strip that a person chose; a longer one is shown from its start."""
     start_s = max(strip.start_s, 0.0)
     end_s = min(strip.end_s, start_s + STRIP_S, duration_s)
-    return Choice(fmt.moment(start, start_s, language), "", strip.caption, start_s, end_s)
+    name = language.text("Chosen strip")
+    title = f"{name} · {_clock(start, start_s, language)}"
+    return Choice(title, "", strip.caption, start_s, end_s)
 
 
 def _covers(strip: RemoveStrip, choice: Choice) -> bool:
@@ -234,14 +239,14 @@ def _beat(
 ) -> Choice:
     time_s = float(analysis.beats.times_s[beat])
     before, after = _AROUND_BEAT_S
-    title = f"{fmt.moment(start, time_s, language)}: {title}"
+    title = f"{title[:1].upper()}{title[1:]} · {_clock(start, time_s, language)}"
     text = language.text(
         "Score {score} against a threshold of {threshold}.",
         score=fmt.score(float(analysis.score[beat]), language),
         threshold=fmt.score(analysis.threshold, language),
     )
     if analysis.beats.prematurity[beat] > _EARLY:
-        share = fmt.percent(round(100 * np.exp(-analysis.beats.prematurity[beat])), 100, language)
+        share = f"{language.decimal(100 * np.exp(-analysis.beats.prematurity[beat]))} %"
         text += " " + language.text("It comes early, after {share} of the usual interval.", share=share)
     return Choice(
         title, Verdict.ABNORMAL, text, *_around(time_s, duration_s), (time_s - before, time_s + after)
@@ -254,7 +259,7 @@ def _event(event: Event, which: str, start: datetime | None, duration_s: float, 
     else:
         start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
     name = language.text(TITLES[RhythmKind(event.kind)])
-    title = f"{fmt.moment(start, event.start_s, language)}: {name}, {which}"
+    title = f"{name}, {which} · {_clock(start, event.start_s, language)}"
     return Choice(title, "", _event_text(event, language), start_s, end_s, (event.start_s, event.end_s))
 
 
@@ -279,7 +284,7 @@ def _extremes(rate: HeartRate, start: datetime | None, duration_s: float, langua
     for name, window in zip(names, rate.extremes, strict=True):
         begins_s = WINDOW_S * window
         start_s, end_s = _around(min(begins_s + WINDOW_S / 2, duration_s), duration_s)
-        title = f"{fmt.moment(start, begins_s, language)}: {name}"
+        title = f"{name} · {_clock(start, begins_s, language)}"
         text = language.text(
             "{rate} per minute, mean of the ten seconds from {begin}.",
             rate=fmt.whole(float(rate.bpm[window]), language),
@@ -287,6 +292,10 @@ def _extremes(rate: HeartRate, start: datetime | None, duration_s: float, langua
         )
         extremes.append(Choice(title, "", text, start_s, end_s))
     return extremes
+
+
+def _clock(start: datetime | None, time_s: float, language: Language) -> str:
+    return fmt.time_of_day(start, time_s, language) or fmt.elapsed(time_s)
 
 
 def _around(time_s: float, duration_s: float) -> tuple[float, float]:

@@ -125,20 +125,6 @@ def seconds(value: float, language: Language = ENGLISH) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def moment(start: datetime | None, seconds: float, language: Language = ENGLISH) -> str:
-    """Write a moment as the time of day, where the start is known, and the time since the start.
-
-    The date stands before it where it is another than that of the start.
-
-    Examples
-    --------
-    >>> moment(None, 754), moment(datetime(2024, 3, 1, 23, 58), 754)
-    ('0:12:34', '2024-03-02 00:10:34 (0:12:34 from the start)')
-    """
-    clock, since = time_of_day(start, seconds, language), elapsed(seconds)
-    return language.text("{clock} ({since} from the start)", clock=clock, since=since) if clock else since
-
-
 def time_of_day(start: datetime | None, seconds: float, language: Language = ENGLISH) -> str:
     """Write the time of day, with the date where it is another than that of the start; nothing without a start.
 

@@ -360,7 +360,7 @@ def _times(recording: Recording, quality: Quality) -> RecordingTimes:
 def _readable_s(quality: Quality, start_s: float, end_s: float) -> float:
     """Time from one moment to another, at which windows begin or the recording ends, in which a lead is readable."""
     first, stop = round(start_s / quality.window_s), int(np.ceil(end_s / quality.window_s))
-    readable = quality.readable[:, first:stop].any(axis=0)
+    readable = np.asarray(quality.readable[:, first:stop].any(axis=0), np.bool_)
     begins_s = start_s + quality.window_s * np.arange(len(readable))
     return float(np.minimum(end_s - begins_s, quality.window_s)[readable].sum())
 
@@ -434,16 +434,12 @@ def _ectopic(
         per_hour=HOUR_S * total / times.readable_s if times.readable_s > 0 else None,
         single=lengths.count(1),
         pairs=lengths.count(2),
-        runs=_runs(analysis, [event for event in events if event.kind == run]),
+        runs=_runs([event for event in events if event.kind == run]),
     )
 
 
-def _runs(analysis: Analysis, events: Sequence[Event]) -> Runs:
-    runs = []
-    for event in events:
-        first = int(np.searchsorted(analysis.beats.times_s, event.start_s))
-        coupling_s = finite_or_none(float(analysis.intervals_s[first]))
-        runs.append(Run(event.start_s, event.end_s, event.beats, event.rate_bpm, coupling_s))
+def _runs(events: Sequence[Event]) -> Runs:
+    runs = [Run(event.start_s, event.end_s, event.beats, event.rate_bpm, event.coupling_s) for event in events]
     return Runs(
         number=len(runs),
         beats=sum(run.beats for run in runs),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.errors import DataError, printable
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
@@ -459,11 +460,11 @@ def _read_samples(
     starts: NDArray[np.int64],
     samples: int,
 ) -> NDArray[np.float32]:
-    result = np.empty((samples, len(lines)), np.float32)
+    result = large_arrays.empty((samples, len(lines)), np.float32)
     ends = np.append(starts[1:], samples)
     block = max(1, int(BLOCK_S / layout.duration_s))
-    for first in range(0, len(starts), block):
-        last = min(first + block, len(starts))
+    for part in large_arrays.blocks(len(starts), block, result, content):
+        first, last = part.start, part.stop
         # Records that follow each other without a gap are put down together.
         joints = first + 1 + np.flatnonzero(ends[first : last - 1] > starts[first : last - 1] + lines[0].samples)
         runs = list(zip([first, *joints.tolist()], [*joints.tolist(), last], strict=True))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.errors import DataError
 from ectopy.files import atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
@@ -104,7 +105,7 @@ def read(path: Path, stated: Stated) -> Recording:
     missing = sum(part.frames - part.intact for part in parts)
     check_gaps(header.path, frames * per_frame, missing * per_frame, len(leads))
 
-    result = np.empty((frames * per_frame, len(leads)), np.float32)
+    result = large_arrays.empty((frames * per_frame, len(leads)), np.float32)
     begin = 0
     wrong: dict[str, list[str]] = {}
     for part in parts:
@@ -419,8 +420,8 @@ def _fill_from(file: DataFile, leads: dict[int, _Column], per_frame: int, block:
     frames = len(target) // per_frame
     sums = dict.fromkeys(leads, 0)
     before = file.initial
-    for begin in range(0, frames, block):
-        end = min(begin + block, frames)
+    for part in large_arrays.blocks(frames, block, target):
+        begin, end = part.start, part.stop
         digital = file.read(begin, end, before)
         before = tuple(int(samples[-1]) for samples in digital)
         for index, lead in leads.items():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.presentation import short_repr
 from ectopy.signal.filters import Filtered
@@ -77,7 +78,7 @@ class BeatSegments:
         filled = [part for part in parts if len(part)] or parts[:1]
         if len(filled) == 1:
             return filled[0]
-        return cls(*map(np.concatenate, zip(*(part._columns for part in filled), strict=True)))
+        return cls(*map(_joined, zip(*(part._columns for part in filled), strict=True)))
 
     def masked(self, readable: NDArray[np.bool_]) -> BeatSegments:
         """Return the beats, readable only where `readable`, shape (n, leads), is true as well."""
@@ -112,6 +113,11 @@ def finite_median(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.flo
     count, row = np.isfinite(rows).sum(axis=1), np.arange(len(rows))
     median: NDArray[np.float64] = (rows[row, np.maximum(count - 1, 0) // 2] + rows[row, count // 2]) / 2
     return median.reshape(ordered.shape[:-1])
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    whole = large_arrays.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    return np.concatenate(parts, out=whole)
 
 
 def no_beats(leads: int) -> BeatSegments:
@@ -263,16 +269,16 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> BeatSegments:
         From `find_heartbeats`.
     """
     leads, length = filtered.signal.shape
-    state, parts = CutState.fresh(leads), []
+    state, parts, before = CutState.fresh(leads), [], 0
     block = round(_BLOCK_S * filtered.rate_hz)
-    starts = np.arange(0, max(length, 1), block)
-    times_of_blocks = np.split(times_s, np.searchsorted(times_s, starts[1:] / filtered.rate_hz))
-    for start, block_times_s in zip(starts[:-1].tolist(), times_of_blocks[:-1], strict=True):
-        block_signal = filtered[start : start + block]
-        state, beats = cut_step(state, block_signal, block_signal, block_times_s)
+    for rows in large_arrays.blocks(length, block, filtered.signal, filtered.missing):
+        whole = rows.stop == length
+        end = len(times_s) if whole else int(np.searchsorted(times_s, rows.stop / filtered.rate_hz))
+        state, beats = cut_step(state, filtered[rows], filtered[rows], times_s[before:end])
         parts.append(beats)
-    block_signal = filtered[int(starts[-1]) :]
-    return BeatSegments.joined([*parts, cut_end(state, block_signal, block_signal, times_of_blocks[-1])])
+        before = end
+    behind = filtered[length:]
+    return BeatSegments.joined([*parts, cut_end(state, behind, behind, times_s[before:])])
 
 
 def _append(

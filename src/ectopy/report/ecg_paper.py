@@ -118,7 +118,9 @@ def strip(section: Strip, name: str, label: str, language: Language = ENGLISH) -
             parts.append(
                 f'<clipPath id="{clip}"><rect x="0" y="{tops[index]}" width="{width}" height="{up + down}"/></clipPath>'
                 f'<g clip-path="url(#{clip})">{curve}</g>'
-                + _text(width - 1, tops[index] + 2.6, language.text("goes beyond ±{most} mV", most=most_mv), "end muted")
+                + _text(
+                    width - 1, tops[index] + 2.6, language.text("goes beyond ±{most} mV", most=most_mv), "end muted"
+                )
             )
         else:
             parts.append(curve)

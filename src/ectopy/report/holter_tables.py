@@ -107,9 +107,7 @@ class HolterTables:
             columns += [text("QTc"), *(text("ST {lead}", lead=fmt.lead(lead)) for lead in self._st_leads())]
         total_events = {kind: events.number for kind, events in figures.events.items()}
         total = self._hour(text("Total"), figures, total_events, figures.times.readable_percent)
-        rows = [
-            self._hour(self._hour_name(hour), hour, hour.events, hour.readable_percent) for hour in figures.hours
-        ]
+        rows = [self._hour(self._hour_name(hour), hour, hour.events, hour.readable_percent) for hour in figures.hours]
         return Grid(text("Hour by hour"), tuple(columns), tuple(rows), total)
 
     def variability(self) -> Grid:
@@ -145,9 +143,10 @@ class HolterTables:
         """Say from where on beats are a run, a pause or a rate."""
         limits = self.limits
         return self.language.text(
-            "Ventricular run: {run_beats} or more ventricular-like beats in a row. Supraventricular run: {svt_beats} or "
-            "more supraventricular-like beats in a row. Pause: RR interval of at least {pause_s} s. High rate above "
-            "{high_bpm}, low rate below {low_bpm} per minute over eight intervals. Minimum and maximum: over {window_s} s.",
+            "Ventricular run: {run_beats} or more ventricular-like beats in a row. Supraventricular run: {svt_beats} "
+            "or more supraventricular-like beats in a row. Pause: RR interval of at least {pause_s} s. High rate above "
+            "{high_bpm}, low rate below {low_bpm} per minute over eight intervals. Minimum and maximum: over "
+            "{window_s} s.",
             run_beats=limits.run_beats,
             svt_beats=limits.svt_beats,
             pause_s=self._number(limits.pause_s, 1),
@@ -181,7 +180,7 @@ class HolterTables:
 
     def _pauses(self) -> Table:
         text, pauses = self.language.text, self.figures.pauses
-        limit = text("of at least {limit} s", limit=self._number(pauses.limit_s, 1))
+        limit = text("from {limit} s", limit=self._number(pauses.limit_s, 1))
         return Table(
             text("Pauses"),
             (
@@ -281,9 +280,9 @@ class HolterTables:
             self._number(readable_percent, 0),
         ]
         if self.figures.waves is not None:
-            waves = hour.waves
-            cells.append(self._number(waves and waves.intervals_ms.get("qtc_fridericia_ms"), 0))
-            cells += [self._number(waves and waves.st_mv.get(lead), 2) for lead in self._st_leads()]
+            intervals_ms, st_mv = ({}, {}) if hour.waves is None else (hour.waves.intervals_ms, hour.waves.st_mv)
+            cells.append(self._number(intervals_ms.get("qtc_fridericia_ms"), 0))
+            cells += [self._number(st_mv.get(lead), 2) for lead in self._st_leads()]
         return tuple(cells)
 
     def _st_leads(self) -> list[str]:

@@ -1,7 +1,7 @@
 """The languages of a report: its texts from a message catalogue, its numbers and dates in the form of the language.
 
-English texts stand in the code and the templates; ``languages/de.po`` translates them. ``docs/report.md`` says how to add
-a language.
+English texts stand in the code and the templates, and ``languages/de.po`` translates them. ``docs/report.md`` says how
+to add a language.
 """
 
 from __future__ import annotations
@@ -106,11 +106,11 @@ def load_language(code: str) -> Language:
 
 
 def _translations(code: str) -> NullTranslations:
+    from io import BytesIO
+
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
     from babel.support import Translations
-
-    from io import BytesIO
 
     with (_CATALOGUES / f"{code}.po").open("rb") as file:
         catalogue: Any = read_po(file, locale=code)

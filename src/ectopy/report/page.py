@@ -9,7 +9,7 @@ from typing import Any
 
 from ectopy import __version__
 from ectopy.disclaimers import STATEMENTS
-from ectopy.errors import MissingExtraError
+from ectopy.errors import MissingExtraError, OutputError
 from ectopy.files import check_writable, write_text
 from ectopy.report import text_format as fmt
 from ectopy.report.language import ENGLISH, Language
@@ -45,6 +45,8 @@ def check_page(path: str | Path) -> Path:
     require_extra()
     path = Path(path)
     check_writable(path)
+    if path.suffix.lower() == ".pdf":
+        raise OutputError(f"cannot write {path}: this report is a page; name a .html file and print it.")
     return path
 
 

@@ -268,7 +268,11 @@ def _time_axis(trend: Trend, step_s: float, language: Language) -> tuple[list[fl
     start = trend.start
     if start is None:
         ticks_s = np.arange(0, trend.duration_s + 1e-9, step_s).tolist()
-        return ticks_s, [fmt.elapsed(tick) for tick in ticks_s], language.text("time since the start (hours:minutes:seconds)")
+        return (
+            ticks_s,
+            [fmt.elapsed(tick) for tick in ticks_s],
+            language.text("time since the start (hours:minutes:seconds)"),
+        )
     since_midnight_s = (start - start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
     ticks_s = np.arange(-since_midnight_s % step_s, trend.duration_s + 1e-9, step_s).tolist()
     moments = [start + timedelta(seconds=tick) for tick in ticks_s]

@@ -25,16 +25,15 @@ from ectopy.analysis.wave_intervals import WaveMeasurements
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
 from ectopy.disclaimers import STATEMENT
-from ectopy.errors import SettingError
 from ectopy.files import atomic_path, write_text
 from ectopy.recording import Recording
 from ectopy.report import ecg_paper, plots
 from ectopy.report import text_format as fmt
 from ectopy.report.holter_tables import HolterTables
-from ectopy.report.language import ENGLISH, Language, load_language
+from ectopy.report.language import Language, load_language
 from ectopy.report.logo import read_logo
-from ectopy.report.page import Figure, check_page, render_page
-from ectopy.report.pdf import render_pdf, require_pdf
+from ectopy.report.page import Figure, render_page
+from ectopy.report.pdf import render_pdf
 from ectopy.report.recording_strips import (
     MOST_LEADS,
     Choice,
@@ -43,13 +42,11 @@ from ectopy.report.recording_strips import (
     cut_strip,
     usual_rhythm,
 )
+from ectopy.report.report_style import ReportStyle, check_report, is_pdf
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings
 from ectopy.signal.heart_rate import HeartRate
 from ectopy.signal.quality import QUALITY_WORDS
-
-PAPERS = ("a4", "letter")
-PDF_SUFFIX = ".pdf"
 
 _MOST_OPEN, _MOST_EVENTS = 12, 100
 _FAMILY_LEADS = 2
@@ -64,34 +61,6 @@ LIMITS = (
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
 )
 """Texts at the end of a report; the catalogues translate them."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportStyle:
-    """How a report looks.
-
-    Attributes
-    ----------
-    language : str
-        Code of a language that there is a catalogue of: ``en`` or ``de``.
-    paper : str
-        ``a4`` or ``letter``.
-    logo : Path or None
-        A PNG or JPEG picture for its head.
-
-    Raises
-    ------
-    SettingError
-        If there is no such paper.
-    """
-
-    language: str = ENGLISH.code
-    paper: str = PAPERS[0]
-    logo: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.paper not in PAPERS:
-            raise SettingError(f"a report is written on {' or '.join(PAPERS)}, not on '{self.paper}'.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,30 +93,6 @@ class _Kind:
     left_out: int
     open_rows: list[dict[str, str]]
     more_rows: list[dict[str, str]]
-
-
-def check_report(path: str | Path, style: ReportStyle | None = None) -> Path:
-    """Raise before long work where a report could not be written; return its path.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written, or the system lacks what a PDF needs.
-    MissingExtraError
-        If the ``report`` extra is not installed.
-    SettingError
-        If there is no such language.
-    DataError
-        If the logo cannot be used.
-    """
-    path = check_page(path)
-    if path.suffix.lower() == PDF_SUFFIX:
-        require_pdf()
-    style = style or ReportStyle()
-    load_language(style.language)
-    if style.logo is not None:
-        read_logo(style.logo)
-    return path
 
 
 @checked
@@ -191,38 +136,36 @@ def recording_report(
     """
     style = style or ReportStyle()
     path = check_report(path, style)
-    is_pdf = path.suffix.lower() == PDF_SUFFIX
+    screen = not is_pdf(path)
     language = load_language(style.language)
     filters = filters or FilterSettings()
     figures = holter_figures(recording, analysis, events, measured, limits)
     page = render_page(
         "recording.html.jinja",
         language,
-        screen=not is_pdf,
+        screen=screen,
         paper=style.paper,
         logo="" if style.logo is None else read_logo(style.logo),
         **_head(recording, filters, figures, language),
         **_summary(recording, analysis, events, figures, limits, language),
         **_conclusion(corrections, language),
         **_drawings(recording, analysis, events, filters, corrections, language),
-        **(_screen_only(recording, analysis, events, language) if not is_pdf else {}),
+        **(_screen_only(recording, analysis, events, language) if screen else {}),
         paper_style=ecg_paper.STYLE,
         limits=[language.text(limit) for limit in LIMITS],
     )
-    if is_pdf:
-        content = render_pdf(page, ecg_paper.STYLE)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
-    else:
+    if screen:
         write_text(path, page)
+        return
+    content = render_pdf(page, ecg_paper.STYLE)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 # Patient, recorder and figures
 
 
-def _head(
-    recording: Recording, filters: FilterSettings, figures: HolterFigures, language: Language
-) -> dict[str, Any]:
+def _head(recording: Recording, filters: FilterSettings, figures: HolterFigures, language: Language) -> dict[str, Any]:
     """Whose recording it is, for the head of the report and of each printed page."""
     text, patient, start = language.text, recording.patient, recording.start
     source = recording.source.rstrip("/").rpartition("/")[2] or text("Recording")
@@ -276,7 +219,9 @@ def _sentences(text: str) -> list[str]:
 
 def _pulse_facts(recording: Recording, language: Language) -> list[tuple[str, str]]:
     waves = [
-        language.text("{name} in {unit} at {rate} Hz", name=wave.name, unit=wave.unit, rate=f"{wave.sampling_rate_hz:g}")
+        language.text(
+            "{name} in {unit} at {rate} Hz", name=wave.name, unit=wave.unit, rate=f"{wave.sampling_rate_hz:g}"
+        )
         for wave in recording.pulses
     ]
     return [(language.text("Pulse waves"), ", ".join(waves))] if waves else []
@@ -430,7 +375,9 @@ def _families(recording: Recording, analysis: Analysis, language: Language) -> l
     times_s, start = analysis.beats.times_s, recording.start
     cards = []
     for number, family in enumerate(find_families(analysis.beats, analysis.hint), start=1):
-        first, last = (fmt.time_of_day(start, time, language) or fmt.elapsed(time) for time in times_s[family.rows[[0, -1]]])
+        first, last = (
+            fmt.time_of_day(start, time, language) or fmt.elapsed(time) for time in times_s[family.rows[[0, -1]]]
+        )
         drawings = tuple(
             ecg_paper.template(
                 family.mean_mv[lead],

@@ -196,7 +196,10 @@ def cut_strip(
         doubts=tuple(
             stretch
             for stretch in analysis.quality.intervals()
-            if stretch.word != "good" and stretch.lead < leads and stretch.start_s < choice.end_s and stretch.end_s > choice.start_s
+            if stretch.word != "good"
+            and stretch.lead < leads
+            and stretch.start_s < choice.end_s
+            and stretch.end_s > choice.start_s
         ),
         highlight=choice.highlight,
         start=recording.start,
@@ -248,9 +251,7 @@ def _beat(
     if analysis.beats.prematurity[beat] > _EARLY:
         share = f"{language.decimal(100 * np.exp(-analysis.beats.prematurity[beat]))} %"
         text += " " + language.text("It comes early, after {share} of the usual interval.", share=share)
-    return Choice(
-        title, Verdict.ABNORMAL, text, *_around(time_s, duration_s), (time_s - before, time_s + after)
-    )
+    return Choice(title, Verdict.ABNORMAL, text, *_around(time_s, duration_s), (time_s - before, time_s + after))
 
 
 def _event(event: Event, which: str, start: datetime | None, duration_s: float, language: Language) -> Choice:

@@ -41,7 +41,6 @@ def trend(
         for hint in (Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR, Hint.OTHER)
         for times_s in [analysis.beats.times_s[np.equal(analysis.hint, hint)]]
     ]
-    beats = [row for row in beats if len(row.start_s)]
     happened = []
     for kind in list(dict.fromkeys(event.kind for event in by_severity(events)))[: MOST_ROWS - len(beats)]:
         edges = np.array([(event.start_s, event.end_s) for event in events if event.kind == kind], np.float64).T

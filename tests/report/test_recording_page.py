@@ -14,8 +14,7 @@ from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.beat_noise import beat_noise, noise_energy
 from ectopy.analysis.patient_template import align, compare
-from ectopy.analysis.rhythm_events import Event, find_events
-from ectopy.analysis.rhythm_rules import TITLES
+from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, find_events
 from ectopy.analysis.verdicts import Hint
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.datasets.simulated import Episode, simulate_recording
@@ -240,7 +239,7 @@ def test_shows_each_hint_and_the_worst_event_of_each_kind(case: Case) -> None:
     titles = [choice.title for choice in shown]
     hints = {case.analysis.hint[beat] for beat in abnormal_beats(case.analysis)}
     assert hints == {hint for hint in set(case.analysis.hint.tolist()) if hint}
-    kinds = {TITLES[event.kind] for event in case.events}
+    kinds = {EVENT_TITLES[event.kind] for event in case.events}
     assert {kind for kind in kinds if not any(title.startswith(kind) for title in titles)} == set()
     assert {event.kind for event in case.events} >= {"pause", "ventricular run"}
     assert all(0 <= c.start_s < c.end_s <= case.recording.duration_s for c in shown)
@@ -304,7 +303,7 @@ def test_the_trend_has_a_row_for_each_hint_and_kind_of_event(case: Case) -> None
     pauses = [(event.start_s, event.end_s) for event in case.events if event.kind == "pause"]
     hints = [hint.value for hint in Hint if hint]
     assert list(rows)[: len(hints)] == hints
-    assert set(list(rows)[len(hints) :]) <= {TITLES[event.kind] for event in case.events}
+    assert set(list(rows)[len(hints) :]) <= {EVENT_TITLES[event.kind] for event in case.events}
     assert list(zip(rows["Pause"].start_s, rows["Pause"].end_s, strict=True)) == pauses
 
 
@@ -326,7 +325,7 @@ def test_the_page_says_what_was_found(page: str, case: Case) -> None:
     assert f"{len(case.analysis):,}" in text
     assert "The patient's usual beat was learned from the first 0:0" in text
     for event in case.events:
-        assert TITLES[event.kind] in text
+        assert EVENT_TITLES[event.kind] in text
 
 
 def test_every_family_of_beats_is_drawn(page: str, case: Case) -> None:

@@ -16,11 +16,12 @@ from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.inspection import origin
+from ectopy.analysis.minute_waves import MinuteMeasurements, minute_columns
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
-from ectopy.analysis.wave_intervals import WaveMeasurements, hourly_medians
+from ectopy.analysis.wave_intervals import WaveMeasurements
 from ectopy.detector.beat_results import as_csv, versions
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import SettingError
@@ -39,13 +40,13 @@ def summary(
     analysis: Analysis,
     events: Sequence[Event],
     limits: RhythmLimits = RECORDING,
-    measured: WaveMeasurements | None = None,
+    minutes: MinuteMeasurements | None = None,
 ) -> dict[str, Any]:
     """Return the figures of a recording and the limits of its events, for JSON and tables; None = not known.
 
     ``holter`` has those of a Holter report, see `ectopy.analysis.holter_figures`; some of them stand beside it too.
     """
-    figures = holter_figures(recording, analysis, events, measured, limits)
+    figures = holter_figures(recording, analysis, events, minutes, limits)
     beats = figures.beats
     readable = analysis.quality.readable
     return {
@@ -138,12 +139,6 @@ def wave_columns(recording: Recording, measured: WaveMeasurements) -> dict[str, 
     return columns
 
 
-def hour_rows(analysis: Analysis, measured: WaveMeasurements) -> list[dict[str, float | None]]:
-    """Return the median intervals of the normal beats of each hour; None = not known."""
-    rows = hourly_medians(analysis, measured.intervals)
-    return [{name: finite_or_none(value, 1) for name, value in row.items()} for row in rows]
-
-
 def marks(recording: Recording, analysis: Analysis) -> Annotations:
     """Return beats as PhysioNet codes, and marks of noise where no lead is readable and where one is readable again."""
     beats = analysis.annotations()
@@ -172,6 +167,7 @@ def write_results(
     detector_digest: str | None = None,
     limits: RhythmLimits = RECORDING,
     measured: WaveMeasurements | None = None,
+    minutes: MinuteMeasurements | None = None,
 ) -> None:
     """Write results, by the suffix: ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr`` or ``.ecto``, or ISHNE's ``.ann``.
 
@@ -188,7 +184,9 @@ def write_results(
     limits : RhythmLimits, optional
         Those of the events.
     measured : WaveMeasurements, optional
-        Its intervals and ST segments become columns of CSV and JSON, and medians of each hour in JSON.
+        Its intervals and ST segments become columns of CSV and JSON.
+    minutes : MinuteMeasurements, optional
+        Its values of each minute become part of JSON, and the medians of each hour.
 
     Raises
     ------
@@ -212,10 +210,10 @@ def write_results(
                     beat_list[row]["family"] = number
             whole = {
                 **provenance(recording, detector_digest),
-                **summary(recording, analysis, events, limits, measured),
+                **summary(recording, analysis, events, limits, minutes),
                 "event_list": [asdict(event) for event in events],
                 "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
-                **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
+                **({} if minutes is None else {"waves_by_minute": minute_columns(minutes)}),
                 "families": family_rows(analysis, families),
                 "beat_list": beat_list,
             }

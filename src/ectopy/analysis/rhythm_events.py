@@ -7,8 +7,9 @@ on rules and not on labels. An irregular rhythm is one outside of atrial fibrill
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -24,6 +25,7 @@ from ectopy.analysis.rhythm_rules import (
     RHYTHM_OVER,
     STILL_IRREGULAR,
     TACHYCARDIA_BPM,
+    TITLES,
     RhythmKind,
     RhythmLimits,
     irregularity,
@@ -31,9 +33,18 @@ from ectopy.analysis.rhythm_rules import (
 )
 from ectopy.analysis.stretches import episodes, stretches
 from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.wave_rules import WAVE_TITLES, WaveKind
 from ectopy.arguments import checked
 
-_RANKS = {kind: rank for rank, kind in enumerate(RhythmKind)}
+_RHYTHM = list(RhythmKind)
+_PLACE = _RHYTHM.index(RhythmKind.SUPRAVENTRICULAR_RUN)
+_TITLES: dict[str, str] = {kind.value: title for kind, title in (*TITLES.items(), *WAVE_TITLES.items())}
+EVENT_TITLES: Mapping[str, str] = MappingProxyType(
+    {kind.value: _TITLES[kind] for kind in (*_RHYTHM[:_PLACE], *WaveKind, *_RHYTHM[_PLACE:])}
+)
+"""Each kind of events of rhythm and waves as a heading, the most serious kind first."""
+
+_RANKS = {kind: rank for rank, kind in enumerate(EVENT_TITLES)}
 _ALTERNATION = {
     RhythmKind.BIGEMINY: 2,
     RhythmKind.TRIGEMINY: 3,
@@ -49,7 +60,7 @@ class Event:
     Attributes
     ----------
     kind : str
-        The value of a `ectopy.analysis.rhythm_rules.RhythmKind`.
+        The value of a `ectopy.analysis.rhythm_rules.RhythmKind`, or a `ectopy.analysis.wave_rules.WaveKind`.
     start_s, end_s : float
         First and last beat, seconds from the start of the recording.
     beats : int
@@ -109,10 +120,11 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
 def by_severity(events: Sequence[Event]) -> list[Event]:
     """Sort events, the most serious one first.
 
-    Kinds come in the order of `RhythmKind`. Of runs those above 100 per minute come first, and of these the one with
-    the largest product of beats and rate; of pauses and irregular rhythms the longest; of rates the most extreme.
+    Kinds come in the order of `RhythmKind`, those of `WaveKind` before supraventricular runs. Of runs those above 100
+    per minute come first, and of these the one with the largest product of beats and rate; of pauses, irregular
+    rhythms and findings in the waves the longest; of rates the most extreme.
     """
-    return sorted(events, key=lambda event: (_RANKS[RhythmKind(event.kind)], *_mildness(event), event.start_s))
+    return sorted(events, key=lambda event: (_RANKS[event.kind], *_mildness(event), event.start_s))
 
 
 def _mildness(event: Event) -> tuple[float, float]:

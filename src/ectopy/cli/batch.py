@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ectopy.analysis import analyse
+from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
-from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import digest, load_detector
+from ectopy.analysis.wave_findings import find_all_events
 from ectopy.analysis.wave_intervals import measure_waves
 from ectopy.arguments import Progress
 from ectopy.errors import DataError, EctopyError, SettingError
@@ -150,23 +151,33 @@ def run(job: Job) -> Outcome:
         normal = None if job.baseline is None else PatientTemplate.load(job.baseline)
         detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
-        events = find_events(analysis)
+        minutes = measure_minutes(recording, analysis, job.filters)
+        events = find_all_events(analysis, minutes, recording.patient.sex)
         if job.results is not None and job.results.name.endswith(FHIR_SUFFIX):
             from ectopy.service.interop.fhir_recording import recording_bundle
 
             write_text(job.results, json.dumps(recording_bundle(recording, analysis, events), indent=1) + "\n")
         elif job.results is not None:
             measured = measure_waves(recording, analysis, job.filters) if job.waves else None
-            write_results(job.results, recording, analysis, events, detector_digest, measured=measured)
+            write_results(job.results, recording, analysis, events, detector_digest, measured=measured, minutes=minutes)
         if job.report is not None:
             from ectopy.report.recording_page import recording_report
 
-            recording_report(job.report, recording, analysis, events, job.filters, style=job.report_style)
+            recording_report(
+                job.report,
+                recording,
+                analysis,
+                events,
+                job.filters,
+                minutes=minutes,
+                corrections=corrections,
+                style=job.report_style,
+            )
         if job.save_baseline is not None:
             if analysis.normal is None:
                 raise DataError(f"{job.recording}: {analysis.baseline}")
             analysis.normal.save(job.save_baseline)
-        facts = provenance(recording, detector_digest) | summary(recording, analysis, events)
+        facts = provenance(recording, detector_digest) | summary(recording, analysis, events, minutes=minutes)
         return Outcome(job, facts, None)
     except EctopyError as error:
         return Outcome(job, None, str(error))

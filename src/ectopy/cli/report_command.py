@@ -9,6 +9,7 @@ import typer
 
 from ectopy.cli.options import (
     Baseline,
+    CorrectionsFile,
     Language,
     Learning,
     Logo,
@@ -44,6 +45,7 @@ def report(
     learning: Learning = 300.0,
     baseline: Baseline = None,
     partial: Partial = False,
+    corrections: CorrectionsFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the report on a recording that a physician reads and signs: figures, hours, trend and strips."""
@@ -67,6 +69,7 @@ def report(
         learning_s=learning,
         baseline=baseline,
         partial=partial,
+        corrections=corrections,
         report_style=ReportStyle(language, paper, logo),
     )
     detect_recordings(job, paths, None, output, None, overwrite, suffix)

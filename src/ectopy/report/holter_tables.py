@@ -8,7 +8,9 @@ from datetime import datetime
 
 from ectopy.analysis.heart_rate_variability import HeartRateVariability
 from ectopy.analysis.holter_figures import EctopicBeats, HolterFigures, HourFigures, Run
-from ectopy.analysis.rhythm_rules import TITLES, RhythmKind, RhythmLimits
+from ectopy.analysis.rhythm_events import EVENT_TITLES
+from ectopy.analysis.rhythm_rules import RhythmKind, RhythmLimits
+from ectopy.analysis.wave_rules import WaveKind
 from ectopy.report import text_format as fmt
 from ectopy.report.language import Language
 
@@ -22,6 +24,7 @@ _IN_OTHER_TABLES = (
     RhythmKind.LOW_RATE,
     RhythmKind.BIGEMINY,
     RhythmKind.TRIGEMINY,
+    *WaveKind,
 )
 _INTERVALS = {
     "pr_ms": "PR",
@@ -137,7 +140,8 @@ class HolterTables:
             Row(text("ST level {lead}", lead=fmt.lead(lead)), self._unit(level, 2, "mV"), text("80 ms after J"))
             for lead, level in waves.st_mv.items()
         ]
-        return Table(text("ST and QT"), (*intervals, *levels))
+        findings = [row for kind in WaveKind for row in self._event_row(kind)]
+        return Table(text("ST and QT"), (*intervals, *levels, *findings))
 
     def criteria(self) -> str:
         """Say from where on beats are a run, a pause or a rate."""
@@ -228,7 +232,7 @@ class HolterTables:
         return Table(text("Supraventricular beats (SVE)"), tuple(rows))
 
     def _other_events(self) -> Table:
-        kinds = [kind for kind in RhythmKind if kind not in _IN_OTHER_TABLES and self._number_of(kind)]
+        kinds = [kind for kind in EVENT_TITLES if kind not in _IN_OTHER_TABLES and self._number_of(kind)]
         rows = [row for kind in kinds for row in self._event_row(kind)]
         return Table(self.language.text("Other rhythms"), tuple(rows))
 
@@ -250,13 +254,13 @@ class HolterTables:
         beats = self.language.counted("{number} beat", "{number} beats", run.beats)
         return beats if run.rate_bpm is None else f"{beats}, {self._bpm(run.rate_bpm)}"
 
-    def _event_row(self, kind: RhythmKind, name: str = "") -> Iterable[Row]:
-        events = self.figures.events[kind.value]
+    def _event_row(self, kind: str, name: str = "") -> Iterable[Row]:
+        events = self.figures.events[kind]
         in_all = self._duration(events.total_s) if events.number else ""
-        yield Row(name or self.language.text(TITLES[kind]), self._count(events.number), in_all)
+        yield Row(name or self.language.text(EVENT_TITLES[kind]), self._count(events.number), in_all)
 
-    def _number_of(self, kind: RhythmKind) -> int:
-        return self.figures.events[kind.value].number
+    def _number_of(self, kind: str) -> int:
+        return self.figures.events[kind].number
 
     # The second page
 

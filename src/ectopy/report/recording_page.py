@@ -18,10 +18,10 @@ from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.corrections import Corrections
 from ectopy.analysis.holter_figures import HolterFigures, holter_figures
+from ectopy.analysis.minute_waves import MinuteMeasurements
 from ectopy.analysis.patient_template import align
-from ectopy.analysis.rhythm_events import Event, by_severity
-from ectopy.analysis.rhythm_rules import RECORDING, TITLES, RhythmKind, RhythmLimits
-from ectopy.analysis.wave_intervals import WaveMeasurements
+from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, by_severity
+from ectopy.analysis.rhythm_rules import RECORDING, RhythmKind, RhythmLimits
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
 from ectopy.disclaimers import STATEMENT
@@ -103,7 +103,7 @@ def recording_report(
     events: Sequence[Event],
     filters: FilterSettings | None = None,
     limits: RhythmLimits = RECORDING,
-    measured: WaveMeasurements | None = None,
+    minutes: MinuteMeasurements | None = None,
     corrections: Corrections | None = None,
     style: ReportStyle | None = None,
 ) -> None:
@@ -118,12 +118,12 @@ def recording_report(
     analysis : Analysis
         Of this recording, as analysed or with corrected beats.
     events : sequence of Event
-        From `ectopy.analysis.rhythm_events.find_events`, in order of their start.
+        From `ectopy.analysis.wave_findings.find_all_events`, in order of their start.
     filters : FilterSettings, optional
         Those of the analysis.
     limits : RhythmLimits, optional
         Those of the events.
-    measured : WaveMeasurements, optional
+    minutes : MinuteMeasurements, optional
         Of this analysis; without it there are no intervals and no ST level.
     corrections : Corrections, optional
         Which give the conclusion, and the strips that a person chose or removed. `analysis` has them already.
@@ -139,7 +139,7 @@ def recording_report(
     screen = not is_pdf(path)
     language = load_language(style.language)
     filters = filters or FilterSettings()
-    figures = holter_figures(recording, analysis, events, measured, limits)
+    figures = holter_figures(recording, analysis, events, minutes, limits)
     page = render_page(
         "recording.html.jinja",
         language,
@@ -420,7 +420,7 @@ def _kinds(recording: Recording, events: Sequence[Event], language: Language) ->
         listed = list(of_kind)
         shown = listed if name in _ALL_LISTED else listed[:_MOST_EVENTS]
         rows = [_event_row(recording, event, language) for event in shown]
-        title, total = language.text(TITLES[RhythmKind(name)]), fmt.count(len(listed), language)
+        title, total = language.text(EVENT_TITLES[name]), fmt.count(len(listed), language)
         kinds.append(_Kind(title, total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:]))
     return kinds
 

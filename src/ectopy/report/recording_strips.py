@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.corrections import ChooseStrip, Corrections, RemoveStrip
-from ectopy.analysis.rhythm_events import Event, by_severity
-from ectopy.analysis.rhythm_rules import TITLES, RhythmKind
+from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, by_severity
+from ectopy.analysis.rhythm_rules import RhythmKind
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.recording import PulseWave, Recording
@@ -41,7 +41,7 @@ _RUNS: Mapping[str, Callable[[Event], float]] = MappingProxyType(
 )
 _FASTEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"fastest": lambda event: event.rate_bpm or 0.0})
 _SLOWEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"slowest": lambda event: -(event.rate_bpm or 0.0)})
-_SUPERLATIVES = {
+_SUPERLATIVES: Mapping[str, Mapping[str, Callable[[Event], float]]] = {
     RhythmKind.VENTRICULAR_RUN: _RUNS,
     RhythmKind.SUPRAVENTRICULAR_RUN: _RUNS,
     RhythmKind.COUPLET: _FASTEST,
@@ -120,7 +120,7 @@ def worst_events(events: Sequence[Event], language: Language = ENGLISH) -> list[
     for kind, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
         listed = list(of_kind)
         superlatives: dict[int, list[str]] = {}
-        for name, key in _SUPERLATIVES.get(RhythmKind(kind), _LONGEST).items():
+        for name, key in _SUPERLATIVES.get(kind, _LONGEST).items():
             best = max(range(len(listed)), key=lambda place: key(listed[place]))
             superlatives.setdefault(best, []).append(name)
         superlatives.setdefault(0, [_MOST_SERIOUS])
@@ -259,7 +259,7 @@ def _event(event: Event, which: str, start: datetime | None, duration_s: float, 
         start_s, end_s = _around((event.start_s + event.end_s) / 2, duration_s)
     else:
         start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
-    name = language.text(TITLES[RhythmKind(event.kind)])
+    name = language.text(EVENT_TITLES[event.kind])
     title = f"{name}, {which} · {_clock(start, event.start_s, language)}"
     return Choice(title, "", _event_text(event, language), start_s, end_s, (event.start_s, event.end_s))
 

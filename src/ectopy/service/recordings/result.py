@@ -19,7 +19,7 @@ from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
 from ectopy.analysis.rhythm_events import Event, by_severity, find_events
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.errors import NotFoundError
+from ectopy.errors import NotFoundError, SettingError
 from ectopy.monitor.codec import decode, encode
 from ectopy.presentation import finite_or_none
 from ectopy.recording import Recording
@@ -109,11 +109,19 @@ class Result:
             ],
         }
 
-    def signal(self, start_s: float, stop_s: float, columns: int) -> dict[str, Any]:
-        """Return the signal in at most 4000 columns, and its beats; of more than 500 those with the highest scores."""
+    def signal(self, start_s: float, stop_s: float, columns: int, lead: int | None = None) -> dict[str, Any]:
+        """Return the signal in at most 4000 columns, and its beats; of more than 500 those with the highest scores.
+
+        With the number of a lead only that one, without pulse waves; a `SettingError` if there is no such lead.
+        """
         recording = self.recording
         columns = min(max(columns, 1), MOST_COLUMNS)
-        part = display_columns(recording.signal, self.levels, recording.sampling_rate_hz, start_s, stop_s, columns)
+        if lead is not None and lead >= len(recording.leads):
+            raise SettingError(f"lead {lead} of {len(recording.leads)} does not exist; the first is 0.")
+        leads = slice(None) if lead is None else slice(lead, lead + 1)
+        pulses = recording.pulses if lead is None else ()
+        samples, levels = recording.signal[:, leads], [level[:, :, leads] for level in self.levels]
+        part = display_columns(samples, levels, recording.sampling_rate_hz, start_s, stop_s, columns)
         all_beats = beats = self._between(part.start_s, part.start_s + part.step_s * len(part.low))
         if len(beats) > MOST_BEATS:
             order = np.argsort(-np.nan_to_num(self.analysis.score[beats], nan=-np.inf), kind="stable")
@@ -123,10 +131,10 @@ class Result:
             "step_s": part.step_s,
             "duration_s": recording.duration_s,
             "sampling_rate_hz": recording.sampling_rate_hz,
-            "leads": list(recording.leads),
+            "leads": list(recording.leads[leads]),
             **({"samples": _by_lead(part.low)} if part.has_all_samples else {}),
             **({} if part.has_all_samples else {"low": _by_lead(part.low), "high": _by_lead(part.high)}),
-            **({"pulses": self._pulses(start_s, stop_s, columns)} if recording.pulses else {}),
+            **({"pulses": self._pulses(start_s, stop_s, columns)} if pulses else {}),
             "beats": self._rows(beats),
             "beats_there": len(all_beats),
         }

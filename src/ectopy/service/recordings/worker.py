@@ -17,8 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ectopy.analysis import analyse
-from ectopy.analysis.rhythm_events import find_events
+from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.wave_findings import find_all_events
 from ectopy.datasets.builtin_recordings import load_builtin
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.formats import read
@@ -84,7 +85,6 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     _check_disk(folder, _RESULT_BYTES * values)
     _report(progress=0.2)
     analysis = analyse(recording, load_ambulatory())
-    events = find_events(analysis)
     _report(progress=0.6)
     _check_disk(folder, _RESULT_BYTES * values)
     unfinished = folder / f"{RESULT}.part"
@@ -92,7 +92,9 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     save_result(unfinished, recording, analysis)
     _report(progress=0.75)
     _check_disk(folder, 0)
-    recording_report(unfinished / "report.html", recording, analysis, events)
+    minutes = measure_minutes(recording, analysis)
+    events = find_all_events(analysis, minutes, recording.patient.sex)
+    recording_report(unfinished / "report.html", recording, analysis, events, minutes=minutes)
     unfinished.rename(folder / RESULT)
     _report(progress=1.0)
 

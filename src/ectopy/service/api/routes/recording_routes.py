@@ -119,12 +119,13 @@ def signal(
     start_s: Second = 0.0,
     stop_s: Second = _LONGEST_S,
     pixels: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="Columns to draw in.")] = 1000,
+    lead: Annotated[int | None, Query(ge=0, description="Only this one, from 0; no pulse wave.")] = None,
 ) -> Response:
     """A stretch of signal for a screen, from the whole recording down to single samples, with its beats.
 
     Of more than 500 beats, those with the highest scores.
     """
-    return json_response(library.result(entry.id).signal(start_s, stop_s, pixels))
+    return json_response(library.result(entry.id).signal(start_s, stop_s, pixels, lead))
 
 
 @router.get("/{id}/beats")

@@ -228,7 +228,7 @@ def _own(strip: ChooseStrip, start: datetime | None, duration_s: float, language
     start_s = max(strip.start_s, 0.0)
     end_s = min(strip.end_s, start_s + STRIP_S, duration_s)
     name = language.text("Chosen strip")
-    title = f"{name} · {_clock(start, start_s, language)}"
+    title = f"{name} · {fmt.moment(start, start_s, language)}"
     return Choice(title, "", strip.caption, start_s, end_s)
 
 
@@ -242,7 +242,7 @@ def _beat(
 ) -> Choice:
     time_s = float(analysis.beats.times_s[beat])
     before, after = _AROUND_BEAT_S
-    title = f"{title[:1].upper()}{title[1:]} · {_clock(start, time_s, language)}"
+    title = f"{title[:1].upper()}{title[1:]} · {fmt.moment(start, time_s, language)}"
     text = language.text(
         "Score {score} against a threshold of {threshold}.",
         score=fmt.score(float(analysis.score[beat]), language),
@@ -260,7 +260,7 @@ def _event(event: Event, which: str, start: datetime | None, duration_s: float, 
     else:
         start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
     name = language.text(EVENT_TITLES[event.kind])
-    title = f"{name}, {which} · {_clock(start, event.start_s, language)}"
+    title = f"{name}, {which} · {fmt.moment(start, event.start_s, language)}"
     return Choice(title, "", _event_text(event, language), start_s, end_s, (event.start_s, event.end_s))
 
 
@@ -285,7 +285,7 @@ def _extremes(rate: HeartRate, start: datetime | None, duration_s: float, langua
     for name, window in zip(names, rate.extremes, strict=True):
         begins_s = WINDOW_S * window
         start_s, end_s = _around(min(begins_s + WINDOW_S / 2, duration_s), duration_s)
-        title = f"{name} · {_clock(start, begins_s, language)}"
+        title = f"{name} · {fmt.moment(start, begins_s, language)}"
         text = language.text(
             "{rate} per minute, mean of the ten seconds from {begin}.",
             rate=fmt.whole(float(rate.bpm[window]), language),

@@ -125,6 +125,19 @@ def seconds(value: float, language: Language = ENGLISH) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def moment(start: datetime | None, seconds: float, language: Language = ENGLISH) -> str:
+    """Write a moment as the time of day, where the start is known, else as the time since the start.
+
+    The date stands before it where it is another than that of the start.
+
+    Examples
+    --------
+    >>> moment(None, 754), moment(datetime(2024, 3, 1, 23, 58), 754)
+    ('0:12:34', '2024-03-02 00:10:34')
+    """
+    return time_of_day(start, seconds, language) or elapsed(seconds)
+
+
 def time_of_day(start: datetime | None, seconds: float, language: Language = ENGLISH) -> str:
     """Write the time of day, with the date where it is another than that of the start; nothing without a start.
 

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.corrections import Corrections, analysis_digest, apply_corrections
 from ectopy.analysis.recording_results import family_rows, summary
 from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
 from ectopy.analysis.rhythm_events import Event, by_severity, find_events
@@ -47,6 +48,13 @@ class _ComputedOnce(cached_property[T]):
             return value
 
 
+class ResultVersion(NamedTuple):
+    """Digest of the analysis, and number of the entries in the log of its corrections."""
+
+    analysis: str
+    version: int
+
+
 @dataclass(frozen=True)
 class Result:
     """An analysed recording; what follows from its analysis is computed when it is asked for the first time.
@@ -58,14 +66,31 @@ class Result:
     recording : Recording
     levels, pulse_levels : tuple
         The pyramids of its signal and of each pulse wave; see `ectopy.service.recordings.downsampling.pyramid`.
+    analysed : Analysis
+        As the program found it.
+    corrections : Corrections
+        Made on it.
     analysis : Analysis
+        With the corrections.
     """
 
     recording: Recording
     levels: tuple[NDArray[np.float32], ...]
     pulse_levels: tuple[list[NDArray[np.float32]], ...]
+    analysed: Analysis
+    corrections: Corrections
     analysis: Analysis
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    @property
+    def version(self) -> ResultVersion:
+        """Return what a person has seen who has seen this."""
+        return ResultVersion(self.corrections.analysis_digest, len(self.corrections.entries))
+
+    def corrected(self, corrections: Corrections) -> Result:
+        """Return the same recording with these corrections; errors are those of `apply_corrections`."""
+        analysis = apply_corrections(self.analysed, corrections, self.recording.sampling_rate_hz)
+        return replace(self, corrections=corrections, analysis=analysis, _lock=threading.RLock())
 
     @_ComputedOnce
     def intervals_s(self) -> NDArray[np.float64]:
@@ -179,6 +204,12 @@ class Result:
         """Return the families of beats, the largest first, for JSON."""
         return family_rows(self.analysis, self.families)
 
+    def family(self, number: int) -> BeatFamily:
+        """Return the family of a number, from 1; a `NotFoundError` if there is none."""
+        if not 1 <= number <= len(self.families):
+            raise NotFoundError(f"there is no family {number}; they are numbered from 1 to {len(self.families)}.")
+        return self.families[number - 1]
+
     def family_beats(self, number: int, start_s: float, stop_s: float, limit: int, backwards: bool) -> dict[str, Any]:
         """Return the beats of a family between two times, for JSON: the first ones, or the last ones in reverse order.
 
@@ -253,10 +284,11 @@ def save_result(folder: Path, recording: Recording, analysis: Analysis) -> None:
 
 
 def load_result(folder: Path) -> Result:
-    """Read the files of `save_result`."""
+    """Read the files of `save_result`, as they were analysed, without corrections."""
     start, header = decode(tuple[str | None, Recording], (folder / _RECORDING).read_bytes())
     analysis = decode(Analysis, (folder / _ANALYSIS).read_bytes())
     segments = np.load(folder / _SEGMENTS, mmap_mode="r")
+    analysis = replace(analysis, beats=replace(analysis.beats, samples=segments))
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))
     return Result(
         replace(
@@ -266,7 +298,9 @@ def load_result(folder: Path) -> Result:
         ),
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
         tuple(pyramid(wave.samples[:, np.newaxis]) for wave in header.pulses),
-        replace(analysis, beats=replace(analysis.beats, samples=segments)),
+        analysis,
+        Corrections(analysis_digest(analysis)),
+        analysis,
     )
 
 

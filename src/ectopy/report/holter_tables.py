@@ -332,8 +332,7 @@ class HolterTables:
     def _at(self, moment_s: float | None) -> str:
         if moment_s is None:
             return ""
-        at = fmt.time_of_day(self.start, moment_s, self.language) or fmt.elapsed(moment_s)
-        return self.language.text("at {at}", at=at)
+        return self.language.text("at {at}", at=fmt.moment(self.start, moment_s, self.language))
 
     def _of_beats(self, number: int) -> str:
         return fmt.percent(number, self.figures.beats.total, self.language)

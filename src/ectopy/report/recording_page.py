@@ -375,9 +375,7 @@ def _families(recording: Recording, analysis: Analysis, language: Language) -> l
     times_s, start = analysis.beats.times_s, recording.start
     cards = []
     for number, family in enumerate(find_families(analysis.beats, analysis.hint), start=1):
-        first, last = (
-            fmt.time_of_day(start, time, language) or fmt.elapsed(time) for time in times_s[family.rows[[0, -1]]]
-        )
+        first, last = (fmt.moment(start, time, language) for time in times_s[family.rows[[0, -1]]])
         drawings = tuple(
             ecg_paper.template(
                 family.mean_mv[lead],

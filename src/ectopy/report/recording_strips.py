@@ -295,10 +295,6 @@ def _extremes(rate: HeartRate, start: datetime | None, duration_s: float, langua
     return extremes
 
 
-def _clock(start: datetime | None, time_s: float, language: Language) -> str:
-    return fmt.time_of_day(start, time_s, language) or fmt.elapsed(time_s)
-
-
 def _around(time_s: float, duration_s: float) -> tuple[float, float]:
     start_s = max(min(time_s - STRIP_S / 2, duration_s - STRIP_S), 0.0)
     return start_s, min(start_s + STRIP_S, duration_s)

@@ -19,7 +19,7 @@ from ectopy.analysis.corrections import Corrections
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.inspection import origin
 from ectopy.analysis.minute_waves import MinuteMeasurements, minute_columns
-from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
@@ -72,7 +72,6 @@ def summary(
         "median_rate_bpm": finite_or_none(figures.rate.median_bpm, 6),
         "events": {kind: of_kind.number for kind, of_kind in sorted(figures.events.items()) if of_kind.number},
         "event_limits": asdict(limits),
-        "rhythm": summarise_rhythm(find_rhythm_episodes(analysis)),
         "holter": figures.summary(),
         "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +159,7 @@ def run(job: Job) -> Outcome:
         corrections = None
         if job.corrections is not None:
             rate_hz = recording.sampling_rate_hz
-            corrections = read_corrections(job.corrections, analysis, rate_hz, datetime.now(UTC))
+            corrections = read_corrections(job.corrections, analysis, rate_hz)
             analysis = apply_corrections(analysis, corrections, rate_hz)
         minutes = measure_minutes(recording, analysis, job.filters)
         events = find_all_events(analysis, minutes, recording.patient.sex)

@@ -18,8 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.corrections import Corrections
+from ectopy.analysis import analyse
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.recording_results import write_results
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
@@ -106,14 +105,16 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     _check_disk(folder, _RESULT_BYTES * values)
     _report(progress=0.2)
     analysis = analyse(recording, load_ambulatory())
+    minutes = measure_minutes(recording, analysis)
     _report(progress=0.6)
     _check_disk(folder, _RESULT_BYTES * values)
     unfinished = folder / f"{RESULT}.part"
     unfinished.mkdir()
-    save_result(unfinished, recording, analysis)
+    save_result(unfinished, recording, analysis, minutes)
     _report(progress=0.75)
     _check_disk(folder, 0)
-    _write_report(unfinished / REPORT, recording, analysis)
+    events = find_all_events(analysis, minutes, recording.patient.sex)
+    recording_report(unfinished / REPORT, recording, analysis, events, minutes=minutes)
     unfinished.rename(folder / RESULT)
     _report(progress=1.0)
 
@@ -123,15 +124,18 @@ def write_document(folder: Path, path: Path, version: int) -> None:
     result = read_result(folder, version)
     _check_disk(folder, _RESULT_BYTES * result.recording.signal.size)
     if path.name == REPORT:
-        _write_report(path, result.recording, result.analysis, result.corrections)
+        recording_report(
+            path,
+            result.recording,
+            result.analysis,
+            result.events,
+            minutes=result.minutes,
+            corrections=result.corrections,
+        )
     else:
-        write_results(path, result.recording, result.analysis, result.events, ambulatory_digest())
-
-
-def _write_report(path: Path, recording: Recording, analysis: Analysis, corrections: Corrections | None = None) -> None:
-    minutes = measure_minutes(recording, analysis)
-    events = find_all_events(analysis, minutes, recording.patient.sex)
-    recording_report(path, recording, analysis, events, minutes=minutes, corrections=corrections)
+        write_results(
+            path, result.recording, result.analysis, result.events, ambulatory_digest(), minutes=result.minutes
+        )
 
 
 def _check_disk(folder: Path, needed_bytes: int) -> None:

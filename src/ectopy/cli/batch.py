@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ectopy.analysis import analyse
+from ectopy.analysis.corrections import apply_corrections
+from ectopy.analysis.label_import import read_corrections
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
@@ -25,11 +27,12 @@ from ectopy.formats.remote import list_recordings, remote_url
 from ectopy.formats.wfdb_header import segment_names
 from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
+from ectopy.report.report_style import ReportStyle, check_report
 from ectopy.signal import FilterSettings
 
 FHIR_SUFFIX = ".fhir.json"
 """Results that are written as a Bundle of FHIR."""
-_FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
+_FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm", ".pdf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class Job:
     """A recording, the bundle (a path, or ``"ambulatory"``) that judges it, and the results to make from it.
 
     `results` and `report` are files to write, and `sampling_rate_hz` and `unit` are for files that do not state them.
-    `baseline` is a saved baseline to use, and `save_baseline` the file for this patient's.
+    `baseline` is a saved baseline to use, and `save_baseline` the file for this patient's. `corrections` are applied to
+    the analysis. `report_style` is how the report looks.
     """
 
     __repr__ = short_repr
@@ -55,6 +59,8 @@ class Job:
     save_baseline: Path | None = None
     partial: bool = False
     waves: bool = False
+    corrections: Path | None = None
+    report_style: ReportStyle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +99,13 @@ def find_recordings(paths: Sequence[Path]) -> list[Path]:
     return recordings
 
 
-def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None) -> list[Job]:
+def expand_jobs(
+    job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None, report_suffix: str = ".html"
+) -> list[Job]:
     """Copy a job for each recording; with several, results and reports go into folders, named after the recordings.
 
-    A second recording with the name ``100`` has the results ``100-2.csv``.
+    A second recording with the name ``100`` has the results ``100-2.csv``. The suffix of reports in a folder is
+    `report_suffix`.
 
     Raises
     ------
@@ -113,9 +122,13 @@ def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, repo
         for path in (results, report, job.save_baseline):
             if path is not None:
                 check_writable(path)
+        if report is not None:
+            check_report(report, job.report_style)
         return [replace(job, recording=recordings[0], results=results, report=report)]
     if job.baseline is not None or job.save_baseline is not None:
         raise SettingError("a baseline belongs to one patient; name one recording at a time.")
+    if job.corrections is not None:
+        raise SettingError("corrections belong to one recording; name one at a time.")
     for folder in (results, report):
         if folder is None:
             continue
@@ -129,8 +142,8 @@ def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, repo
         replace(
             job,
             recording=recording,
-            results=results / f"{name}.csv" if results else None,
-            report=report / f"{name}.html" if report else None,
+            results=results / f"{name}.csv" if results is not None else None,
+            report=report / f"{name}{report_suffix}" if report is not None else None,
         )
         for recording, name in zip(recordings, names, strict=True)
     ]
@@ -143,6 +156,11 @@ def run(job: Job) -> Outcome:
         normal = None if job.baseline is None else PatientTemplate.load(job.baseline)
         detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
+        corrections = None
+        if job.corrections is not None:
+            rate_hz = recording.sampling_rate_hz
+            corrections = read_corrections(job.corrections, analysis, rate_hz)
+            analysis = apply_corrections(analysis, corrections, rate_hz)
         minutes = measure_minutes(recording, analysis, job.filters)
         events = find_all_events(analysis, minutes, recording.patient.sex)
         if job.results is not None and job.results.name.endswith(FHIR_SUFFIX):
@@ -151,11 +169,29 @@ def run(job: Job) -> Outcome:
             write_text(job.results, json.dumps(recording_bundle(recording, analysis, events), indent=1) + "\n")
         elif job.results is not None:
             measured = measure_waves(recording, analysis, job.filters) if job.waves else None
-            write_results(job.results, recording, analysis, events, detector_digest, measured=measured, minutes=minutes)
+            write_results(
+                job.results,
+                recording,
+                analysis,
+                events,
+                detector_digest,
+                measured=measured,
+                minutes=minutes,
+                corrections=corrections,
+            )
         if job.report is not None:
             from ectopy.report.recording_page import recording_report
 
-            recording_report(job.report, recording, analysis, events, job.filters)
+            recording_report(
+                job.report,
+                recording,
+                analysis,
+                events,
+                job.filters,
+                minutes=minutes,
+                corrections=corrections,
+                style=job.report_style,
+            )
         if job.save_baseline is not None:
             if analysis.normal is None:
                 raise DataError(f"{job.recording}: {analysis.baseline}")

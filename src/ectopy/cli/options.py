@@ -43,10 +43,24 @@ Notch = Annotated[
 ]
 Baseline = Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.", show_default=False)]
 SaveBaseline = Annotated[Path | None, typer.Option(help="Where to save this patient's normal.", show_default=False)]
+CorrectionsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--corrections",
+        metavar="FILE",
+        help="Correct the analysis: a file of corrections, or labels as .atr, .ann, EDF+, .csv or .json.",
+        show_default=False,
+    ),
+]
 Learning = Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")]
 Partial = Annotated[
     bool,
     typer.Option("--partial", help="Read the intact part of an EDF, BDF or WFDB file that is not whole."),
+]
+Language = Annotated[str, typer.Option(help="Language of the report: en or de.")]
+Paper = Annotated[str, typer.Option(help="Paper of the report: a4 or letter.")]
+Logo = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A PNG or JPEG picture for its head.", show_default=False)
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that Ectopy did not write, too.")]
 TargetFpr = Annotated[

@@ -21,7 +21,7 @@ const KEYS = [
   ["W", "Write the conclusion; Ctrl Enter stores it"],
   ["Ctrl Z", "Undo"],
   ["P", "Print the report"],
-  ["Esc", "Take marker and selection away"],
+  ["Esc", "Back to the trace; take marker and selection away"],
   ["K, or ? with nothing selected", "This list"],
 ];
 

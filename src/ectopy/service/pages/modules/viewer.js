@@ -19,7 +19,7 @@ const LOAD_MS = 40;
 const NEAR_PX = 14; // of a beat that is clicked on
 const CLICK_PX = 4;
 const MARKER_S = 0.02;
-const SAME_S = 0.03; // as near as this a beat has been added at the marker
+const SAME_S = 0.03; // no two beats are so near
 
 export class Viewer extends EventTarget {
   /** Tells "move" when another stretch is shown, "load" when its signal is there, and "mark" when the marker or the selection changes. */
@@ -187,9 +187,9 @@ export class Viewer extends EventTarget {
 
   /** Put the marker on the next or the previous beat, `step` 1 or -1. */
   stepBeat(step, { extend = false } = {}) {
-    const from = this.marker?.time_s ?? (step > 0 ? this.start - 1e-6 : this.end + 1e-6);
+    const from = this.marker?.time_s ?? (step > 0 ? this.start - SAME_S : this.end + SAME_S);
     const beats = this.signal?.beats ?? [];
-    const beat = step > 0 ? beats.find(({ time_s: time }) => time > from + 1e-6) : beats.findLast(({ time_s: time }) => time < from - 1e-6);
+    const beat = step > 0 ? beats.find(({ time_s: time }) => time > from + SAME_S) : beats.findLast(({ time_s: time }) => time < from - SAME_S);
     if (!beat) return;
     if (extend) this.select([this.selectionAnchor ??= from, beat.time_s]);
     else this.clearSelection();

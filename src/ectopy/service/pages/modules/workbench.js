@@ -88,7 +88,9 @@ export class Workbench {
       }),
     };
     query("#workbench").addEventListener("keydown", (event) => {
-      if (event.altKey || event.target.matches("input:not([type=radio]), textarea, select")) return;
+      const isTyping = event.target.matches("input:not([type=radio]), textarea, select");
+      if (isTyping && event.key === "Escape") this.viewer.view.focus();
+      if (isTyping || event.altKey) return;
       const action = this.#action(event, places);
       if (!action) return;
       event.preventDefault();

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.recording_results import write_results
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.wave_intervals import hourly_medians, measure_intervals, measure_st, measure_waves
+from ectopy.analysis.wave_intervals import measure_intervals, measure_st, measure_waves
 from ectopy.datasets import simulate_recording
 from ectopy.recording import Recording
 from ectopy.signal.filters import Filtered
@@ -112,16 +112,4 @@ def test_table_of_beats_has_the_intervals_and_st_of_each_lead(simulated, tmp_pat
         assert f"st_level_60_mv_{lead}" in header
     write_results(tmp_path / "beats.json", recording, analysis, [], measured=measured)
     content = json.loads((tmp_path / "beats.json").read_text())
-    assert content["waves_by_hour"][0]["beats"] == np.sum(analysis.verdict == "NORMAL")
     assert content["beat_list"][5]["qt_ms"] == pytest.approx(measured.intervals.qt_ms[5], abs=0.051)
-
-
-def test_medians_of_an_hour_are_those_of_its_normal_beats(simulated):
-    recording, analysis = simulated
-    intervals = measure_waves(recording, analysis).intervals
-    (hour,) = hourly_medians(analysis, intervals)
-    normal = analysis.verdict == "NORMAL"
-    assert hour["start_s"] == 0
-    assert hour["qrs_ms"] == pytest.approx(np.nanmedian(intervals.qrs_ms[normal]))
-    assert 60 < hour["qrs_ms"] < 130
-    assert 250 < hour["qt_ms"] < 500

@@ -18,6 +18,7 @@ from support.refusals import refusal
 
 pydicom = pytest.importorskip("pydicom", reason="the extra 'formats' is not installed")
 from pydicom.uid import (  # noqa: E402
+    BasicTextSRStorage,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -94,9 +95,28 @@ def test_images_and_damaged_files_are_refused(tmp_path: Path):
     assert "is DICOM with an image (CT Image Storage)" in refusal(image)
     path = dicom(tmp_path / "ecg", group(COUNTS, LEADS))
     content = path.read_bytes()
-    for size in (140, 300, 700, len(content) - 300):
+    for size in (140, 300, 400):
         path.write_bytes(content[:size])
-        assert refusal(path)
+        assert "is DICOM and ends before its waveform; it is cut short" in refusal(path)
+    structured = dicom(tmp_path / "sr.dcm", SOPClassUID=BasicTextSRStorage)
+    assert "is DICOM without a waveform (Basic Text SR Storage)" in refusal(structured)
+
+
+@pytest.mark.parametrize("stated", [True, False], ids=["length stated", "length open"])
+@pytest.mark.parametrize("missing", [17, 400, 900])
+def test_a_file_that_was_cut_short_is_read_in_part_on_request(tmp_path: Path, stated: bool, missing: int):
+    path = dicom(tmp_path / "ecg", group(COUNTS, LEADS))
+    dataset = pydicom.dcmread(path)
+    dataset["WaveformSequence"].is_undefined_length = not stated
+    dataset.WaveformSequence[0].is_undefined_length_sequence_item = not stated
+    dataset.save_as(path)
+    content = path.read_bytes()
+    end = content.index(COUNTS.astype("<i2").tobytes()) + 2 * COUNTS.size
+    path.write_bytes(content[: end - missing])
+    assert "read the intact part" in refusal(path)
+    recording = ectopy.read(path, partial=True)
+    np.testing.assert_allclose(recording.signal, EXPECTED[: (2 * COUNTS.size - missing) // 4], atol=1e-6)
+    assert "the rest is missing" in recording.notes[0]
 
 
 def test_a_data_set_that_unpacks_to_more_than_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

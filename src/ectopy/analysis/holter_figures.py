@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import Analysis
 from ectopy.analysis.heart_rate_variability import HeartRateVariability, NormalIntervals, PoincarePlot
+from ectopy.analysis.minute_waves import MinuteMeasurements
 from ectopy.analysis.rhythm_episodes import Rhythm, RhythmEpisode, find_rhythm_episodes, summarise_rhythm
-from ectopy.analysis.rhythm_events import Event, beats_in_a_row
+from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, beats_in_a_row
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmKind, RhythmLimits
 from ectopy.analysis.verdicts import Hint
-from ectopy.analysis.wave_intervals import WaveMeasurements
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
 from ectopy.presentation import finite_or_none, short_repr
@@ -210,7 +210,7 @@ class AtrialFibrillation:
 
 @dataclass(frozen=True, slots=True)
 class WaveFigures:
-    """Medians over normal beats: intervals in ms by the names of `WaveIntervals`, ST level at J + 80 ms by lead."""
+    """Medians over the minutes: intervals in ms by the names of `WaveIntervals`, ST level at J + 80 ms by lead."""
 
     intervals_ms: dict[str, float | None]
     st_mv: dict[str, float | None]
@@ -228,7 +228,7 @@ class HourFigures:
     beats : BeatCounts
     rate : Rates
     events : dict
-        Number of events, by the value of each `RhythmKind`.
+        Number of events, by each kind of `EVENT_TITLES`.
     variability : HeartRateVariability
     waves : WaveFigures or None
         None where the waves have not been measured.
@@ -267,7 +267,7 @@ class HolterFigures:
     ventricular, supraventricular : EctopicBeats
     pauses : Pauses
     events : dict of EventFigures
-        By the value of each `RhythmKind`, bigeminy for example, in the order of their seriousness.
+        By each kind of `EVENT_TITLES`, bigeminy for example, the most serious first.
     rhythms : dict of float
         Percent of the time in which the rhythm is known, by the value of each `Rhythm` that occurs.
     atrial_fibrillation : AtrialFibrillation
@@ -303,7 +303,7 @@ def holter_figures(
     recording: Recording,
     analysis: Analysis,
     events: Sequence[Event],
-    measured: WaveMeasurements | None = None,
+    minutes: MinuteMeasurements | None = None,
     limits: RhythmLimits = RECORDING,
 ) -> HolterFigures:
     """Measure what a Holter report states; under a second for a day.
@@ -314,34 +314,33 @@ def holter_figures(
     analysis : Analysis
         Of this recording, as analysed or with corrected beats.
     events : sequence of Event
-        From `ectopy.analysis.rhythm_events.find_events`.
-    measured : WaveMeasurements, optional
+        From `ectopy.analysis.wave_findings.find_all_events`.
+    minutes : MinuteMeasurements, optional
         Of this analysis; without it there are no intervals and no ST level.
     limits : RhythmLimits, optional
         Those of the events.
     """
     times = _times(recording, analysis.quality)
-    every = np.ones(len(analysis), np.bool_)
-    beats = _count(analysis, every)
-    normal = NormalIntervals.of(analysis)
+    whole = slice(len(analysis))
     rhythm_episodes = find_rhythm_episodes(analysis)
+    normal = NormalIntervals.of(analysis, rhythm_episodes)
     day_and_night = (None, None) if recording.start is None else normal.day_and_night(recording.start)
     return HolterFigures(
         times=times,
-        beats=beats,
-        rate=_rates(analysis, every, 0.0, recording.duration_s),
-        hours=_hours(recording, analysis, events, normal, measured),
+        beats=_count(analysis, whole),
+        rate=_rates(analysis.beats.times_s, analysis.intervals_s, 0.0, recording.duration_s),
+        hours=_hours(recording, analysis, events, normal, minutes),
         ventricular=_ectopic(analysis, events, limits, times, Hint.VENTRICULAR, RhythmKind.VENTRICULAR_RUN),
         supraventricular=_ectopic(
             analysis, events, limits, times, Hint.SUPRAVENTRICULAR, RhythmKind.SUPRAVENTRICULAR_RUN
         ),
         pauses=_pauses(analysis, events, limits),
-        events={kind.value: _of_kind([event for event in events if event.kind == kind]) for kind in RhythmKind},
+        events={kind: _of_kind([event for event in events if event.kind == kind]) for kind in EVENT_TITLES},
         rhythms=summarise_rhythm(rhythm_episodes)["shares"],
         atrial_fibrillation=_fibrillation(rhythm_episodes),
         variability=VariabilityFigures(normal.variability(), *day_and_night),
         poincare=normal.poincare(),
-        waves=None if measured is None else _waves(recording, analysis, measured, every),
+        waves=None if minutes is None else _waves(minutes, 0.0, recording.duration_s),
     )
 
 
@@ -365,10 +364,10 @@ def _readable_s(quality: Quality, start_s: float, end_s: float) -> float:
     return float(np.minimum(end_s - begins_s, quality.window_s)[readable].sum())
 
 
-def _count(analysis: Analysis, part: NDArray[np.bool_]) -> BeatCounts:
+def _count(analysis: Analysis, part: slice) -> BeatCounts:
     verdict, hint = analysis.verdict[part], analysis.hint[part]
     return BeatCounts(
-        total=int(part.sum()),
+        total=hint.size,
         normal=int(np.equal(verdict, Verdict.NORMAL).sum()),
         ventricular=int(np.equal(hint, Hint.VENTRICULAR).sum()),
         supraventricular=int(np.equal(hint, Hint.SUPRAVENTRICULAR).sum()),
@@ -377,9 +376,9 @@ def _count(analysis: Analysis, part: NDArray[np.bool_]) -> BeatCounts:
     )
 
 
-def _rates(analysis: Analysis, part: NDArray[np.bool_], start_s: float, end_s: float) -> Rates:
+def _rates(times_s: NDArray[np.float64], intervals_s: NDArray[np.float64], start_s: float, end_s: float) -> Rates:
     """Rates of the beats of a stretch of time, which begins with a window."""
-    rate = heart_rate(analysis.beats.times_s[part] - start_s, analysis.intervals_s[part], end_s - start_s)
+    rate = heart_rate(times_s - start_s, intervals_s, end_s - start_s)
     mean_bpm, median_bpm = finite_or_none(rate.mean_bpm), finite_or_none(rate.median_bpm)
     if rate.extremes is None:
         return Rates(None, None, mean_bpm, None, None, median_bpm)
@@ -392,26 +391,29 @@ def _hours(
     analysis: Analysis,
     events: Sequence[Event],
     normal: NormalIntervals,
-    measured: WaveMeasurements | None,
+    minutes: MinuteMeasurements | None,
 ) -> tuple[HourFigures, ...]:
-    duration_s = recording.duration_s
-    number = int(np.ceil(duration_s / HOUR_S))
-    hour_of_beat = np.minimum(analysis.beats.times_s // HOUR_S, number - 1)
+    times_s, intervals_s, duration_s = analysis.beats.times_s, analysis.intervals_s, recording.duration_s
+    starts_s = HOUR_S * np.arange(int(np.ceil(duration_s / HOUR_S)))
+    firsts = np.searchsorted(times_s, starts_s).tolist()
+    hour_of_event = np.searchsorted(starts_s, [event.start_s for event in events], side="right") - 1
     hours = []
-    for hour in range(number):
-        part = hour_of_beat == hour
-        start_s, end_s = hour * HOUR_S, min((hour + 1) * HOUR_S, duration_s)
-        kinds = [event.kind for event in events if min(event.start_s // HOUR_S, number - 1) == hour]
+    for hour, start_s in enumerate(starts_s.tolist()):
+        part = slice(firsts[hour], [*firsts, len(times_s)][hour + 1])
+        inside = np.zeros(len(times_s), np.bool_)
+        inside[part] = True
+        end_s = min(start_s + HOUR_S, duration_s)
+        kinds = [event.kind for event, of_hour in zip(events, hour_of_event == hour, strict=True) if of_hour]
         hours.append(
             HourFigures(
                 start_s=start_s,
                 end_s=end_s,
                 readable_percent=100.0 * _readable_s(analysis.quality, start_s, end_s) / (end_s - start_s),
                 beats=_count(analysis, part),
-                rate=_rates(analysis, part, start_s, end_s),
-                events={kind.value: kinds.count(kind.value) for kind in RhythmKind},
-                variability=normal.variability(part),
-                waves=None if measured is None else _waves(recording, analysis, measured, part),
+                rate=_rates(times_s[part], intervals_s[part], start_s, end_s),
+                events={kind: kinds.count(kind) for kind in EVENT_TITLES},
+                variability=normal.variability(inside),
+                waves=None if minutes is None else _waves(minutes, start_s, end_s),
             )
         )
     return tuple(hours)
@@ -485,13 +487,11 @@ def _fibrillation(rhythm_episodes: Sequence[RhythmEpisode]) -> AtrialFibrillatio
     )
 
 
-def _waves(
-    recording: Recording, analysis: Analysis, measured: WaveMeasurements, part: NDArray[np.bool_]
-) -> WaveFigures:
-    normal = part & np.equal(analysis.verdict, Verdict.NORMAL)
+def _waves(minutes: MinuteMeasurements, start_s: float, end_s: float) -> WaveFigures:
+    part = (minutes.start_s >= start_s) & (minutes.start_s < end_s)
     return WaveFigures(
-        {name: _median(values[normal]) for name, values in asdict(measured.intervals).items()},
-        {lead: _median(values[normal]) for lead, values in zip(recording.leads, measured.st.level_80_mv, strict=True)},
+        {name: _median(values[part]) for name, values in asdict(minutes.intervals).items()},
+        {lead: _median(values[part]) for lead, values in zip(minutes.leads, minutes.st.level_80_mv, strict=True)},
     )
 
 

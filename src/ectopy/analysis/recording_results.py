@@ -9,18 +9,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.corrections import Corrections
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.inspection import origin
-from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
+from ectopy.analysis.minute_waves import MinuteMeasurements, minute_columns
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
-from ectopy.analysis.wave_intervals import WaveMeasurements, hourly_medians
+from ectopy.analysis.wave_intervals import WaveMeasurements
 from ectopy.detector.beat_results import as_csv, versions
 from ectopy.disclaimers import STATEMENTS
 from ectopy.errors import SettingError
@@ -39,13 +42,13 @@ def summary(
     analysis: Analysis,
     events: Sequence[Event],
     limits: RhythmLimits = RECORDING,
-    measured: WaveMeasurements | None = None,
+    minutes: MinuteMeasurements | None = None,
 ) -> dict[str, Any]:
     """Return the figures of a recording and the limits of its events, for JSON and tables; None = not known.
 
     ``holter`` has those of a Holter report, see `ectopy.analysis.holter_figures`; some of them stand beside it too.
     """
-    figures = holter_figures(recording, analysis, events, measured, limits)
+    figures = holter_figures(recording, analysis, events, minutes, limits)
     beats = figures.beats
     readable = analysis.quality.readable
     return {
@@ -69,7 +72,6 @@ def summary(
         "median_rate_bpm": finite_or_none(figures.rate.median_bpm, 6),
         "events": {kind: of_kind.number for kind, of_kind in sorted(figures.events.items()) if of_kind.number},
         "event_limits": asdict(limits),
-        "rhythm": summarise_rhythm(find_rhythm_episodes(analysis)),
         "holter": figures.summary(),
         "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
@@ -93,6 +95,7 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
     """Return one record per beat; None = not known."""
     beats = analysis.beats
     rr_after_s = np.append(beats.rr_s, np.nan)[1:]
+    symbols = analysis.annotations().symbols
     return [
         {
             "beat": beat,
@@ -102,6 +105,7 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
             "rr_after_s": finite_or_none(float(rr_after_s[beat]), 6),
             "verdict": str(analysis.verdict[beat]),
             "hint": str(analysis.hint[beat]),
+            "symbol": str(symbols[beat]),
             "score": finite_or_none(float(analysis.score[beat]), 6),
             "p_value": finite_or_none(float(analysis.p_value[beat]), 6),
             "shape": finite_or_none(float(analysis.shape[beat]), 6),
@@ -138,12 +142,6 @@ def wave_columns(recording: Recording, measured: WaveMeasurements) -> dict[str, 
     return columns
 
 
-def hour_rows(analysis: Analysis, measured: WaveMeasurements) -> list[dict[str, float | None]]:
-    """Return the median intervals of the normal beats of each hour; None = not known."""
-    rows = hourly_medians(analysis, measured.intervals)
-    return [{name: finite_or_none(value, 1) for name, value in row.items()} for row in rows]
-
-
 def marks(recording: Recording, analysis: Analysis) -> Annotations:
     """Return beats as PhysioNet codes, and marks of noise where no lead is readable and where one is readable again."""
     beats = analysis.annotations()
@@ -172,6 +170,8 @@ def write_results(
     detector_digest: str | None = None,
     limits: RhythmLimits = RECORDING,
     measured: WaveMeasurements | None = None,
+    minutes: MinuteMeasurements | None = None,
+    corrections: Corrections | None = None,
 ) -> None:
     """Write results, by the suffix: ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr`` or ``.ecto``, or ISHNE's ``.ann``.
 
@@ -188,7 +188,11 @@ def write_results(
     limits : RhythmLimits, optional
         Those of the events.
     measured : WaveMeasurements, optional
-        Its intervals and ST segments become columns of CSV and JSON, and medians of each hour in JSON.
+        Its intervals and ST segments become columns of CSV and JSON.
+    minutes : MinuteMeasurements, optional
+        Its values of each minute become part of JSON, and the medians of each hour.
+    corrections : Corrections, optional
+        Those that were applied to the analysis; JSON has them too.
 
     Raises
     ------
@@ -212,12 +216,13 @@ def write_results(
                     beat_list[row]["family"] = number
             whole = {
                 **provenance(recording, detector_digest),
-                **summary(recording, analysis, events, limits, measured),
+                **summary(recording, analysis, events, limits, minutes),
                 "event_list": [asdict(event) for event in events],
                 "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
-                **({} if measured is None else {"waves_by_hour": hour_rows(analysis, measured)}),
+                **({} if minutes is None else {"waves_by_minute": minute_columns(minutes)}),
                 "families": family_rows(analysis, families),
                 "beat_list": beat_list,
+                **({} if corrections is None else {"corrections": msgspec.to_builtins(corrections)}),
             }
             write_text(path, json.dumps(whole, indent=1) + "\n")
         case _:

@@ -7,9 +7,10 @@ on rules and not on labels. An irregular rhythm is one outside of atrial fibrill
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -26,6 +27,7 @@ from ectopy.analysis.rhythm_rules import (
     RHYTHM_OVER,
     STILL_IRREGULAR,
     TACHYCARDIA_BPM,
+    TITLES,
     RhythmKind,
     RhythmLimits,
     irregularity,
@@ -33,11 +35,21 @@ from ectopy.analysis.rhythm_rules import (
 )
 from ectopy.analysis.stretches import episodes, stretches
 from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.wave_rules import WAVE_TITLES, WaveKind
 from ectopy.arguments import checked
 
 _BLOCKED_APART_S = 10.0
 _BLOCKED_SHARE = 0.1
 _RANKS = {kind: rank for rank, kind in enumerate(RhythmKind)}
+_RHYTHM = list(RhythmKind)
+_PLACE = _RHYTHM.index(RhythmKind.SUPRAVENTRICULAR_RUN)
+_TITLES: dict[str, str] = {kind.value: title for kind, title in (*TITLES.items(), *WAVE_TITLES.items())}
+EVENT_TITLES: Mapping[str, str] = MappingProxyType(
+    {kind.value: _TITLES[kind] for kind in (*_RHYTHM[:_PLACE], *WaveKind, *_RHYTHM[_PLACE:])}
+)
+"""Each kind of events of rhythm and waves as a heading, the most serious kind first."""
+
+_RANKS = {kind: rank for rank, kind in enumerate(EVENT_TITLES)}
 _ALTERNATION = {
     RhythmKind.BIGEMINY: 2,
     RhythmKind.TRIGEMINY: 3,
@@ -53,7 +65,7 @@ class Event:
     Attributes
     ----------
     kind : str
-        The value of a `ectopy.analysis.rhythm_rules.RhythmKind`.
+        The value of a `ectopy.analysis.rhythm_rules.RhythmKind`, or a `ectopy.analysis.wave_rules.WaveKind`.
     start_s, end_s : float
         First and last beat, seconds from the start of the recording.
     beats : int
@@ -114,10 +126,11 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
 def by_severity(events: Sequence[Event]) -> list[Event]:
     """Sort events, the most serious one first.
 
-    Kinds come in the order of `RhythmKind`. Of runs those above 100 per minute come first, and of these the one with
-    the largest product of beats and rate; of pauses and irregular rhythms the longest; of rates the most extreme.
+    Kinds come in the order of `RhythmKind`, those of `WaveKind` before supraventricular runs. Of runs those above 100
+    per minute come first, and of these the one with the largest product of beats and rate; of pauses, irregular
+    rhythms and findings in the waves the longest; of rates the most extreme.
     """
-    return sorted(events, key=lambda event: (_RANKS[RhythmKind(event.kind)], *_mildness(event), event.start_s))
+    return sorted(events, key=lambda event: (_RANKS[event.kind], *_mildness(event), event.start_s))
 
 
 def _mildness(event: Event) -> tuple[float, float]:
@@ -136,37 +149,39 @@ def _mildness(event: Event) -> tuple[float, float]:
 
 def beats_in_a_row(analysis: Analysis, of_kind: NDArray[np.bool_], limits: RhythmLimits) -> list[tuple[int, int]]:
     """First and last of each beats of a kind in a row, single ones too; a row ends at a pause."""
-    return stretches(of_kind, _interrupted(analysis, limits))
+    return stretches(of_kind, _interrupted(analysis.intervals_s, limits))
 
 
 def _ventricular(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.bool_]) -> list[Event]:
     """Runs and couplets."""
+    intervals_s = analysis.intervals_s
     events = []
     for first, last in beats_in_a_row(analysis, ventricular, limits):
         beats = last - first + 1
         if beats >= limits.run_beats:
-            events.append(_run(analysis, RhythmKind.VENTRICULAR_RUN, first, last))
+            events.append(_run(analysis, intervals_s, RhythmKind.VENTRICULAR_RUN, first, last))
         elif beats == 2:
-            rate_bpm = _rate_bpm(analysis, last, last)
+            rate_bpm = _rate_bpm(intervals_s, last, last)
             text = f"two beats in a row at {rate_bpm:.0f} per minute"
-            coupling_s = _coupling_s(analysis, [first])
+            coupling_s = _coupling_s(intervals_s, [first])
             events.append(_event(analysis, RhythmKind.COUPLET, first, last, text, rate_bpm, coupling_s))
     return events
 
 
 def _supraventricular(analysis: Analysis, limits: RhythmLimits, supraventricular: NDArray[np.bool_]) -> list[Event]:
+    intervals_s = analysis.intervals_s
     runs = [
-        _run(analysis, RhythmKind.SUPRAVENTRICULAR_RUN, first, last)
+        _run(analysis, intervals_s, RhythmKind.SUPRAVENTRICULAR_RUN, first, last)
         for first, last in beats_in_a_row(analysis, supraventricular, limits)
         if last - first + 1 >= limits.svt_beats
     ]
     return [run for run in runs if run.rate_bpm is not None and run.rate_bpm > limits.svt_bpm]
 
 
-def _run(analysis: Analysis, kind: RhythmKind, first: int, last: int) -> Event:
-    rate_bpm = _rate_bpm(analysis, first + 1, last)
+def _run(analysis: Analysis, intervals_s: NDArray[np.float64], kind: RhythmKind, first: int, last: int) -> Event:
+    rate_bpm = _rate_bpm(intervals_s, first + 1, last)
     text = f"{last - first + 1} beats in a row at {rate_bpm:.0f} per minute"
-    coupling_s = _coupling_s(analysis, [first])
+    coupling_s = _coupling_s(intervals_s, [first])
     if coupling_s is not None:
         text += f", {coupling_s:.2f} s after the beat before"
     return _event(analysis, kind, first, last, text, rate_bpm, coupling_s)
@@ -177,8 +192,9 @@ def _alternation(analysis: Analysis, limits: RhythmLimits, kind: RhythmKind, ect
     length = _ALTERNATION[kind]
     if len(ectopic) < length:
         return []
+    intervals_s = analysis.intervals_s
     windows = sliding_window_view(ectopic, length)
-    broken = sliding_window_view(_interrupted(analysis, limits), length)[:, 1:].any(axis=1)
+    broken = sliding_window_view(_interrupted(intervals_s, limits), length)[:, 1:].any(axis=1)
     name = "supraventricular-like" if "supraventricular" in kind else "ventricular-like"
     events = []
     for first, last in stretches((windows.sum(axis=1) == 1) & ~broken):
@@ -186,13 +202,13 @@ def _alternation(analysis: Analysis, limits: RhythmLimits, kind: RhythmKind, ect
         if last - first + 1 >= length * limits.bigeminy_pairs:
             beats = first + np.flatnonzero(ectopic[first : last + 1])
             text = f"every {'other' if length == 2 else 'third'} beat {name}, {len(beats)} times"
-            events.append(_event(analysis, kind, first, last, text, coupling_s=_coupling_s(analysis, beats)))
+            events.append(_event(analysis, kind, first, last, text, coupling_s=_coupling_s(intervals_s, beats)))
     return events
 
 
-def _interrupted(analysis: Analysis, limits: RhythmLimits) -> NDArray[np.bool_]:
+def _interrupted(intervals_s: NDArray[np.float64], limits: RhythmLimits) -> NDArray[np.bool_]:
     """Before which beats there is a pause, or an interval in which there may have been other beats; shape (n,)."""
-    return ~(analysis.intervals_s < limits.pause_s)
+    return ~(intervals_s < limits.pause_s)
 
 
 def _pauses(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
@@ -239,12 +255,16 @@ def _rates(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
     events = []
     for first, stop in _rate_episodes(analysis, high, nearly_high):
         most_bpm = float(np.nanmax(high_bpm[first : stop + 1 - RATE_OVER]))
-        text = f"{most_bpm:.0f} per minute at most, {_average(analysis, first, stop)}; above {limits.high_bpm:g} for "
+        text = (
+            f"{most_bpm:.0f} per minute at most, {_average(intervals_s, first, stop)}; above {limits.high_bpm:g} for "
+        )
         text += f"{_time_beyond_s(intervals_s, high, first, stop):,.0f} s"
         events.append(_event(analysis, RhythmKind.HIGH_RATE, first, stop, text, most_bpm))
     for first, stop in _rate_episodes(analysis, low, nearly_low):
         least_bpm = float(np.nanmin(low_bpm[first : stop + 1 - RATE_OVER]))
-        text = f"{least_bpm:.0f} per minute at least, {_average(analysis, first, stop)}; below {limits.low_bpm:g} for "
+        text = (
+            f"{least_bpm:.0f} per minute at least, {_average(intervals_s, first, stop)}; below {limits.low_bpm:g} for "
+        )
         text += f"{_time_beyond_s(intervals_s, low, first, stop):,.0f} s"
         events.append(_event(analysis, RhythmKind.LOW_RATE, first, stop, text, least_bpm))
     return events
@@ -254,8 +274,8 @@ def _rate_episodes(analysis: Analysis, beyond: NDArray[np.bool_], near: NDArray[
     return episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S)
 
 
-def _average(analysis: Analysis, first: int, stop: int) -> str:
-    return f"{_rate_bpm(analysis, first + 1, stop):.0f} on average over {stop - first:,} intervals"
+def _average(intervals_s: NDArray[np.float64], first: int, stop: int) -> str:
+    return f"{_rate_bpm(intervals_s, first, stop - 1):.0f} on average over {stop - first:,} intervals"
 
 
 def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], first: int, stop: int) -> float:
@@ -265,9 +285,10 @@ def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], 
 
 
 def _fibrillation(analysis: Analysis) -> list[Event]:
+    intervals_s = analysis.intervals_s
     events = []
     for first, last in fibrillation_episodes(analysis):
-        rate_bpm = _rate_bpm(analysis, first + 1, last)
+        rate_bpm = _rate_bpm(intervals_s, first + 1, last)
         text = f"intervals differ without a pattern, {rate_bpm:.0f} per minute on average"
         events.append(_event(analysis, RhythmKind.ATRIAL_FIBRILLATION, first, last, text, rate_bpm))
     return events
@@ -318,17 +339,17 @@ def _event(
     return Event(kind.value, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm, coupling_s)
 
 
-def _coupling_s(analysis: Analysis, beats: Sequence[int] | NDArray[np.intp]) -> float | None:
+def _coupling_s(intervals_s: NDArray[np.float64], beats: Sequence[int] | NDArray[np.intp]) -> float | None:
     """Median RR interval before some beats; None where none is known."""
-    intervals_s = analysis.intervals_s[beats]
-    intervals_s = intervals_s[np.isfinite(intervals_s)]
-    return float(np.median(intervals_s)) if len(intervals_s) else None
+    before_s = intervals_s[beats]
+    before_s = before_s[np.isfinite(before_s)]
+    return float(np.median(before_s)) if len(before_s) else None
 
 
-def _rate_bpm(analysis: Analysis, first: int, last: int) -> float:
+def _rate_bpm(intervals_s: NDArray[np.float64], first: int, last: int) -> float:
     """Mean rate of the intervals before some beats, of which one at least is known."""
-    intervals_s = analysis.intervals_s[first : last + 1]
-    return float(60 / intervals_s[np.isfinite(intervals_s)].mean())
+    before_s = intervals_s[first : last + 1]
+    return float(60 / before_s[np.isfinite(before_s)].mean())
 
 
 def _moving_median(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:

@@ -12,8 +12,7 @@ QT is corrected for the heart rate by three formulas, each named wherever it is 
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,6 @@ ST_AFTER_S = 0.06, 0.08
 _LEVEL_S = 0.024  # the level between P and QRS is the mean of this time before the onset of QRS
 _FRAMINGHAM_MS = 154.0
 _RR_S = 0.3, 3.0
-_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +109,6 @@ def measure_waves(recording: Recording, analysis: Analysis, filters: FilterSetti
     waves = delineate(filtered, analysis.beats.times_s, readable)
     st = StSegments(*(np.where(readable.T, values, np.nan) for values in astuple(measure_st(filtered, waves))))
     return WaveMeasurements(waves, measure_intervals(waves, analysis.intervals_s), st)
-
-
-def hourly_medians(analysis: Analysis, intervals: WaveIntervals) -> list[dict[str, float]]:
-    """Return the median of each interval over the normal beats of each hour that has some; NaN = not known.
-
-    Each row has ``start_s``, the number of ``beats``, and the names of `WaveIntervals`.
-    """
-    normal = np.equal(analysis.verdict, Verdict.NORMAL)
-    hours = (analysis.beats.times_s // _HOUR_S).astype(np.intp)
-    rows = []
-    for hour in np.unique(hours[normal]).tolist():
-        beats = normal & (hours == hour)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # no beat of the hour has the interval
-            medians = {name: float(np.nanmedian(values[beats])) for name, values in asdict(intervals).items()}
-        rows.append({"start_s": hour * _HOUR_S, "beats": int(beats.sum()), **medians})
-    return rows
 
 
 def measure_intervals(waves: BeatWaves, rr_s: NDArray[np.float64]) -> WaveIntervals:

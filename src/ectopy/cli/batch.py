@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ectopy.analysis import analyse
+from ectopy.analysis.corrections import apply_corrections
+from ectopy.analysis.label_import import read_corrections
+from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
-from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import digest, load_detector
+from ectopy.analysis.wave_findings import find_all_events
 from ectopy.analysis.wave_intervals import measure_waves
 from ectopy.arguments import Progress
 from ectopy.errors import DataError, EctopyError, SettingError
@@ -36,7 +40,8 @@ class Job:
     """A recording, the bundle (a path, or ``"ambulatory"``) that judges it, and the results to make from it.
 
     `results` and `report` are files to write, and `sampling_rate_hz` and `unit` are for files that do not state them.
-    `baseline` is a saved baseline to use, and `save_baseline` the file for this patient's.
+    `baseline` is a saved baseline to use, and `save_baseline` the file for this patient's. `corrections` are applied to
+    the analysis.
     """
 
     __repr__ = short_repr
@@ -54,6 +59,7 @@ class Job:
     save_baseline: Path | None = None
     partial: bool = False
     waves: bool = False
+    corrections: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,8 @@ def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, repo
         return [replace(job, recording=recordings[0], results=results, report=report)]
     if job.baseline is not None or job.save_baseline is not None:
         raise SettingError("a baseline belongs to one patient; name one recording at a time.")
+    if job.corrections is not None:
+        raise SettingError("corrections belong to one recording; name one at a time.")
     for folder in (results, report):
         if folder is None:
             continue
@@ -142,14 +150,29 @@ def run(job: Job) -> Outcome:
         normal = None if job.baseline is None else PatientTemplate.load(job.baseline)
         detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
-        events = find_events(analysis)
+        corrections = None
+        if job.corrections is not None:
+            rate_hz = recording.sampling_rate_hz
+            corrections = read_corrections(job.corrections, analysis, rate_hz, datetime.now(UTC))
+            analysis = apply_corrections(analysis, corrections, rate_hz)
+        minutes = measure_minutes(recording, analysis, job.filters)
+        events = find_all_events(analysis, minutes, recording.patient.sex)
         if job.results is not None and job.results.name.endswith(FHIR_SUFFIX):
             from ectopy.service.interop.fhir_recording import recording_bundle
 
             write_text(job.results, json.dumps(recording_bundle(recording, analysis, events), indent=1) + "\n")
         elif job.results is not None:
             measured = measure_waves(recording, analysis, job.filters) if job.waves else None
-            write_results(job.results, recording, analysis, events, detector_digest, measured=measured)
+            write_results(
+                job.results,
+                recording,
+                analysis,
+                events,
+                detector_digest,
+                measured=measured,
+                minutes=minutes,
+                corrections=corrections,
+            )
         if job.report is not None:
             from ectopy.report.recording_page import recording_report
 
@@ -158,7 +181,7 @@ def run(job: Job) -> Outcome:
             if analysis.normal is None:
                 raise DataError(f"{job.recording}: {analysis.baseline}")
             analysis.normal.save(job.save_baseline)
-        facts = provenance(recording, detector_digest) | summary(recording, analysis, events)
+        facts = provenance(recording, detector_digest) | summary(recording, analysis, events, minutes=minutes)
         return Outcome(job, facts, None)
     except EctopyError as error:
         return Outcome(job, None, str(error))

@@ -11,6 +11,7 @@ import typer
 from ectopy.cli.options import (
     Baseline,
     Bundle,
+    CorrectionsFile,
     Data,
     Json,
     Learning,
@@ -155,6 +156,7 @@ def detect(
             "--waves", help="Measure PR, QRS, QT, QTc and ST of every beat too, for RESULTS as .csv or .json."
         ),
     ] = False,
+    corrections: CorrectionsFile = None,
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -169,8 +171,10 @@ def detect(
         raise SettingError("--waves adds columns to a table of beats: name one with -o results.csv or results.json.")
     # What does not exist yet may become a folder, of several recordings; it is checked when that is known.
     files = [path for path in (output, report) if path is not None and path.exists() and not path.is_dir()]
-    check_outputs([*files, save_baseline, json], [bundle, baseline, *sources], overwrite)
+    check_outputs([*files, save_baseline, json], [bundle, baseline, corrections, *sources], overwrite)
     detector = load_detector(bundle, target_fpr)
+    if detector.recordings is None and corrections is not None:
+        raise SettingError("--corrections are for recordings, which the shipped detector takes, and not for beats.")
     if detector.recordings is None:
         check_outputs([output, report, json], [bundle, *sources], overwrite)
         _detect_beats(detector, bundle, sources, output, split, report, json)
@@ -187,6 +191,7 @@ def detect(
         save_baseline=save_baseline,
         partial=partial,
         waves=waves,
+        corrections=corrections,
     )
     _detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
 
@@ -263,7 +268,7 @@ def _detect_recordings(
     screen = terminal.screen(json)
     jobs = expand_jobs(job, find_recordings(paths), output, report)
     outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
-    check_outputs([*outputs, json], [job.bundle, job.baseline, *paths], overwrite)
+    check_outputs([*outputs, json], [job.bundle, job.baseline, job.corrections, *paths], overwrite)
     with terminal.progress("reading") as progress:
         outcomes = run_all(jobs, progress)
     summaries = [outcome.summary for outcome in outcomes if outcome.summary is not None]

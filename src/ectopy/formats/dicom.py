@@ -5,6 +5,7 @@ Source: DICOM PS3.3, C.10.9 (waveform module), and PS3.10 (files).
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 import zlib
@@ -48,6 +49,11 @@ _MEDIAN = re.compile("median|average|representative", re.IGNORECASE)
 _MDC_LEAD = re.compile(r"2:(\d{1,3})|5\.6\.3-9-(\d{1,3})", re.ASCII)
 """Codes of leads, in ISO/IEEE 11073 and as older files write those of SCP-ECG."""
 _READ_BYTES = 2**20
+_WAVEFORMS, _STANDARD = "Waveform", "1.2.840.10008."
+"""Word in the name of each class of waveforms, and the begin of a class without a name, as half of one is."""
+_WAVEFORM_DATA = b"\x00\x54\x10\x10"
+_ENDS = b"\xfe\xff\x0d\xe0\0\0\0\0" + b"\xfe\xff\xdd\xe0\0\0\0\0"
+"""Tag of the samples, and the delimiters of an item and a sequence, in a little-endian file."""
 
 
 class _Group(NamedTuple):
@@ -74,31 +80,67 @@ def read(path: Path, stated: Stated) -> Recording:
     MissingExtraError
         If pydicom is not installed.
     """
-    dataset = _read_dataset(path)
+    dataset = _read_dataset(path, stated.partial)
     with (
         warnings.catch_warnings(),
-        raising_data_error(f"{path} has a damaged waveform; copy it again from its source."),
+        raising_data_error(f"{path} has a waveform that is damaged or cut short; copy it again from its source."),
     ):
         warnings.simplefilter("ignore")  # on values that do not matter here
         return _recording(path, dataset, stated)
 
 
-def _read_dataset(path: Path) -> Any:
+def _read_dataset(path: Path, partial: bool) -> Any:
     try:
         import pydicom
     except ImportError as error:
         raise MissingExtraError.of("formats", "reading DICOM") from error
-    with warnings.catch_warnings(), raising_data_error(f"{path} is not a whole DICOM file; copy it from its source."):
+    cut_short = (
+        f"{path} is cut short; copy it again from its source, or read the intact part with partial=True (--partial on "
+        "the command line)."
+    )
+    with (
+        warnings.catch_warnings(),
+        raising_data_error(f"{path} is not a whole DICOM file; copy it again from its source."),
+    ):
         warnings.simplefilter("ignore")
         _check_size(path)
-        dataset = pydicom.dcmread(path, force=True)
+        try:
+            dataset = pydicom.dcmread(path, force=True)
+        except OSError as error:
+            if error.errno or not partial:  # pydicom says so, without a number, where no end of a sequence comes
+                raise error if error.errno else DataError(cut_short) from error
+            dataset = _read_cut(path)
         kind = fact(dataset.SOPClassUID.name) if "SOPClassUID" in dataset else ""
         image, waveform = "PixelData" in dataset or "Rows" in dataset, "WaveformSequence" in dataset
-    if not waveform:
-        described = "an image" if image else "no waveform"
-        raise DataError(
-            f"{path} is DICOM with {described} ({kind or 'of an unknown class'}); expected an ECG waveform."
-        )
+    if waveform:
+        return dataset
+    if image:
+        described = f"is DICOM with an image ({kind or 'of an unknown class'}); expected an ECG waveform"
+    elif kind and _WAVEFORMS not in kind and not kind.startswith(_STANDARD):
+        described = f"is DICOM without a waveform ({kind}); expected an ECG waveform"
+    else:  # which stands at the end
+        described = "is DICOM and ends before its waveform; it is cut short: copy it again from its source"
+    raise DataError(f"{path} {described}.")
+
+
+def _read_cut(path: Path) -> Any:
+    """Read a data set that ends within the samples of a sequence whose length it does not state.
+
+    pydicom reads no such sequence without its end: the samples are filled up, and what ends the item and the sequence
+    is put behind them. Of samples in an other place than at the end nothing is known.
+    """
+    import pydicom
+
+    content = path.read_bytes()
+    place = content.rfind(_WAVEFORM_DATA)
+    explicit = content[place + 4 : place + 6] in (b"OW", b"OB")
+    begin = place + (12 if explicit else 8)
+    end = begin + int.from_bytes(content[begin - 4 : begin], "little")
+    if place < 0 or end - len(content) > MAX_BYTES:
+        raise DataError(f"{path} is cut short before its samples; copy it again from its source.")
+    whole = content[:end] + bytes(max(end - len(content), 0)) + _ENDS
+    dataset = pydicom.dcmread(io.BytesIO(whole), force=True)
+    dataset.WaveformSequence[-1].WaveformData = content[begin:end]
     return dataset
 
 
@@ -175,8 +217,12 @@ _DEVICE = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")
 def _groups(path: Path, dataset: Any, partial: bool) -> tuple[list[_Group], list[str]]:
     """The groups of channels that are not median beats, and what is to be said of them."""
     little = not hasattr(dataset, "original_encoding") or dataset.original_encoding[1] is not False
-    groups, notes = [], []
+    groups: list[_Group] = []
+    notes: list[str] = []
     for number, item in enumerate(dataset.WaveformSequence, start=1):
+        if partial and groups and "WaveformData" not in item:
+            notes.append(f"{path.name} is cut short in its group {number} of channels, which is missing.")
+            continue
         label = str(item.get("MultiplexGroupLabel", ""))
         count, samples = int(item.NumberOfWaveformChannels), int(item.NumberOfWaveformSamples)
         kind = _KINDS.get(str(item.WaveformSampleInterpretation))

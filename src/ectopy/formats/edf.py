@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.errors import DataError, printable
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
@@ -105,6 +106,20 @@ def read(path: Path, stated: Stated) -> Recording:
         _patient(layout.patient),
         _device(layout.recording),
     )
+
+
+def read_annotations(path: Path, sampling_rate_hz: float) -> Annotations:
+    """Read the annotations of an EDF+ or BDF+ file with or without leads, on samples of this rate.
+
+    A `DataError` if the file is damaged or not whole.
+    """
+    layout = _read_layout(path)
+    records, _ = _count_records(path, layout, partial=False)
+    content = np.memmap(path, np.uint8, "r", layout.header_bytes, (records, layout.record_bytes))
+    first_onset = _onset(content[0, layout.marks_at[0]].tobytes()) if records and layout.marks_at else 0.0
+    first_onset = first_onset if math.isfinite(first_onset) else 0.0
+    marks = (_mark(round((onset - first_onset) * sampling_rate_hz), text) for onset, text in _texts(layout, content))
+    return within(marks, MAX_VALUES)
 
 
 def write_annotations(
@@ -459,11 +474,11 @@ def _read_samples(
     starts: NDArray[np.int64],
     samples: int,
 ) -> NDArray[np.float32]:
-    result = np.empty((samples, len(lines)), np.float32)
+    result = large_arrays.empty((samples, len(lines)), np.float32)
     ends = np.append(starts[1:], samples)
     block = max(1, int(BLOCK_S / layout.duration_s))
-    for first in range(0, len(starts), block):
-        last = min(first + block, len(starts))
+    for part in large_arrays.blocks(len(starts), block, result, content):
+        first, last = part.start, part.stop
         # Records that follow each other without a gap are put down together.
         joints = first + 1 + np.flatnonzero(ends[first : last - 1] > starts[first : last - 1] + lines[0].samples)
         runs = list(zip([first, *joints.tolist()], [*joints.tolist(), last], strict=True))

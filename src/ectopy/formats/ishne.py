@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ectopy import large_arrays
 from ectopy.errors import DataError
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_files import Mark, each_mark, within
@@ -93,13 +94,13 @@ def read(path: Path, stated: Stated) -> Recording:
     samples, notes = _count_samples(path, header, stated.partial)
     check_size(path, samples, len(header.leads))
 
-    signal = np.empty((samples, len(header.leads)), np.float32)
+    signal = large_arrays.empty((samples, len(header.leads)), np.float32)
     steps_mv = (np.array(header.resolutions_nv) * 1e-6).astype(np.float32)
     block = max(1, int(BLOCK_S * rate))
     with path.open("rb") as stream:
         stream.seek(header.data_at)
-        for begin in range(0, samples, block):
-            part = signal[begin : begin + block]
+        for rows in large_arrays.blocks(samples, block, signal):
+            part = signal[rows]
             np.multiply(np.fromfile(stream, "<i2", part.size).reshape(part.shape), steps_mv, out=part)
 
     annotations, doubt = _annotations_beside(path, samples, stated.partial)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.errors import DataError
 from ectopy.recording import Recording
 
@@ -16,7 +17,7 @@ MIN_STEP_MILLIVOLT, MAX_STEP_MILLIVOLT = 1e-15, 100.0
 """Bounds of one step of the converter: no amplifier is finer, and no ECG is left of what is coarser."""
 MAX_GAP_VALUES = 2**24
 """Values, samples times leads, that gaps may always have: nine hours of two leads at 250 Hz."""
-_ROWS_AT_ONCE = 512
+_ROWS_AT_ONCE, _BLOCK_ROWS = 512, 2**20
 MAX_GAP_SHARE = 16
 """Longest gaps of a recording, relative to its samples."""
 
@@ -25,7 +26,10 @@ def check_values(path: Path, recording: Recording) -> None:
     """Raise DataError where a lead has a value that no ECG has."""
     if not recording.signal.size:
         return
-    lowest, highest = (_extremes(extreme, recording.signal) for extreme in (np.fmin, np.fmax))
+    signal = recording.signal
+    extremes = [_extremes(signal[rows]) for rows in large_arrays.blocks(len(signal), _BLOCK_ROWS, signal)]
+    lowest = np.fmin.reduce([low for low, _ in extremes])
+    highest = np.fmax.reduce([high for _, high in extremes])
     for lead, low, high in zip(recording.leads, lowest, highest, strict=True):
         extreme = high if high > -low else low
         if abs(extreme) > MAX_MILLIVOLT:
@@ -35,15 +39,16 @@ def check_values(path: Path, recording: Recording) -> None:
             )
 
 
-def _extremes(extreme: np.ufunc, signal: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The lowest or the highest value of each lead; of many rows beside each other at once, which is faster."""
+def _extremes(signal: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The lowest and the highest value of each lead; of many rows beside each other at once, which is faster."""
     rows = len(signal) // _ROWS_AT_ONCE
     wide = signal[: rows * _ROWS_AT_ONCE].reshape(rows, _ROWS_AT_ONCE * signal.shape[1])
     rest = signal[rows * _ROWS_AT_ONCE :]
+    lowest, highest = rest, rest
     if rows:
-        rest = np.concatenate([rest, extreme.reduce(wide, axis=0).reshape(_ROWS_AT_ONCE, -1)])
-    result: NDArray[np.float32] = extreme.reduce(rest, axis=0)
-    return result
+        lowest = np.concatenate([rest, np.fmin.reduce(wide, axis=0).reshape(_ROWS_AT_ONCE, -1)])
+        highest = np.concatenate([rest, np.fmax.reduce(wide, axis=0).reshape(_ROWS_AT_ONCE, -1)])
+    return np.fmin.reduce(lowest, axis=0), np.fmax.reduce(highest, axis=0)
 
 
 def check_step(path: Path, lead: str, step_mv: float) -> None:

@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.errors import DataError
 from ectopy.files import atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
-from ectopy.formats.annotation_files import Mark, collect, each_mark, within
+from ectopy.formats.annotation_files import Mark, at_rate, collect, each_mark, within
 from ectopy.formats.identity import patient
 from ectopy.formats.leads import (
     BLOCK_S,
@@ -104,7 +105,7 @@ def read(path: Path, stated: Stated) -> Recording:
     missing = sum(part.frames - part.intact for part in parts)
     check_gaps(header.path, frames * per_frame, missing * per_frame, len(leads))
 
-    result = np.empty((frames * per_frame, len(leads)), np.float32)
+    result = large_arrays.empty((frames * per_frame, len(leads)), np.float32)
     begin = 0
     wrong: dict[str, list[str]] = {}
     for part in parts:
@@ -419,8 +420,8 @@ def _fill_from(file: DataFile, leads: dict[int, _Column], per_frame: int, block:
     frames = len(target) // per_frame
     sums = dict.fromkeys(leads, 0)
     before = file.initial
-    for begin in range(0, frames, block):
-        end = min(begin + block, frames)
+    for part in large_arrays.blocks(frames, block, target):
+        begin, end = part.start, part.stop
         digital = file.read(begin, end, before)
         before = tuple(int(samples[-1]) for samples in digital)
         for index, lead in leads.items():
@@ -475,13 +476,17 @@ class _Word(NamedTuple):
     text: str
 
 
-def read_annotations(path: Path) -> Annotations:
-    """Read an annotation file, for example ``100.atr``; positions are as the file counts them.
+def read_annotations(path: Path, sampling_rate_hz: float | None = None) -> Annotations:
+    """Read an annotation file, for example ``100.atr``; positions are as the file counts them, or at a rate.
 
     A code that is neither PhysioNet's nor defined in the file becomes a comment. A `DataError` if the file is missing,
     empty, too large, damaged or cut short.
     """
-    return collect(_read_marks(path)[0])
+    marks, _ = _read_marks(path)
+    own_hz = None if sampling_rate_hz is None else annotation_timing(path).sampling_rate_hz
+    if sampling_rate_hz is None or own_hz is None:
+        return collect(marks)
+    return at_rate(path, marks, own_hz, sampling_rate_hz)
 
 
 def write_annotations(path: Path, annotations: Annotations, sampling_rate_hz: float) -> None:

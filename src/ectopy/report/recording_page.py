@@ -15,9 +15,10 @@ from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.inspection import described
 from ectopy.analysis.patient_template import align
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
-from ectopy.analysis.rhythm_events import Event, by_severity
-from ectopy.analysis.rhythm_rules import RECORDING, TITLES, RhythmKind, RhythmLimits, definitions
+from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, by_severity
+from ectopy.analysis.rhythm_rules import RECORDING, RhythmKind, RhythmLimits, definitions
 from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.wave_rules import wave_definitions
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
 from ectopy.recording import Recording
@@ -108,7 +109,7 @@ def recording_report(
     analysis : Analysis
         Of this recording.
     events : sequence of Event
-        From `ectopy.analysis.rhythm_events.find_events`, in order of their start.
+        From `ectopy.analysis.wave_findings.find_all_events`, in order of their start.
     filters : FilterSettings, optional
         Those of the analysis.
     limits : RhythmLimits, optional
@@ -143,7 +144,10 @@ def recording_report(
         trend=_trend(recording, analysis, rate, events) if duration_s else None,
         kinds=_kinds(recording, events),
         profile=limits.profile,
-        definitions=[(TITLES[kind], text) for kind, text in definitions(limits).items()],
+        definitions=[
+            (EVENT_TITLES[kind], text)
+            for kind, text in [*definitions(limits).items(), *wave_definitions(recording.patient.sex).items()]
+        ],
         started=recording.start is not None,
         strips=_strips(recording, analysis, events, rate, filters),
         pulses=bool(recording.pulses),
@@ -240,9 +244,7 @@ def _kinds(recording: Recording, events: Sequence[Event]) -> list[_Kind]:
         total_s = sum(event.duration_s for event in listed)
         lasting = "" if name in _BRIEF else f", {fmt.seconds(total_s)} in all"
         total = f"{fmt.count(len(listed))}{lasting}"
-        kinds.append(
-            _Kind(TITLES[RhythmKind(name)], total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:])
-        )
+        kinds.append(_Kind(EVENT_TITLES[name], total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:]))
     return kinds
 
 

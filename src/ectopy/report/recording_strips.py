@@ -37,7 +37,7 @@ _RUNS: Mapping[str, Callable[[Event], float]] = MappingProxyType(
 )
 _FASTEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"fastest": lambda event: event.rate_bpm or 0.0})
 _SLOWEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"slowest": lambda event: -(event.rate_bpm or 0.0)})
-_SUPERLATIVES = {
+_SUPERLATIVES: Mapping[str, Mapping[str, Callable[[Event], float]]] = {
     RhythmKind.VENTRICULAR_RUN: _RUNS,
     RhythmKind.SUPRAVENTRICULAR_RUN: _RUNS,
     RhythmKind.COUPLET: _FASTEST,
@@ -78,7 +78,7 @@ def worst_events(events: Sequence[Event]) -> list[tuple[Event, str]]:
     for kind, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
         listed = list(of_kind)
         superlatives: dict[int, list[str]] = {}
-        for name, key in _SUPERLATIVES.get(RhythmKind(kind), _LONGEST).items():
+        for name, key in _SUPERLATIVES.get(kind, _LONGEST).items():
             best = max(range(len(listed)), key=lambda place: key(listed[place]))
             superlatives.setdefault(best, []).append(name)
         superlatives.setdefault(0, ["most serious"])

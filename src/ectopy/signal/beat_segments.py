@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.presentation import short_repr
 from ectopy.signal.filters import Filtered
@@ -263,16 +264,21 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> BeatSegments:
         From `find_heartbeats`.
     """
     leads, length = filtered.signal.shape
-    state, parts = CutState.fresh(leads), []
+    samples = large_arrays.empty((len(times_s), leads, len(_OFFSETS)), np.float32)
+    state, parts, before, cut = CutState.fresh(leads), [], 0, 0
     block = round(_BLOCK_S * filtered.rate_hz)
-    starts = np.arange(0, max(length, 1), block)
-    times_of_blocks = np.split(times_s, np.searchsorted(times_s, starts[1:] / filtered.rate_hz))
-    for start, block_times_s in zip(starts[:-1].tolist(), times_of_blocks[:-1], strict=True):
-        block_signal = filtered[start : start + block]
-        state, beats = cut_step(state, block_signal, block_signal, block_times_s)
-        parts.append(beats)
-    block_signal = filtered[int(starts[-1]) :]
-    return BeatSegments.joined([*parts, cut_end(state, block_signal, block_signal, times_of_blocks[-1])])
+    for rows in large_arrays.blocks(length, block, filtered.signal, filtered.missing, samples):
+        whole = rows.stop == length
+        end = len(times_s) if whole else int(np.searchsorted(times_s, rows.stop / filtered.rate_hz))
+        state, beats = cut_step(state, filtered[rows], filtered[rows], times_s[before:end])
+        samples[cut : cut + len(beats)] = beats.samples
+        parts.append(replace(beats, samples=beats.samples[:, :, :0]))
+        before, cut = end, cut + len(beats)
+    behind = filtered[length:]
+    beats = cut_end(state, behind, behind, times_s[before:])
+    samples[cut:] = beats.samples
+    parts.append(replace(beats, samples=beats.samples[:, :, :0]))
+    return replace(BeatSegments.joined(parts), samples=samples)
 
 
 def _append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import firwin
 
+from ectopy import large_arrays
 from ectopy.arguments import check_fields
 from ectopy.errors import SettingError
 from ectopy.presentation import short_repr
@@ -23,6 +23,7 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 100.0, 1000.0
 _THIN = 9  # the baseline is slow: it is computed at 20 Hz
 _TRANSITION_HZ = 20.0
 _NOTCH_HZ = 4.0  # width
+_BLOCK_S = 120
 _LARGEST_DENOMINATOR = 400
 
 
@@ -255,7 +256,7 @@ def filter_signal(signal: NDArray[np.floating], rate_hz: float, settings: Filter
 def filter_twice(
     signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None = None
 ) -> tuple[Filtered, Filtered]:
-    """Filter a whole signal, ten minutes at a time.
+    """Filter a whole signal, two minutes at a time.
 
     Parameters
     ----------
@@ -278,20 +279,30 @@ def filter_twice(
         If the rate lies outside 100 to 1000 Hz.
     """
     filters = Filter.of(rate_hz, settings)
-    state, parts = filters.fresh(signal.shape[1]), []
-    block = math.ceil(600 * rate_hz)
-    for start in range(0, len(signal), block):
-        state, *part = filter_step(filters, state, signal[start : start + block].T)
-        parts.append(part)
-    parts.append([*filter_end(filters, state)])
-    early, filtered = zip(*parts, strict=True)
-    return _joined(early), _joined(filtered)
+    samples, leads = signal.shape
+    state = filters.fresh(leads)
+    length = -(-samples * filters.lowpass.up // filters.lowpass.down)
+    early, filtered = (_unfilled(leads, length, filters.analysis_rate_hz) for _ in range(2))
+    early_end = filtered_end = 0
+    arrays = (signal, early.signal, early.missing, filtered.signal, filtered.missing)
+    for rows in large_arrays.blocks(samples, math.ceil(_BLOCK_S * rate_hz), *arrays):
+        state, early_part, part = filter_step(filters, state, signal[rows].T)
+        early_end, filtered_end = _put(early, early_end, early_part), _put(filtered, filtered_end, part)
+    early_part, part = filter_end(filters, state)
+    return early[: _put(early, early_end, early_part)], filtered[: _put(filtered, filtered_end, part)]
 
 
-def _joined(parts: Sequence[Filtered]) -> Filtered:
-    signal = np.concatenate([part.signal for part in parts], axis=1)
-    missing = np.concatenate([part.missing for part in parts], axis=1)
-    return Filtered(signal, missing, parts[0].rate_hz)
+def _unfilled(leads: int, length: int, rate_hz: float) -> Filtered:
+    return Filtered(
+        large_arrays.empty((leads, length), np.float64), large_arrays.empty((leads, length), np.bool_), rate_hz
+    )
+
+
+def _put(whole: Filtered, begin: int, part: Filtered) -> int:
+    """Put the next samples into their place; return where they end."""
+    end: int = begin + part.signal.shape[1]
+    whole.signal[:, begin:end], whole.missing[:, begin:end] = part.signal, part.missing
+    return end
 
 
 def _bridge_gaps(

@@ -48,6 +48,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import firwin
 
+from ectopy import large_arrays
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
 from ectopy.signal.state_replace import replace
@@ -452,8 +453,8 @@ def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
         Seconds from the start of the signal, in order, at least 0.24 s apart, or 0.11 s in a fast rhythm.
     """
     state, peaks, parts = QrsStrengthState.fresh(len(filtered.signal)), PeaksState.fresh(), []
-    for start in range(0, filtered.signal.shape[1], _STEP):
-        state, evidence = qrs_strength_step(state, filtered[start : start + _STEP])
+    for part in large_arrays.blocks(filtered.signal.shape[1], _STEP, filtered.signal, filtered.missing):
+        state, evidence = qrs_strength_step(state, filtered[part])
         peaks, positions = peaks_step(peaks, evidence)
         parts.append(positions)
     return np.concatenate([*parts, peaks_end(peaks, qrs_strength_end(state))]) / (filtered.rate_hz / 2)

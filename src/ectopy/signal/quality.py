@@ -44,6 +44,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 from scipy.signal import firwin
 
+from ectopy import large_arrays
 from ectopy.errors import DataError
 from ectopy.presentation import short_repr
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
@@ -75,7 +76,7 @@ _SAMPLES = round(WINDOW_S * ANALYSIS_RATE_HZ)
 _PIECES = 10  # of a second
 _RISE, _LEVEL = round(0.022 * ANALYSIS_RATE_HZ), round(0.25 * ANALYSIS_RATE_HZ)
 _REMEMBERED = 60  # seconds
-_BLOCK_S = 600
+_BLOCK_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,13 +340,12 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
         )
     state, parts = QualityState.fresh(leads), []
     block, filtered_block = round(_BLOCK_S * sampling_rate_hz), round(_BLOCK_S * filtered.rate_hz)
-    blocks = -(-len(signal) // block)
-    for k in range(blocks):
-        recorded = signal[k * block : (k + 1) * block].T
-        cleaned = filtered[k * filtered_block : (k + 1) * filtered_block]
-        state, assessed = quality_step(state, sampling_rate_hz, recorded, cleaned)
+    end = 0
+    for part in large_arrays.blocks(len(signal), block, signal, filtered.signal, filtered.missing):
+        begin, end = end, end + filtered_block
+        state, assessed = quality_step(state, sampling_rate_hz, signal[part].T, filtered[begin:end])
         parts.append(assessed)
-    parts.append(quality_end(state, sampling_rate_hz, filtered[blocks * filtered_block :]))
+    parts.append(quality_end(state, sampling_rate_hz, filtered[end:]))
     index, word = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     return Quality(index, word, duration_s)
 

@@ -256,7 +256,7 @@ ROUTES = [
     ("GET", "/api/recordings/0/episodes", Scope.VIEW),
     ("GET", "/api/recordings/0/families", Scope.VIEW),
     ("GET", "/api/recordings/0/families/1/beats", Scope.VIEW),
-    ("POST", "/api/recordings/0/analyse", Scope.UPLOAD),
+    ("POST", "/api/recordings/0/analyse", Scope.CORRECT),
     ("DELETE", "/api/recordings/0", Scope.ADMINISTER),
     ("POST", "/api/replays", Scope.ADMINISTER),
     ("GET", "/api/replays", Scope.VIEW),

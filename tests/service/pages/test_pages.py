@@ -611,13 +611,13 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     report = page.frame_locator("#page")
     expect(report.get_by_role("heading", name="Summary")).to_be_visible()
     where = page.locator("#where")
-    expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00")
+    expect(where).to_contain_text("of 2:00")
     photograph(page, "recording")
     page.get_by_role("button", name="Next abnormal beat").click()
     expect(where).to_contain_text(re.compile(r"[1-9] abnormal.*40 ms and 0.1 mV"))
     until(lambda: draw_beats(page, "#signal") == [True])
     close = where.inner_text()
-    page.locator("#view").press("ArrowRight")
+    page.locator("#view").press("PageDown")
     expect(where).not_to_have_text(close)
     page.locator("#view").press("Home")
     expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00")
@@ -646,13 +646,13 @@ def test_high_beats_and_an_offset_stay_on_the_paper(page: Page, service: Service
     content = io.BytesIO()
     np.save(content, 1.6 * recording(9, ectopic={"V": 0.05}, duration_s=60).signal + offset_mv)
     page.goto(f"/recording?id={upload(service, 'high.npy', content)}")
-    expect(page.locator("#where")).to_contain_text("0:00.0 to 1:00.0")
+    expect(page.locator("#where")).to_contain_text("of 1:00")
     for _ in range(2):
         page.get_by_role("button", name="Next abnormal beat").click()
         expect(page.locator("#where")).to_contain_text("40 ms and 0.1 mV")
-        rows = ink(page, "#signal")
-        assert max(rows[16:-22]) < 0.5, "a line along an edge"
-        assert rows[23] == 0, "cut off at the top"
+        page.locator("#view").press("Escape")  # takes the marker away
+        until(lambda: ink(page, "#signal")[38] == 0)  # nothing is cut off at the top
+        assert max(ink(page, "#signal")[16:-22]) < 0.5, "a line along an edge"
 
 
 def test_what_failed_can_be_sent_again(page: Page):
@@ -1489,6 +1489,8 @@ def test_pulse_waves_are_drawn_below_the_leads(page: Page, service: Service):
 def test_pulse_waves_of_a_recording_are_drawn(page: Page, analysed: str):
     page.goto(f"/recording?id={analysed}")
     where = page.locator("#where")
+    expect(where).to_contain_text("of 2:00")
+    page.locator("#view").press("Home")
     expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00")
     until(lambda: painted(page, "#signal", "pulse") > 20)
     page.get_by_role("button", name="Next abnormal beat").click()

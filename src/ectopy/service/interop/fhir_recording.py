@@ -15,8 +15,7 @@ import numpy as np
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.recording_results import summary
-from ectopy.analysis.rhythm_events import Event
-from ectopy.analysis.rhythm_rules import TITLES, RhythmKind
+from ectopy.analysis.rhythm_events import EVENT_TITLES, Event
 from ectopy.analysis.verdicts import Hint
 from ectopy.recording import Recording
 from ectopy.service.interop.fhir import (
@@ -86,7 +85,7 @@ def _event(person: str, number: int, event: Event, recording: Recording, when: R
     if start is not None and start.tzinfo is not None:
         begin, end = (start + timedelta(seconds=seconds) for seconds in (event.start_s, event.end_s))
         period = {"effectivePeriod": {"start": begin.isoformat(), "end": end.isoformat()}}
-    title = TITLES[RhythmKind(event.kind)] if event.kind in set(RhythmKind) else event.kind
+    title = EVENT_TITLES.get(event.kind, event.kind)
     amounts: list[tuple[str, Any]] = [
         ("Begins after", _quantity(event.start_s, "s", "s")),
         ("Duration", _quantity(event.end_s - event.start_s, "s", "s")),

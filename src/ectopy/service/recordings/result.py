@@ -7,19 +7,20 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.corrections import Corrections, analysis_digest, apply_corrections
 from ectopy.analysis.recording_results import family_rows, summary
 from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
 from ectopy.analysis.rhythm_events import Event, by_severity, find_events
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.errors import NotFoundError
+from ectopy.errors import NotFoundError, SettingError
 from ectopy.monitor.codec import decode, encode
 from ectopy.presentation import finite_or_none
 from ectopy.recording import Recording
@@ -47,6 +48,13 @@ class _ComputedOnce(cached_property[T]):
             return value
 
 
+class ResultVersion(NamedTuple):
+    """Digest of the analysis, and number of the entries in the log of its corrections."""
+
+    analysis: str
+    version: int
+
+
 @dataclass(frozen=True)
 class Result:
     """An analysed recording; what follows from its analysis is computed when it is asked for the first time.
@@ -58,14 +66,31 @@ class Result:
     recording : Recording
     levels, pulse_levels : tuple
         The pyramids of its signal and of each pulse wave; see `ectopy.service.recordings.downsampling.pyramid`.
+    analysed : Analysis
+        As the program found it.
+    corrections : Corrections
+        Made on it.
     analysis : Analysis
+        With the corrections.
     """
 
     recording: Recording
     levels: tuple[NDArray[np.float32], ...]
     pulse_levels: tuple[list[NDArray[np.float32]], ...]
+    analysed: Analysis
+    corrections: Corrections
     analysis: Analysis
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    @property
+    def version(self) -> ResultVersion:
+        """Return what a person has seen who has seen this."""
+        return ResultVersion(self.corrections.analysis_digest, len(self.corrections.entries))
+
+    def corrected(self, corrections: Corrections) -> Result:
+        """Return the same recording with these corrections; errors are those of `apply_corrections`."""
+        analysis = apply_corrections(self.analysed, corrections, self.recording.sampling_rate_hz)
+        return replace(self, corrections=corrections, analysis=analysis, _lock=threading.RLock())
 
     @_ComputedOnce
     def intervals_s(self) -> NDArray[np.float64]:
@@ -109,11 +134,19 @@ class Result:
             ],
         }
 
-    def signal(self, start_s: float, stop_s: float, columns: int) -> dict[str, Any]:
-        """Return the signal in at most 4000 columns, and its beats; of more than 500 those with the highest scores."""
+    def signal(self, start_s: float, stop_s: float, columns: int, lead: int | None = None) -> dict[str, Any]:
+        """Return the signal in at most 4000 columns, and its beats; of more than 500 those with the highest scores.
+
+        With the number of a lead only that one, without pulse waves; a `SettingError` if there is no such lead.
+        """
         recording = self.recording
         columns = min(max(columns, 1), MOST_COLUMNS)
-        part = display_columns(recording.signal, self.levels, recording.sampling_rate_hz, start_s, stop_s, columns)
+        if lead is not None and lead >= len(recording.leads):
+            raise SettingError(f"lead {lead} of {len(recording.leads)} does not exist; the first is 0.")
+        leads = slice(None) if lead is None else slice(lead, lead + 1)
+        pulses = recording.pulses if lead is None else ()
+        samples, levels = recording.signal[:, leads], [level[:, :, leads] for level in self.levels]
+        part = display_columns(samples, levels, recording.sampling_rate_hz, start_s, stop_s, columns)
         all_beats = beats = self._between(part.start_s, part.start_s + part.step_s * len(part.low))
         if len(beats) > MOST_BEATS:
             order = np.argsort(-np.nan_to_num(self.analysis.score[beats], nan=-np.inf), kind="stable")
@@ -123,10 +156,10 @@ class Result:
             "step_s": part.step_s,
             "duration_s": recording.duration_s,
             "sampling_rate_hz": recording.sampling_rate_hz,
-            "leads": list(recording.leads),
+            "leads": list(recording.leads[leads]),
             **({"samples": _by_lead(part.low)} if part.has_all_samples else {}),
             **({} if part.has_all_samples else {"low": _by_lead(part.low), "high": _by_lead(part.high)}),
-            **({"pulses": self._pulses(start_s, stop_s, columns)} if recording.pulses else {}),
+            **({"pulses": self._pulses(start_s, stop_s, columns)} if pulses else {}),
             "beats": self._rows(beats),
             "beats_there": len(all_beats),
         }
@@ -170,6 +203,12 @@ class Result:
     def family_rows(self) -> list[dict[str, Any]]:
         """Return the families of beats, the largest first, for JSON."""
         return family_rows(self.analysis, self.families)
+
+    def family(self, number: int) -> BeatFamily:
+        """Return the family of a number, from 1; a `NotFoundError` if there is none."""
+        if not 1 <= number <= len(self.families):
+            raise NotFoundError(f"there is no family {number}; they are numbered from 1 to {len(self.families)}.")
+        return self.families[number - 1]
 
     def family_beats(self, number: int, start_s: float, stop_s: float, limit: int, backwards: bool) -> dict[str, Any]:
         """Return the beats of a family between two times, for JSON: the first ones, or the last ones in reverse order.
@@ -245,10 +284,11 @@ def save_result(folder: Path, recording: Recording, analysis: Analysis) -> None:
 
 
 def load_result(folder: Path) -> Result:
-    """Read the files of `save_result`."""
+    """Read the files of `save_result`, as they were analysed, without corrections."""
     start, header = decode(tuple[str | None, Recording], (folder / _RECORDING).read_bytes())
     analysis = decode(Analysis, (folder / _ANALYSIS).read_bytes())
     segments = np.load(folder / _SEGMENTS, mmap_mode="r")
+    analysis = replace(analysis, beats=replace(analysis.beats, samples=segments))
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))
     return Result(
         replace(
@@ -258,7 +298,9 @@ def load_result(folder: Path) -> Result:
         ),
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
         tuple(pyramid(wave.samples[:, np.newaxis]) for wave in header.pulses),
-        replace(analysis, beats=replace(analysis.beats, samples=segments)),
+        analysis,
+        Corrections(analysis_digest(analysis)),
+        analysis,
     )
 
 

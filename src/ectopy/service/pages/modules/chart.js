@@ -12,18 +12,20 @@ const FONT = "11.5px system-ui, sans-serif";
 const STEPS_S = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
 
 export class Chart {
-  /** `time(seconds, step)` writes a moment on the axis. */
-  constructor(canvas, { time = (seconds, step) => clock(seconds, step < 60) } = {}) {
+  /** `time(seconds, step)` writes a moment on the axis; at `first` the time that is written is 0. */
+  constructor(canvas, { time = (seconds, step) => clock(seconds, step < 60), first = null } = {}) {
     this.canvas = canvas;
     this.write = time;
+    this.first = first;
     this.content = null;
     this.redraw = fitted(canvas, (context, width, height) => this.content && this.#draw(context, width, height));
   }
 
   /**
-   * Show {start, stop, low, high, lines, dots, marks, threshold, window}; times in seconds.
+   * Show {start, stop, low, high, lines, bars, dots, marks, threshold, window}; times in seconds.
    *
-   * A line is {times, values, colour, gap_s}; a dot {time, value, colour, form}; a mark {time, priority}; the window is
+   * A line is {times, values, colour, gap_s}; bars are {times, step, values, colour}, the tallest a third as high as the
+   * chart; a dot {time, value, colour, form}; a mark {time, priority}; the window is
    * a stretch that is framed.
    */
   show(content) {
@@ -39,13 +41,14 @@ export class Chart {
   }
 
   #draw(context, width, height) {
-    const { start, stop, low, high, lines = [], dots = [], marks = [], threshold = null, window = null } = this.content;
+    const { start, stop, low, high, lines = [], bars = [], dots = [], marks = [], threshold = null, window = null } = this.content;
     const right = width - RIGHT;
     const bottom = height - BOTTOM;
     const x = (time) => LEFT + ((time - start) / (stop - start)) * (right - LEFT);
     const y = (value) => bottom - ((Math.min(Math.max(value, low), high) - low) / (high - low)) * (bottom - TOP);
     context.font = FONT;
     this.#grid(context, { start, stop, low, high }, x, y, right, bottom);
+    for (const group of bars) drawBars(context, group, x, bottom, (bottom - TOP) / 3);
     for (const line of lines) this.#line(context, line, x, y);
     if (threshold !== null) {
       context.setLineDash([6, 4]);
@@ -82,7 +85,7 @@ export class Chart {
     }
     const most = Math.max(Math.floor((right - LEFT) / 85), 1);
     const every = STEPS_S.find((candidate) => (stop - start) / candidate <= most) ?? 86400;
-    const shift = new Date(start * 1000).getTimezoneOffset() * 60;
+    const shift = this.first ?? new Date(start * 1000).getTimezoneOffset() * 60;
     context.textAlign = "center";
     context.textBaseline = "top";
     for (let time = Math.ceil((start - shift) / every) * every + shift; time <= stop; time += every) {
@@ -133,6 +136,15 @@ function rule(context, fromX, fromY, toX, toY, name, thickness) {
   context.moveTo(fromX, fromY);
   context.lineTo(toX, toY);
   stroke(context, name, thickness);
+}
+
+function drawBars(context, { times, step, values, colour: name }, x, bottom, tallest) {
+  const most = Math.max(...values, 1);
+  context.fillStyle = colour(name);
+  for (const [at, time] of times.entries()) {
+    const height = (values[at] / most) * tallest;
+    context.fillRect(x(time), bottom - height, Math.max(x(time + step) - x(time) - 0.5, 1), height);
+  }
 }
 
 /** A round dot, or a triangle for what is abnormal: not by colour alone. */

@@ -1,9 +1,9 @@
-// One recording: how far its analysis is, then all of it, and its report.
+// One recording: how far its analysis is, then the workbench on which it is read, and its report.
 
 import { get } from "./api.js";
 import { query, setText } from "./dom.js";
 import { announce, follow, parameter, refresh, start } from "./page.js";
-import { Viewer } from "./viewer.js";
+import { openWorkbench } from "./workbench.js";
 
 const STEPS = [
   [0.6, "Step 3 of 3: writing the report."],
@@ -42,11 +42,11 @@ function fit() {
 
 async function open() {
   query("#progress-panel").hidden = true;
-  query("#viewer").hidden = query("#report").hidden = query("#report-link").hidden = false;
+  query("#workbench").hidden = query("#report").hidden = query("#page-tools").hidden = false;
+  announce("The analysis is done.");
+  await openWorkbench(path, entry.summary);
   query("#page").addEventListener("load", fit);
   query("#report-link").href = query("#page").src = `${path}/report`;
-  announce("The analysis is done.");
-  await new Viewer(path, entry.summary.duration_s).open();
 }
 
 await start();

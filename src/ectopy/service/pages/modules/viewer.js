@@ -1,48 +1,89 @@
-// A whole recording on one screen, down to a beat: an overview, and a stretch of signal that moves and zooms.
+// The trace of a recording: a stretch that moves and zooms, an overview of the whole, and a marker in it.
 
 import { get } from "./api.js";
-import { fitted, stroke } from "./canvas.js";
+import { Calipers } from "./calipers.js";
+import { fitted } from "./canvas.js";
 import { Chart, range } from "./chart.js";
 import { query, setText } from "./dom.js";
-import { drawBeat, drawPaper, drawTrace, extent, GAIN_MM_MV, label, labelWave, MM, SPEED_MM_S, valueRange, waveHeight } from "./paper.js";
-import { colour } from "./theme.js";
+import { countText, score } from "./format.js";
 import { attempt, refresh } from "./page.js";
-import { beatKind, countText, elapsedTime, score } from "./format.js";
+import { extent, GAIN_MM_MV, MM, SPEED_MM_S, valueRange } from "./paper.js";
+import { SignalLoader } from "./signal_loader.js";
+import { drawBand, drawEvents, drawMarker, drawStretch, frameBeat, LEFT, MOST_LETTERS, plotOf } from "./trace.js";
 
-const SHORTEST_S = 2;
-const BEAT_S = 8;
-const STEP = 0.25; // share of what is shown
+const SHORTEST_S = 1;
+const STEP = 0.9; // share of what is shown
 const ZOOM = 1.6;
-const TOP = 22;
-const BOTTOM = 20;
-const LEAST_PX = 1.5;
-const LEFT = 52; // for the names of the leads
-const MOST_LETTERS = 120;
-const KEYS = { ArrowLeft: "back", ArrowRight: "forth", "+": "in", "=": "in", "-": "out", Home: "all", n: "beat", N: "beat" };
+const MOST_PIXELS = 1300; // columns for what is shown
+const LOAD_MS = 40;
+const NEAR_PX = 14; // of a beat that is clicked on
+const CLICK_PX = 4;
+const MARKER_S = 0.02;
 
-export class Viewer {
-  constructor(path, duration) {
-    Object.assign(this, { path, duration, start: 0, span: duration, signal: null, waves: [], requestNumber: 0, wait: 0 });
-    this.overview = new Chart(query("#overview"), { time: (seconds) => elapsedTime(seconds) });
+export class Viewer extends EventTarget {
+  /** Tells "move" when another stretch is shown, "load" when its signal is there, and "mark" when the marker or the selection changes. */
+  constructor(path, clock) {
+    super();
+    Object.assign(this, { path, clock, duration: clock.duration, start: 0, span: clock.duration });
+    this.scale = { speed: SPEED_MM_S, gain: null, isTwelve: false };
+    this.loader = new SignalLoader(path, this.duration);
+    this.rooms = null;
+    this.events = [];
+    this.marker = null; // {time_s, beat}: where a beat is added, or the beat that is selected
+    this.selection = null; // [from, to] in seconds
+    this.isStale = false;
     this.view = query("#view");
-    this.redraw = fitted(query("#signal"), (context, width, height) => this.#draw(context, width, height));
+    this.overview = new Chart(query("#overview"), { time: (seconds) => clock.minute(seconds), first: -clock.first });
+    this.calipers = new Calipers(this);
+    const paint = fitted(query("#signal"), (context, width, height) => this.#draw(context, width, height));
+    this.redraw = () => {
+      if (this.isStale) return;
+      this.isStale = true;
+      requestAnimationFrame(() => ((this.isStale = false), paint()));
+    };
+    new ResizeObserver(() => this.scale.speed && this.setScale({})).observe(this.view);
     this.#listen();
   }
 
   async open() {
-    this.trend = await get(`${this.path}/trend?step_s=${Math.max(this.duration / 400, 1)}`);
-    this.ends = range(this.trend.heart_rate_bpm, 50, 110);
-    await this.#show();
+    this.setScale({});
+    const [trend] = await Promise.all([get(`${this.path}/trend?step_s=${Math.max(this.duration / 400, 1)}`), this.#load()]);
+    this.trend = trend;
+    this.ends = range(trend.heart_rate_bpm, 50, 110);
+    this.#mark();
   }
 
-  /** Show a stretch; it stays within the recording. */
-  go(start, span) {
-    this.span = Math.min(Math.max(span, SHORTEST_S), this.duration);
-    this.start = Math.min(Math.max(start, 0), this.duration - this.span);
-    this.#mark();
-    this.redraw();
-    clearTimeout(this.wait);
-    this.wait = setTimeout(() => refresh(() => this.#show()), 60);
+  get signal() {
+    return this.loader.signal;
+  }
+
+  get end() {
+    return this.start + this.span;
+  }
+
+  /** Pixels for the signal. */
+  get wide() {
+    return Math.max(this.view.clientWidth - LEFT, 1);
+  }
+
+  /** Show a stretch of any length; it stays within the recording. */
+  go(start, span = this.span) {
+    if (span !== this.span) this.scale.speed = null;
+    this.#place(start, span);
+  }
+
+  /** Show this moment in the middle, at the speed of paper if it was too far away to see a beat. */
+  goTo(time) {
+    if (!this.hasLetters) this.setScale({ speed: SPEED_MM_S });
+    this.#place(time - this.span / 2, this.span);
+  }
+
+  /** Change speed, gain or layout; the middle stays where it is. */
+  setScale(change) {
+    Object.assign(this.scale, change);
+    const { speed } = this.scale;
+    const span = speed ? Math.min(this.wide / (speed * MM), this.duration) : this.span;
+    this.#place(this.start + (this.span === this.duration ? 0 : (this.span - span) / 2), span);
   }
 
   zoom(factor, at = this.start + this.span / 2) {
@@ -50,191 +91,255 @@ export class Viewer {
     this.go(at - ((at - this.start) / this.span) * span, span);
   }
 
-  async nextBeat() {
-    const middle = this.start + this.span / 2;
-    const from = this.span > 2 * BEAT_S ? this.start : middle + 0.05;
-    const beats = await get(`${this.path}/beats?start_s=${from}&verdict=ABNORMAL&limit=1`);
-    if (beats.length) this.go(beats[0].time_s - BEAT_S / 2, BEAT_S);
-    else setText(query("#where"), "No abnormal beat after this.");
+  /** Whether each beat has its letter, and can be selected. */
+  get hasLetters() {
+    return this.span <= MOST_LETTERS / 2;
   }
 
-  do(action) {
-    const actions = {
-      back: () => this.go(this.start - STEP * this.span, this.span),
-      forth: () => this.go(this.start + STEP * this.span, this.span),
-      in: () => this.zoom(ZOOM),
-      out: () => this.zoom(1 / ZOOM),
-      all: () => this.go(0, this.duration),
-      beat: () => attempt(() => this.nextBeat(), query("[data-do=beat]")),
-    };
-    actions[action]();
+  #place(start, span) {
+    this.span = Math.min(Math.max(span, Math.min(SHORTEST_S, this.duration)), this.duration);
+    this.start = Math.min(Math.max(start, 0), this.duration - this.span);
+    this.#mark();
+    this.redraw();
+    this.dispatchEvent(new Event("move"));
+    if (this.loader.suffices(this.start, this.span, this.#pixels)) this.#tell();
+    else this.#loadSoon();
   }
 
-  async #show() {
-    const requestNumber = (this.requestNumber += 1);
-    const pixels = Math.round(Math.max(this.view.clientWidth, 200) * Math.min(devicePixelRatio || 1, 2));
-    const search = `start_s=${this.start}&stop_s=${this.start + this.span}&pixels=${pixels}`;
-    const signal = await get(`${this.path}/signal?${search}`);
-    if (requestNumber !== this.requestNumber) return; // the stretch has moved on meanwhile
-    this.signal = signal;
-    const { samples, low, high } = signal;
-    this.rooms = signal.leads.map((_, lead) => extent(samples ? samples[lead] : [...low[lead], ...high[lead]], GAIN_MM_MV));
+  get #pixels() {
+    return Math.min(Math.round(this.wide * (devicePixelRatio || 1)), MOST_PIXELS);
+  }
+
+  #loadSoon() {
+    if (this.wait) return;
+    this.wait = setTimeout(() => {
+      this.wait = 0;
+      refresh(() => this.#load());
+    }, LOAD_MS);
+  }
+
+  /** Load the signal anew, as after a correction. */
+  async reload() {
+    await this.#load();
+  }
+
+  async #load() {
+    const previous = this.signal;
+    const signal = await this.loader.load(this.start, this.span, this.#pixels);
+    if (!signal) return;
+    const rooms = signal.leads.map((_, lead) => roomOf(signal, lead));
+    const isNeighbour = previous && signal.from < previous.to && signal.to > previous.from && this.rooms;
+    this.rooms = isNeighbour ? rooms.map((room, lead) => union(this.rooms[lead], room)) : rooms;
     this.waves = (signal.pulses ?? []).map(({ low: lows, high: highs, ...wave }) => {
       return { ...wave, lows, highs, ...valueRange(wave.samples ?? [...lows, ...highs]) };
     });
-    this.#mark();
     this.redraw();
-    const { beats, beats_there: beatCount } = signal;
+    this.#tell();
+    this.dispatchEvent(new Event("load"));
+  }
+
+  /** Say in words what is shown. */
+  #tell() {
+    const { signal, start, end, clock } = this;
+    const beats = this.beatsShown();
+    const isComplete = signal.beats_there === signal.beats.length;
     const abnormal = beats.filter(({ verdict }) => verdict === "ABNORMAL").length;
-    const kinds = beatCount === beats.length ? `, ${abnormal} abnormal` : "";
     const highest = Math.max(...beats.map(({ score: value }) => value ?? -Infinity));
     const most = Number.isFinite(highest) ? `, highest score ${score(highest)}` : "";
-    const paper = this.#paper() >= LEAST_PX ? " · a small square is 40 ms and 0.1 mV" : "";
-    const place = `${elapsedTime(this.start, 1)} to ${elapsedTime(this.start + this.span, 1)} of ${elapsedTime(this.duration)}`;
-    setText(query("#where"), `${place} · ${countText(beatCount, "beat")}${kinds}${most}${paper}`);
+    const place = `${clock.moment(start, 1)} to ${clock.text(end, 1)} of ${clock.lengthText}`;
+    const counts = isComplete ? ` · ${countText(beats.length, "beat")}, ${abnormal} abnormal${most}` : "";
+    setText(query("#where"), `${place}${counts}${this.#paperText()}`);
   }
 
-  /** Pixels for the signal. */
-  get #wide() {
-    return Math.max(this.view.clientWidth - LEFT, 1);
+  #paperText() {
+    const { speed, gain } = this.scale;
+    if (this.wide / this.span / (speed ?? SPEED_MM_S) < 1.5) return "";
+    return ` · a small square is ${1000 / (speed ?? SPEED_MM_S)} ms and ${1 / (gain ?? GAIN_MM_MV)} mV`;
   }
 
-  /** Pixels of a millimetre, at the speed of ECG paper. */
-  #paper() {
-    return this.#wide / this.span / SPEED_MM_S;
+  /** Beats in the stretch that is shown, as far as they are loaded. */
+  beatsShown() {
+    return (this.signal?.beats ?? []).filter(({ time_s: time }) => time >= this.start && time <= this.end);
+  }
+
+  /** Put the marker at a moment, or on a beat; the stretch follows it. */
+  mark(time, beat = null) {
+    this.marker = { time_s: Math.min(Math.max(time, 0), this.duration), beat };
+    if (time < this.start || time > this.end) this.goTo(time);
+    this.redraw();
+    this.dispatchEvent(new Event("mark"));
+  }
+
+  /** Select a stretch; null selects none. */
+  select(stretch) {
+    this.selection = stretch && [Math.min(...stretch), Math.max(...stretch)];
+    this.redraw();
+    this.dispatchEvent(new Event("mark"));
+  }
+
+  /** Put the marker on the next or the previous beat, `step` 1 or -1. */
+  stepBeat(step, { extend = false } = {}) {
+    const from = this.marker?.time_s ?? (step > 0 ? this.start - 1e-6 : this.end + 1e-6);
+    const beats = this.signal?.beats ?? [];
+    const beat = step > 0 ? beats.find(({ time_s: time }) => time > from + 1e-6) : beats.findLast(({ time_s: time }) => time < from - 1e-6);
+    if (!beat) return;
+    if (extend) this.select([this.selectionAnchor ??= from, beat.time_s]);
+    else this.clearSelection();
+    this.mark(beat.time_s, beat);
+    const margin = this.span / 10;
+    if (beat.time_s > this.end - margin || beat.time_s < this.start + margin) this.go(beat.time_s - this.span * (step > 0 ? 0.3 : 0.7));
+  }
+
+  /** Take marker and selection away. */
+  unmark() {
+    this.marker = null;
+    this.selectionAnchor = null;
+    this.select(null);
+  }
+
+  clearSelection() {
+    this.selectionAnchor = null;
+    if (this.selection) this.select(null);
+  }
+
+  /** Move the marker by so many seconds, off the beats. */
+  moveMarker(seconds) {
+    this.clearSelection();
+    this.mark((this.marker?.time_s ?? this.start + this.span / 2) + seconds);
+  }
+
+  async nextAbnormal() {
+    const middle = this.start + this.span / 2;
+    const from = this.hasLetters ? Math.max(middle + 0.05, this.marker?.beat && this.#isShown(this.marker.time_s) ? this.marker.time_s + 0.05 : 0) : this.start;
+    const [beat] = await get(`${this.path}/beats?start_s=${from}&verdict=ABNORMAL&limit=1`);
+    if (!beat) {
+      setText(query("#where"), "No abnormal beat after this.");
+      return;
+    }
+    this.goTo(beat.time_s);
+    this.mark(beat.time_s, beat);
+  }
+
+  #isShown(time) {
+    return time >= this.start && time <= this.end;
   }
 
   #mark() {
+    if (!this.trend) return;
     const { time_s: times, step_s: step, heart_rate_bpm: values, ectopic } = this.trend;
-    const dots = times.flatMap((time, at) =>
-      ectopic[at] ? [{ time: time + step / 2, value: this.ends.low, colour: "abnormal", form: "triangle" }] : [],
-    );
     this.overview.show({
       start: 0,
       stop: this.duration,
       ...this.ends,
       lines: [{ times: times.map((time) => time + step / 2), values, colour: "normal", gap_s: 3 * step }],
-      dots,
-      window: [this.start, this.start + this.span],
+      bars: [{ times, step, values: ectopic, colour: "abnormal" }],
+      window: [this.start, this.end],
     });
   }
 
   #draw(context, width, height) {
-    if (!this.signal) return;
-    const { start, span, signal, rooms } = this;
-    const perSecond = (width - LEFT) / span;
-    const x = (seconds) => LEFT + (seconds - start) * perSecond;
-    const plotHeight = height - TOP - BOTTOM;
-    const lane = plotHeight / (signal.leads.length + this.waves.length);
-    const mm = this.#paper();
-    const high = Math.min(Math.max(mm, MM), ...rooms.map(({ up, down }) => lane / (up + down)));
-    this.#ground(context, width, plotHeight, mm, high);
-    for (const [lead, name] of signal.leads.entries()) {
-      const top = TOP + lane * lead;
-      const { middle: usual, up, down } = rooms[lead];
-      const middle = top + (lane * up) / (up + down);
-      const y = (value) => Math.min(Math.max(middle - (value - usual) * GAIN_MM_MV * high, top), top + lane);
-      if (signal.samples) {
-        const samples = signal.samples[lead];
-        drawTrace(context, samples, (at) => x(signal.start_s + at * signal.step_s), y);
-      } else {
-        this.#envelope(context, signal, signal.low[lead], signal.high[lead], x, y);
-      }
-      label(context, name, 6, middle + 5, colour("ink"), "650 13px system-ui, sans-serif", "left", LEFT - 12);
+    const { signal, rooms, waves } = this;
+    if (!signal) return;
+    this.plot = plotOf({ ...this, leads: signal.leads, rooms, waves }, width, height);
+    drawStretch(context, this.plot, signal, this.clock);
+    drawEvents(context, this.plot, this.events);
+    if (this.selection) drawBand(context, this.plot, this.selection, "normal");
+    if (this.marker) {
+      drawMarker(context, this.plot, this.marker.time_s);
+      if (this.marker.beat && this.#isShown(this.marker.time_s)) frameBeat(context, this.plot, this.marker.time_s);
     }
-    for (const [at, wave] of this.waves.entries()) this.#wave(context, wave, TOP + lane * (signal.leads.length + at), lane, x);
-    const visibleBeats = signal.beats.filter(({ time_s: time }) => time >= start && time <= start + span);
-    if (visibleBeats.length <= MOST_LETTERS) for (const beat of visibleBeats) drawBeat(context, beat, x(beat.time_s), TOP - 7);
-    else for (const beat of visibleBeats) this.#tick(context, beat, x(beat.time_s));
-    this.#seconds(context, x, height);
+    this.calipers.draw(context, this.plot);
+    if (!this.isDrawn) performance.mark("first signal");
+    this.isDrawn = true;
   }
 
-  /** A square stays 40 ms and 0.1 mV, whatever its form; of a long stretch there are none. */
-  #ground(context, width, plotHeight, mm, high) {
-    if (mm >= LEAST_PX) {
-      drawPaper(context, LEFT, TOP, width - LEFT, plotHeight, mm, high);
-    } else {
-      context.fillStyle = colour("paper");
-      context.fillRect(LEFT, TOP, width - LEFT, plotHeight);
-    }
-  }
-
-  /** A pulse wave in a lane of its own, from its lowest to its highest value. */
-  #wave(context, wave, top, lane, x) {
-    const y = waveHeight(wave, top, lane);
-    if (wave.samples) drawTrace(context, wave.samples, (at) => x(wave.start_s + at * wave.step_s), y, "pulse");
-    else this.#envelope(context, wave, wave.lows, wave.highs, x, y, "pulse");
-    labelWave(context, wave, 6, top, lane, LEFT - 12);
-  }
-
-  #envelope(context, { start_s: from, step_s: step }, low, high, x, y, name = "ink") {
-    context.beginPath();
-    for (let at = 0; at < low.length; at += 1) {
-      if (low[at] === null) continue;
-      const place = x(from + at * step);
-      if (at === 0 || low[at - 1] === null) context.moveTo(place, y(high[at]) - 0.4);
-      else context.lineTo(place, y(high[at]) - 0.4);
-      context.lineTo(place, y(low[at]) + 0.4);
-    }
-    context.lineJoin = "bevel";
-    stroke(context, name, 0.9);
-  }
-
-  #tick(context, beat, x) {
-    const { colour: name } = beatKind(beat);
-    if (name === "normal") return;
-    context.fillStyle = colour(name);
-    context.fillRect(x, TOP - 10, 1.25, 8);
-  }
-
-  #seconds(context, x, height) {
-    const steps = [0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400];
-    const every = steps.find((step) => this.span / step <= this.#wide / 90) ?? 21600;
-    for (let time = Math.ceil(this.start / every) * every; time <= this.start + this.span; time += every) {
-      context.fillStyle = colour("muted");
-      context.fillRect(x(time), height - BOTTOM, 1, 4);
-      const place = Math.min(Math.max(x(time), LEFT + 24), x(this.start + this.span) - 24);
-      label(context, elapsedTime(time, every < 1 ? 1 : 0), place, height - 4, colour("muted"), "11px system-ui, sans-serif");
-    }
+  /** What a key or a button asks for; whether it is known. */
+  do(action) {
+    const actions = {
+      back: () => this.go(this.start - STEP * this.span),
+      forth: () => this.go(this.start + STEP * this.span),
+      in: () => this.zoom(ZOOM),
+      out: () => this.zoom(1 / ZOOM),
+      all: () => this.go(0, this.duration),
+      beat: () => attempt(() => this.nextAbnormal(), query("[data-do=beat]")),
+      calipers: () => this.calipers.toggle(),
+      unmark: () => this.unmark(),
+      previousBeat: () => (this.hasLetters ? this.stepBeat(-1) : actions.back()),
+      nextBeat: () => (this.hasLetters ? this.stepBeat(1) : actions.forth()),
+      extendBack: () => this.stepBeat(-1, { extend: true }),
+      extendForth: () => this.stepBeat(1, { extend: true }),
+      markerBack: () => this.moveMarker(-MARKER_S),
+      markerForth: () => this.moveMarker(MARKER_S),
+    };
+    actions[action]();
   }
 
   #listen() {
     const { view } = this;
-    const at = (event) => this.start + ((event.clientX - view.getBoundingClientRect().left - LEFT) / this.#wide) * this.span;
+    const left = () => view.getBoundingClientRect().left + view.clientLeft;
+    const at = (event) => this.start + ((event.clientX - left() - LEFT) / this.wide) * this.span;
     view.addEventListener(
       "wheel",
       (event) => {
         event.preventDefault();
         if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-          this.go(this.start + ((event.deltaX || event.deltaY) / this.#wide) * this.span, this.span);
+          this.go(this.start + ((event.deltaX || event.deltaY) / this.wide) * this.span);
         } else {
           this.zoom(Math.exp(-event.deltaY / 300), at(event));
         }
       },
       { passive: false },
     );
-    view.addEventListener("keydown", (event) => {
-      const action = KEYS[event.key];
-      if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      this.do(action);
-    });
     view.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
       view.setPointerCapture(event.pointerId);
-      view.classList.add("dragged");
-      this.grip = at(event);
+      this.pressed = { x: event.clientX, time: at(event), kind: this.#dragKind(event) };
+      if (this.pressed.kind === "calipers") this.calipers.begin(event.offsetX, event.offsetY);
     });
     view.addEventListener("pointermove", (event) => {
-      if (view.hasPointerCapture(event.pointerId)) this.go(this.start + this.grip - at(event), this.span);
+      if (!view.hasPointerCapture(event.pointerId) || !this.pressed) return;
+      if (Math.abs(event.clientX - this.pressed.x) >= CLICK_PX) this.pressed.isDrag = true;
+      if (!this.pressed.isDrag) return;
+      if (this.pressed.kind === "calipers") this.calipers.move(event.offsetX, event.offsetY);
+      else if (this.pressed.kind === "select") this.select([this.pressed.time, at(event)]);
+      else this.go(this.start + this.pressed.time - at(event));
+      view.classList.toggle("dragged", this.pressed.kind === "pan");
     });
-    view.addEventListener("pointerup", () => view.classList.remove("dragged"));
+    view.addEventListener("pointerup", (event) => {
+      view.classList.remove("dragged");
+      if (this.pressed && !this.pressed.isDrag && this.pressed.kind !== "calipers") this.#click(at(event));
+      this.pressed = null;
+    });
     query("#overview").addEventListener("click", (event) => {
       const time = this.overview.timeAt(event.offsetX);
       const span = this.span === this.duration ? this.duration / 20 : this.span;
       this.go(time - span / 2, span);
     });
-    for (const button of document.querySelectorAll("[data-do]")) {
-      button.addEventListener("click", () => this.do(button.dataset.do));
-    }
   }
+
+  #dragKind(event) {
+    if (this.calipers.isOn) return "calipers";
+    return event.shiftKey ? "select" : "pan";
+  }
+
+  /** Mark the beat nearest to a click, or the place itself. */
+  #click(time) {
+    this.clearSelection();
+    const near = (NEAR_PX / this.wide) * this.span;
+    const distance = (beat) => Math.abs(beat.time_s - time);
+    const beats = this.hasLetters ? this.beatsShown().filter((beat) => distance(beat) <= near) : [];
+    const [beat = null] = beats.sort((one, other) => distance(one) - distance(other));
+    this.mark(beat?.time_s ?? time, beat);
+  }
+}
+
+/** Middle of a lead in mV, and the room it needs above and below, mm at 10 mm/mV. */
+function roomOf({ samples, low, high }, lead) {
+  return extent(samples ? samples[lead] : [...low[lead], ...high[lead]], GAIN_MM_MV);
+}
+
+/** Room for both; the middle of the first, so that nothing jumps while one scrolls. */
+function union(first, second) {
+  const moved = (second.middle - first.middle) * GAIN_MM_MV;
+  return { middle: first.middle, up: Math.max(first.up, second.up + moved), down: Math.max(first.down, second.down - moved) };
 }

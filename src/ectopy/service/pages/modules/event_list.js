@@ -1,0 +1,70 @@
+// The events of a recording, the most serious first, linked with the trace in both directions.
+
+import { element, query } from "./dom.js";
+import { capitalise, countText, duration } from "./format.js";
+import { ListBox } from "./list_box.js";
+
+const ALL = "";
+const MOST = 400; // more are shown of one kind
+const WIDE_S = 3; // as long as this more is shown around an event that does not fit
+
+export class EventList {
+  constructor(viewer) {
+    Object.assign(this, { viewer, events: [] });
+    this.list = new ListBox(query("#events"), (event) => this.#go(event));
+    this.kinds = query("#event-kind");
+    this.kinds.addEventListener("change", () => this.#fill());
+    viewer.addEventListener("move", () => this.#link());
+  }
+
+  /** Show events {kind, start_s, end_s, text, rank} by their rank. */
+  show(events) {
+    this.events = events.toSorted((one, other) => one.rank - other.rank);
+    const counts = Map.groupBy(this.events, ({ kind }) => kind);
+    const chosen = this.kinds.value;
+    this.kinds.replaceChildren(
+      element("option", { value: ALL }, `All events (${events.length})`),
+      ...[...counts].map(([kind, members]) => element("option", { value: kind }, `${capitalise(kind)} (${members.length})`)),
+    );
+    this.kinds.value = counts.has(chosen) ? chosen : ALL;
+    this.#fill();
+  }
+
+  focus() {
+    query("#events").focus();
+  }
+
+  #fill() {
+    const kind = this.kinds.value;
+    const members = this.events.filter((event) => kind === ALL || event.kind === kind);
+    const isSame = (one, other) => one.kind === other.kind && one.start_s === other.start_s;
+    this.list.show(members.slice(0, MOST).map((event) => ({ value: event, content: this.#content(event) })), isSame);
+    query("#no-events").hidden = members.length > 0;
+    query("#more-events").hidden = members.length <= MOST;
+    query("#more-events").textContent = `And ${countText(members.length - MOST, "more event")}, less serious: choose a kind.`;
+    this.#link();
+  }
+
+  #content({ kind, start_s: start, end_s: end, text }) {
+    const length = end - start >= 1 ? duration(end - start) : "";
+    return [
+      element("span", { class: "between" }, element("strong", {}, capitalise(kind)), element("span", {}, this.viewer.clock.moment(start))),
+      element("span", { class: "between muted" }, element("span", {}, capitalise(text)), element("span", {}, length)),
+    ];
+  }
+
+  #go({ start_s: start, end_s: end }) {
+    const { viewer } = this;
+    viewer.clearSelection();
+    viewer.goTo(end - start > viewer.span ? start + viewer.span / 2 - WIDE_S / 3 : (start + end) / 2);
+    viewer.mark(start);
+  }
+
+  /** Point out the events in the stretch that is shown, here and above the trace. */
+  #link() {
+    const { start, end } = this.viewer;
+    const isHere = ({ start_s: from, end_s: to }) => to >= start && from <= end;
+    this.viewer.events = this.events.filter(isHere);
+    this.list.pointOut(isHere);
+  }
+}

@@ -26,9 +26,9 @@ def paced(rate_hz: float, spike_mv: float, delay_s: float) -> tuple[np.ndarray, 
 
 @pytest.mark.parametrize("rate_hz", [250.0, 360.0, 500.0])
 @pytest.mark.parametrize(("spike_mv", "delay_s"), [(2.0, 0.15), (-1.5, 0.2), (1.0, 0.28)])
-def test_a_spike_before_each_beat_is_found_within_a_few_samples(rate_hz: float, spike_mv: float, delay_s: float):
+def test_a_spike_before_each_beat_is_found_within_fifteen_milliseconds(rate_hz: float, spike_mv: float, delay_s: float):
     signal, times_s = paced(rate_hz, spike_mv, delay_s)
-    assert times_s - spikes_before(signal, rate_hz, times_s) == pytest.approx(delay_s, abs=0.01)
+    assert times_s - spikes_before(signal, rate_hz, times_s) == pytest.approx(delay_s, abs=0.015)
 
 
 @pytest.mark.parametrize(("spike_mv", "delay_s"), [(0.0, 0.15), (0.3, 0.15), (2.0, 0.35)])

@@ -40,7 +40,6 @@ from ectopy.arguments import checked
 
 _BLOCKED_APART_S = 10.0
 _BLOCKED_SHARE = 0.1
-_RANKS = {kind: rank for rank, kind in enumerate(RhythmKind)}
 _RHYTHM = list(RhythmKind)
 _PLACE = _RHYTHM.index(RhythmKind.SUPRAVENTRICULAR_RUN)
 _TITLES: dict[str, str] = {kind.value: title for kind, title in (*TITLES.items(), *WAVE_TITLES.items())}

@@ -54,6 +54,16 @@ def train(
             show_default=False,
         ),
     ] = None,
+    from_corrected: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from-corrected",
+            metavar="FILE",
+            help="For 'ambulatory': a recording whose corrections are beside it, holter.edf with "
+            "holter.corrections.json; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     architecture: Annotated[str, typer.Option(help="default, tutorial, dense, conv, lstm or vae.")] = "default",
     threshold: Annotated[str, typer.Option(help="conformal, mean+kstd, quantile or max.")] = "conformal",
     target_fpr: Annotated[float, typer.Option(help="Share of normal beats that may be flagged.")] = 0.01,
@@ -69,7 +79,7 @@ def train(
     from ectopy.detector import ThresholdRule
     from ectopy.training import TrainingSettings
 
-    check_outputs([output, json], [data], overwrite)
+    check_outputs([output, json], [data, *(from_corrected or [])], overwrite)
     screen = terminal.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
@@ -77,8 +87,10 @@ def train(
         raise SettingError("'ambulatory' learns from whole databases: --split is for other data.")
     if data != "ambulatory" and sources:
         raise SettingError("--data names databases for 'ambulatory'; leave it out for other data.")
+    if data != "ambulatory" and from_corrected:
+        raise SettingError("--from-corrected names recordings for 'ambulatory'; leave it out for other data.")
     if data == "ambulatory":
-        detector = _train_ambulatory(sources or [], output, screen, settings, rule, seed)
+        detector = _train_ambulatory(sources or [], from_corrected or [], output, screen, settings, rule, seed)
     else:
         detector = train_and_save(_load(data, split, "train"), output, screen, settings, rule, seed)
     terminal.emit(json, terminal.facts(detector))
@@ -139,7 +151,7 @@ def detect(
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Write an HTML page to look at. Of several recordings a folder of pages.",
+            help="Write the report, .html or .pdf. Of several recordings a folder of pages; see also 'ectopy report'.",
             show_default=False,
         ),
     ] = None,
@@ -193,7 +205,7 @@ def detect(
         waves=waves,
         corrections=corrections,
     )
-    _detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
+    detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
 
 
 def _detector_and_data(arguments: list[str]) -> tuple[str, list[str]]:
@@ -258,15 +270,22 @@ def _detect_beats(
     screen.print(terminal.verdict_table(explanation))
 
 
-def _detect_recordings(
-    job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None, overwrite: bool
+def detect_recordings(
+    job: Job,
+    paths: list[Path],
+    output: Path | None,
+    report: Path | None,
+    json: str | None,
+    overwrite: bool,
+    report_suffix: str = ".html",
 ) -> None:
+    """Judge recordings as the job says, print the figures of each and write its results and its report."""
     from ectopy.cli.batch import expand_jobs, find_recordings, run_all
     from ectopy.cli.output import terminal
     from ectopy.cli.output.analysis import analysis_table
 
     screen = terminal.screen(json)
-    jobs = expand_jobs(job, find_recordings(paths), output, report)
+    jobs = expand_jobs(job, find_recordings(paths), output, report, report_suffix)
     outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
     check_outputs([*outputs, json], [job.bundle, job.baseline, job.corrections, *paths], overwrite)
     with terminal.progress("reading") as progress:
@@ -331,18 +350,28 @@ def train_and_save(
 
 
 def _train_ambulatory(
-    folders: list[Path], output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
+    folders: list[Path],
+    corrected: list[Path],
+    output: Path,
+    screen: Console,
+    settings: TrainingSettings,
+    rule: ThresholdRule,
+    seed: int,
 ) -> Detector:
+    from ectopy.analysis.shipped_detector import load_ambulatory
     from ectopy.cli.output import terminal
     from ectopy.cli.output.sources import sources_table
+    from ectopy.training.corrected_recordings import read_corrected
     from ectopy.training.load_tensorflow import load_tensorflow
-    from ectopy.training.recording_examples import collect_examples, find_sources, summarise_examples
+    from ectopy.training.recording_examples import collect_examples, examples_of, find_sources, summarise_examples
     from ectopy.training.train_ambulatory import train_ambulatory
 
     places = find_sources(folders)
     load_tensorflow()  # reading takes minutes: what is missing is told before
     with terminal.progress("reading") as progress:
-        examples = collect_examples(places, seed, progress)
+        # Those of the user come first: what is wrong with them is said before minutes of reading.
+        own = [examples_of(read_corrected(path, load_ambulatory()), seed) for path in corrected]
+        examples = collect_examples(places, seed, progress) + own
     screen.print(sources_table(summarise_examples(examples)))
     with terminal.step_progress("learning intervals", "training") as progress:
         detector = train_ambulatory(examples, settings, rule, random_state=seed, progress=progress)

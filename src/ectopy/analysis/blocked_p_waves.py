@@ -101,7 +101,7 @@ def find_blocked_p_waves(
     fibrillation = np.zeros(len(long), np.bool_)
     for first, stop in find_fibrillation(beats.times_s, intervals_s, ectopic):
         fibrillation[first : stop + 1] = True
-    found = _search(recording, beats, np.flatnonzero(long & ~fibrillation), ectopic, filters)
+    by_beat = _search(recording, beats, np.flatnonzero(long & ~fibrillation), ectopic, filters)
     # Where many intervals are long, one in fibrillation and three slow ones in a row are looked at in each minute; if
     # they hold blocked P waves, then all around, of which most must: a U wave is seldom where a P wave is due.
     for often, together in ((long & fibrillation, 1), (slow, _SLOW_BEATS)):
@@ -111,11 +111,11 @@ def find_blocked_p_waves(
             if all(row - back in part for back in range(together)):
                 near = np.flatnonzero(often & (np.abs(beats.times_s - beats.times_s[row]) <= _SAMPLED_S))
                 around = _search(recording, beats, near, ectopic, filters)
-                found |= around if 2 * len(around) >= len(near) else {}
-    return BlockedPWaves.of([each for row in sorted(found) for each in found[row]])
+                by_beat |= around if 2 * len(around) >= len(near) else {}
+    return BlockedPWaves.of([each for row in sorted(by_beat) for each in by_beat[row]])
 
 
-_Found = dict[int, list[tuple[float, float, float, float]]]
+_BlockedByBeat = dict[int, list[tuple[float, float, float, float]]]
 
 
 def type_of_block(blocked: BlockedPWaves) -> str:
@@ -165,9 +165,9 @@ def _search(
     rows: NDArray[np.intp],
     ectopic: NDArray[np.bool_],
     filters: FilterSettings | None,
-) -> _Found:
+) -> _BlockedByBeat:
     """Look for blocked P waves before some beats, and return those before each that has some."""
-    found: _Found = {}
+    by_beat: _BlockedByBeat = {}
     rate_hz = recording.sampling_rate_hz
     for first, last in _pieces(rows, beats.times_s):
         begin = max(int((beats.times_s[first] - _MARGIN_S) * rate_hz), 0)
@@ -179,8 +179,8 @@ def _search(
         for row in rows[(rows >= first) & (rows <= last)].tolist():
             blocked = piece.blocked_before(row - first)
             if blocked:
-                found[row] = [(begin / rate_hz + at_s, *pr) for at_s, *pr in blocked]
-    return found
+                by_beat[row] = [(begin / rate_hz + at_s, *pr_s) for at_s, pr_s in blocked]
+    return by_beat
 
 
 def _pieces(rows: NDArray[np.intp], times_s: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
@@ -218,17 +218,17 @@ class _Piece:
         smooth = replace(filtered, signal=uniform_filter1d(filtered.signal, _SMOOTHED, axis=1))
         return cls(smooth, times_s, readable, ~ectopic & np.isfinite(waves.p_peak), waves)
 
-    def blocked_before(self, beat: int) -> list[tuple[float, float, float, float]]:
+    def blocked_before(self, beat: int) -> list[tuple[float, tuple[float, float, float]]]:
         """Time of each blocked P wave in the interval before a beat, and the three PR; empty where there is none."""
         near = np.arange(max(beat - _BEFORE, 0), min(beat + _AFTER + 1, len(self.times_s)))
-        leads = self.readable[near].all(axis=0)
-        marked = near[self.usable[near]]
-        if beat < 1 or len(marked) < _LEAST_P_WAVES or not leads.any():
+        leads = np.asarray(self.readable[near].all(axis=0), np.bool_)
+        usable = near[self.usable[near]]
+        if beat < 1 or len(usable) < _LEAST_P_WAVES or not leads.any():
             return []
-        usual = self._usual_p_wave(marked, leads)
+        usual = self._usual_p_wave(usable, leads)
         p_s = np.full(len(self.times_s), np.nan)
         if usual is not None:
-            p_s[marked] = [self._p_wave_of(row, leads, usual) for row in marked.tolist()]
+            p_s[usable] = [self._p_wave_of(row, leads, usual) for row in usable.tolist()]
         if not np.isfinite(p_s[beat - 1 : beat + 1]).all() or usual is None:
             return []
         for number, pp_s, late in _numbers(p_s, beat):
@@ -238,7 +238,7 @@ class _Piece:
             spans = [(max(at_s - late * pp_s, least_s), min(at_s + late * pp_s, most_s)) for at_s in due_s]
             blocked = [self._p_wave_in(span, leads, usual) for span in spans]
             if np.isfinite(blocked).all():
-                return [(at_s, *self._pr_s(p_s, beat)) for at_s in blocked]
+                return [(at_s, self._pr_s(p_s, beat)) for at_s in blocked]
         return []
 
     def _usual_p_wave(self, beats: NDArray[np.intp], leads: NDArray[np.bool_]) -> NDArray[np.float64] | None:

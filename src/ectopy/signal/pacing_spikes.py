@@ -98,10 +98,10 @@ def spikes_before(signal: NDArray[np.floating], rate_hz: float, times_s: NDArray
     ndarray of float64, shape (n,)
         Seconds from the start of the recording; NaN = none.
     """
-    found = np.full(len(times_s), np.nan)
+    spikes_s = np.full(len(times_s), np.nan)
     reach = _reach(rate_hz)
     if reach == 0 or len(signal) == 0:
-        return found
+        return spikes_s
     margin = reach + _first_before(rate_hz) + _tail(rate_hz)
     first, stop = (round(at_s * rate_hz) for at_s in _BEFORE_BEAT_S)
     offsets = np.arange(-first - margin, reach - stop)
@@ -114,8 +114,8 @@ def spikes_before(signal: NDArray[np.floating], rate_hz: float, times_s: NDArray
             spikes = (_without_spikes(window, rate_hz) != window).any(axis=0)
             inside = np.flatnonzero(spikes[margin : len(offsets) - reach])
             if len(inside):
-                found[start + beat] = places[beat, margin + inside[-1]] / rate_hz
-    return found
+                spikes_s[start + beat] = places[beat, margin + inside[-1]] / rate_hz
+    return spikes_s
 
 
 def _reach(rate_hz: float) -> int:

@@ -53,6 +53,15 @@ def test_beats_that_are_not_normal_change_nothing(simulated):
     np.testing.assert_allclose(before.st.level_80_mv, after.st.level_80_mv, atol=0.02)
 
 
+def test_another_qrs_complex_of_a_minute_is_noticed(simulated):
+    recording, analysis = simulated
+    assert (measure_minutes(recording, analysis).qrs_change < 0.25).all()
+    signal = recording.signal.copy()
+    signal[: 60 * 250] *= -1.0
+    change = measure_minutes(replace(recording, signal=signal), analysis).qrs_change
+    assert (change > 0.4).tolist() == [True, False, False]
+
+
 def test_minute_with_few_beats_is_not_known(simulated):
     recording, analysis = simulated
     verdict = analysis.verdict.copy()

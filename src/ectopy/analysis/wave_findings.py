@@ -1,7 +1,8 @@
 """Events in the waves of a recording, by `ectopy.analysis.wave_rules`: sustained changes of ST, and long QTc.
 
-A change of ST is one of its level, whatever the reason. Ischaemia is not told from a change of posture or of the axis,
-from conduction that changes, from a fast rate, or from drugs; look at the strips. Nothing here is a diagnosis.
+A change of ST is one of its level, whatever the reason: ischaemia is not told from a change of posture that hardly
+changes the QRS complex, from a fast rate, or from drugs. Where the complex itself changes much, ST is not judged, and a
+change of ST that goes with it is missed. Look at the strips; nothing here is a diagnosis.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.stretches import episodes
 from ectopy.analysis.wave_rules import (
     FAST_BPM,
+    MOST_QRS_CHANGE,
     QTC_CLEAR_MS,
     QTC_LEAST_S,
     QTC_VERY_LONG_MS,
@@ -75,7 +77,8 @@ def st_deviations(minutes: MinuteMeasurements) -> NDArray[np.float64]:
 
 def _st_changes(minutes: MinuteMeasurements) -> list[Event]:
     events = []
-    for lead, deviation in zip(minutes.leads, st_deviations(minutes), strict=True):
+    deviations = np.where(minutes.qrs_change > MOST_QRS_CHANGE, np.nan, st_deviations(minutes))
+    for lead, deviation in zip(minutes.leads, deviations, strict=True):
         for kind, sign, side in ((WaveKind.ST_ELEVATION, 1, "above"), (WaveKind.ST_DEPRESSION, -1, "below")):
             beyond, near = sign * deviation >= ST_MV, sign * deviation >= ST_STILL_MV
             for first, last in episodes(beyond, near, minutes.start_s, 0, apart_s=ST_LEAST_S):

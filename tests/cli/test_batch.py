@@ -55,7 +55,7 @@ def test_a_recording_gets_its_figures_and_its_results(ectopy, file: Path, record
     lines = (tmp_path / "beats.csv").read_text().splitlines()
     assert len(lines) == figures["beats"] + 1
     assert lines[0] == (
-        "beat,position,time_s,rr_s,rr_after_s,verdict,hint,score,p_value,shape,timing,p_wave,reason,"
+        "beat,position,time_s,rr_s,rr_after_s,verdict,hint,symbol,score,p_value,shape,timing,p_wave,reason,"
         "generator,source,start,sampling_rate_hz,detector"
     )
     rows = [line.split(",") for line in lines[1:]]

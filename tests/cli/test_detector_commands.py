@@ -79,11 +79,14 @@ def test_a_detector_for_recordings_is_trained_on_a_folder_of_databases(ectopy, t
         for seed, name in enumerate(names):
             write_record(tmp_path / database, name, simulate_recording(duration_s, random_state=seed))
     (tmp_path / "cinc2017" / "REFERENCE.csv").write_text("A00001,N\nA00002,N\n", encoding="ascii")
+    (tmp_path / "own").mkdir()
+    write_record(tmp_path / "own", "holter", simulate_recording(60, random_state=7))
+    corrected = tmp_path / "own" / "holter.hea"
+    assert_success(ectopy("detect", corrected, "-o", tmp_path / "own" / "holter.corrections.json"))
     bundle = tmp_path / "own.ectopy"
-    done = assert_success(
-        ectopy("train", "ambulatory", "--data", tmp_path, "-o", bundle, *QUICK, "--target-fpr", 0.05, "--json", "-")
-    )
-    assert json.loads(done.out)["card"]["source"] == "mitdb (2 patients), cinc2017 (2 patients)"
+    train = "train", "ambulatory", "--data", tmp_path, "-o", bundle, *QUICK, "--target-fpr", 0.05, "--json", "-"
+    done = assert_success(ectopy(*train, "--from-corrected", corrected))
+    assert json.loads(done.out)["card"]["source"] == "mitdb (2 patients), cinc2017 (2 patients), corrected (1 patients)"
     assert "Sources" in done.err
     assert Detector.load(bundle).recordings is not None
     assert ectopy("detect", bundle, tmp_path / "mitdb" / f"{DS1[0]}.hea").status == 0
@@ -132,6 +135,7 @@ def test_network_of_waves_is_trained_on_a_folder_of_databases(ectopy, tmp_path: 
         ("simulated", ("--data", "."), "--data"),
         ("waves", (), "--data DIR"),
         ("waves", ("--data", "."), "cinc2017"),
+        ("simulated", ("--from-corrected", "holter.edf"), "--from-corrected"),
     ],
 )
 def test_options_of_other_data_are_rejected_in_training(ectopy, tmp_path: Path, data: str, options: tuple, says: str):

@@ -39,7 +39,7 @@ pytest.importorskip("fastapi")
 OUTPUTS = {"output", "report", "json", "save_baseline", "growth", "folder"}
 INPUTS = {
     "bundle", "data", "recording", "reference", "test", "baseline", "source", "store", "targets", "tls_certificate",
-    "tls_key", "home",
+    "tls_key", "home", "corrections",
 }  # fmt: skip
 OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
@@ -71,7 +71,12 @@ COMMANDS = {
     "alarms show": ("bed 3", "1", "--store", "@"),
     "what-if": ("@", "--limit", "high_bpm=110"),
 }
-EXTRA_INPUTS = {("detect", "--baseline"), ("watch", "--baseline"), ("watch", "--bundle"), ("what-if", "--store")}
+EXTRA_INPUTS = {
+    *(("detect", option) for option in ("--baseline", "--corrections")),
+    ("watch", "--baseline"),
+    ("watch", "--bundle"),
+    ("what-if", "--store"),
+}
 
 
 def parameters(command: Callable[..., None]) -> dict[str, tuple[Any, str]]:

@@ -330,6 +330,35 @@ class _Head(msgspec.Struct, frozen=True):
     version: int
 
 
+class _Results(msgspec.Struct, frozen=True):
+    """What results of Ectopy as JSON say of corrections."""
+
+    format: str = ""
+    corrections: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def find_corrections(path: str | Path) -> Corrections | None:
+    """Read a file of corrections, or those in results as JSON; None where a file has none or is something else.
+
+    Raises
+    ------
+    DataError
+        If it has some that cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(1)
+            results = msgspec.json.decode(head + file.read(), type=_Results) if head == b"{" else _Results()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if results.format == _FORMAT:
+        return Corrections.load(path)
+    try:
+        return msgspec.json.decode(results.corrections, type=Corrections | None)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DataError(f"{path} has corrections that cannot be read: {short_text(error)}.") from error
+
+
 class _Stored(msgspec.Struct, frozen=True):
     """A file of corrections."""
 
@@ -465,13 +494,16 @@ class _Labels:
 
     def _places(self, positions: tuple[int, ...]) -> tuple[NDArray[np.intp], list[int]]:
         """Find beats by their positions: the rows of analysed ones, and the positions of added ones."""
-        sought, analysed = np.array(positions), self._analysis.positions[self._remains]
-        is_analysed = np.isin(sought, analysed)
+        sought, analysed = np.array(positions), self._analysis.positions
+        rows = np.searchsorted(analysed, sought)
+        is_analysed = rows < len(analysed)
+        inside = rows[is_analysed]
+        is_analysed[is_analysed] = (analysed[inside] == sought[is_analysed]) & self._remains[inside]
         added = sought[~is_analysed].tolist()
         for position in added:
             if position not in self._added:
                 raise DataError(f"there is no beat at {self._place(position)}.")
-        return np.searchsorted(self._analysis.positions, sought[is_analysed]), added
+        return rows[is_analysed], added
 
     def _inside(self, noise: MarkNoise) -> tuple[NDArray[np.intp], list[int]]:
         """Find the beats in a time, as `_places` does."""

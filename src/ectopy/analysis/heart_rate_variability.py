@@ -10,9 +10,9 @@ two such intervals that follow each other. The share of the intervals that count
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from math import nan
 
 import numpy as np
@@ -21,7 +21,7 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import periodogram
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.rhythm_events import fibrillation_episodes
+from ectopy.analysis.rhythm_episodes import Rhythm, RhythmEpisode
 from ectopy.detector import Verdict
 from ectopy.presentation import short_repr
 
@@ -42,8 +42,10 @@ CELL_MS = 20.0
 
 _BIN_S = 1.0 / 128.0
 _LONG_DIFFERENCE_S = 0.05
+_ROUNDING_S = 1e-6  # two times that differ by less are the same; recorders sample at whole fractions of 50 ms
 _RESAMPLED_HZ = 4.0
-_LEAST_COVERED = 0.8
+_LEAST_COVERED, _LEAST_COVERED_POWER = 0.5, 0.8
+_LONG_GAP_S = 4.0
 _HOUR_S = 3600.0
 
 
@@ -60,7 +62,7 @@ class HeartRateVariability:
     mean_nn_ms, sdnn_ms : float
         Mean and standard deviation.
     sdann_ms : float
-        Standard deviation of the means of segments of five minutes.
+        Standard deviation of the means of segments of five minutes of which NN intervals cover half.
     rmssd_ms : float
         Root mean square of the differences of successive NN intervals.
     pnn50_percent : float
@@ -121,9 +123,9 @@ class NormalIntervals:
     nn_s : ndarray of float64, shape (n,)
         NN interval before each beat; NaN where there is none.
     segment_means_s : ndarray of float64, shape (segments,)
-        Mean NN interval of each segment of five minutes; NaN without one.
+        Mean NN interval of each segment of five minutes; NaN where NN intervals cover less than half of it.
     segment_powers_ms2 : ndarray of float64, shape (segments, 2)
-        LF and HF of each; NaN where NN intervals cover too little of it.
+        LF and HF of each; NaN where NN intervals cover less than 80 % of it.
     """
 
     __repr__ = short_repr
@@ -134,11 +136,20 @@ class NormalIntervals:
     segment_powers_ms2: NDArray[np.float64]
 
     @classmethod
-    def of(cls, analysis: Analysis) -> NormalIntervals:
-        """Return those of an analysed recording: intervals between successive normal beats outside of fibrillation."""
+    def of(cls, analysis: Analysis, rhythm_episodes: Sequence[RhythmEpisode]) -> NormalIntervals:
+        """Return those of an analysed recording: intervals between successive normal beats outside of fibrillation.
+
+        Parameters
+        ----------
+        analysis : Analysis
+        rhythm_episodes : sequence of RhythmEpisode
+            From `ectopy.analysis.rhythm_episodes.find_rhythm_episodes`.
+        """
         normal = np.equal(analysis.verdict, Verdict.NORMAL)
-        for first, last in fibrillation_episodes(analysis):
-            normal[first : last + 1] = False
+        for episode in rhythm_episodes:
+            if episode.rhythm == Rhythm.FIBRILLATION:
+                first, last = np.searchsorted(analysis.beats.times_s, [episode.start_s, episode.end_s])
+                normal[first : last + 1] = False
         both = normal & np.append(False, normal)[: len(normal)]
         return cls.at(analysis.beats.times_s, np.where(both, analysis.intervals_s, np.nan))
 
@@ -153,7 +164,7 @@ class NormalIntervals:
         Parameters
         ----------
         part : ndarray of bool, shape (n,), optional
-            Beats that count, all by default. A segment counts where the first of its beats does.
+            Beats that count, all by default. A segment counts where the first beat after its start does.
         """
         part = np.ones(len(self.nn_s), np.bool_) if part is None else part
         nn_s = np.where(part, self.nn_s, np.nan)
@@ -163,18 +174,19 @@ class NormalIntervals:
             return HeartRateVariability(len(known_s), share)
         before_s, after_s = _pairs(nn_s)
         differences_s, sums_s = after_s - before_s, after_s + before_s
-        bins = np.bincount(np.floor(known_s / _BIN_S).astype(np.int64))
-        segment, first = np.unique(self.times_s // SEGMENT_S, return_index=True)
-        segment = segment[part[first]].astype(np.int64)
-        lf, hf = _mean_powers(self.segment_powers_ms2[segment])
+        is_long = np.abs(differences_s) > _LONG_DIFFERENCE_S + _ROUNDING_S
+        bins = np.bincount(((known_s + _ROUNDING_S) // _BIN_S).astype(np.int64))
+        starts_s = SEGMENT_S * np.arange(len(self.segment_means_s))
+        inside = part[np.searchsorted(self.times_s, starts_s)]
+        lf, hf = _mean_powers(self.segment_powers_ms2[inside])
         return HeartRateVariability(
             intervals=len(known_s),
             share_used=share,
             mean_nn_ms=1000.0 * float(known_s.mean()),
             sdnn_ms=1000.0 * _spread(known_s),
-            sdann_ms=1000.0 * _spread(self.segment_means_s[segment]),
+            sdann_ms=1000.0 * _spread(self.segment_means_s[inside]),
             rmssd_ms=1000.0 * float(np.sqrt(np.square(differences_s).mean())) if len(differences_s) else nan,
-            pnn50_percent=100.0 * int((np.abs(differences_s) > _LONG_DIFFERENCE_S).sum()) / len(known_s),
+            pnn50_percent=100.0 * int(is_long.sum()) / len(known_s),
             triangular_index=len(known_s) / float(bins.max()),
             lf_ms2=lf,
             hf_ms2=hf,
@@ -190,11 +202,12 @@ class NormalIntervals:
 
     def poincare(self) -> PoincarePlot:
         """Count pairs of successive NN intervals in cells."""
-        before_s, after_s = _pairs(self.nn_s)
-        cells = np.floor(1000.0 * np.stack([before_s, after_s]) / CELL_MS).astype(np.int64)
-        occupied, pairs = np.unique(cells, axis=1, return_counts=True)
-        before_ms, after_ms = (CELL_MS * (occupied + 0.5)).tolist()
-        return PoincarePlot(CELL_MS, tuple(before_ms), tuple(after_ms), tuple(pairs.tolist()))
+        before, after = ((1000.0 * (nn_s + _ROUNDING_S) // CELL_MS).astype(np.int64) for nn_s in _pairs(self.nn_s))
+        width = int(after.max(initial=0)) + 1
+        pairs = np.bincount(before * width + after)
+        cells = np.flatnonzero(pairs)
+        before_ms, after_ms = ((CELL_MS * (cell + 0.5)).tolist() for cell in np.divmod(cells, width))
+        return PoincarePlot(CELL_MS, tuple(before_ms), tuple(after_ms), tuple(pairs[cells].tolist()))
 
 
 def _is_night(times_s: NDArray[np.float64], start: datetime) -> NDArray[np.bool_]:
@@ -216,28 +229,36 @@ def _segments(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean NN interval, shape (segments,), and LF and HF in ms², shape (segments, 2), of segments from time 0 on."""
     number = int(times_s[-1] // SEGMENT_S) + 1 if len(times_s) else 0
-    means_s, powers_ms2 = np.full(number, nan), np.full((number, 2), nan)
     is_known = np.isfinite(nn_s)
     at_s, known_s = times_s[is_known], nn_s[is_known]
-    edges = np.searchsorted(at_s, SEGMENT_S * np.arange(number + 1)).tolist()
-    for segment, (first, stop) in enumerate(pairwise(edges)):
-        if first == stop:
-            continue
-        means_s[segment] = known_s[first:stop].mean()
-        if known_s[first:stop].sum() >= _LEAST_COVERED * SEGMENT_S:
-            powers_ms2[segment] = _band_powers(at_s[first:stop], known_s[first:stop], segment * SEGMENT_S)
+    segment = (at_s // SEGMENT_S).astype(np.int64)
+    total_s = np.bincount(segment, known_s, minlength=number).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        means_s = total_s / np.bincount(segment, minlength=number)
+    powers_ms2 = np.full((number, 2), nan)
+    means_s[total_s < _LEAST_COVERED * SEGMENT_S] = nan
+    covered = total_s >= _LEAST_COVERED_POWER * SEGMENT_S
+    if covered.any():
+        powers_ms2[covered] = _band_powers(_tachogram(at_s, known_s, number)[covered])
     return means_s, powers_ms2
 
 
-def _band_powers(at_s: NDArray[np.float64], nn_s: NDArray[np.float64], start_s: float) -> list[float]:
-    """LF and HF in ms² of a segment that begins at `start_s`."""
-    # The tachogram at 4 Hz, without its linear trend; its spectrum by a Hann window.
-    grid_s = start_s + np.arange(round(SEGMENT_S * _RESAMPLED_HZ)) / _RESAMPLED_HZ
-    grid_s = grid_s[(grid_s >= at_s[0]) & (grid_s <= at_s[-1])]
-    tachogram_ms = 1000.0 * CubicSpline(at_s, nn_s)(grid_s)
-    frequency, density = periodogram(tachogram_ms, _RESAMPLED_HZ, window="hann", detrend="linear")
+def _tachogram(at_s: NDArray[np.float64], nn_s: NDArray[np.float64], segments: int) -> NDArray[np.float64]:
+    """Interpolate NN intervals at 4 Hz, s, shape (segments, 1200)."""
+    samples = round(SEGMENT_S * _RESAMPLED_HZ)
+    grid_s = np.arange(segments * samples) / _RESAMPLED_HZ
+    resampled_s = CubicSpline(at_s, nn_s)(grid_s)
+    # A cubic curve swings far out in a long gap, and outside of the intervals.
+    gap_s = np.diff(at_s, prepend=-np.inf, append=np.inf)[np.searchsorted(at_s, grid_s)]
+    straight_s = np.interp(grid_s, at_s, nn_s)
+    return np.where(gap_s > _LONG_GAP_S, straight_s, resampled_s).reshape(segments, samples)
+
+
+def _band_powers(tachogram_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """LF and HF in ms², shape (segments, 2), of segments without their linear trend, by a Hann window."""
+    frequency, density = periodogram(1000.0 * tachogram_s, _RESAMPLED_HZ, window="hann", detrend="linear")
     bands = [(frequency >= low) & (frequency < high) for low, high in (LF_HZ, HF_HZ)]
-    return [float(density[band].sum() * frequency[1]) for band in bands]
+    return np.stack([density[:, band].sum(axis=1) * frequency[1] for band in bands], axis=1)
 
 
 def _mean_powers(powers_ms2: NDArray[np.float64]) -> tuple[float, float]:

@@ -321,15 +321,14 @@ def holter_figures(
         Those of the events.
     """
     times = _times(recording, analysis.quality)
-    every = np.ones(len(analysis), np.bool_)
-    beats = _count(analysis, every)
-    normal = NormalIntervals.of(analysis)
+    whole = slice(len(analysis))
     rhythm_episodes = find_rhythm_episodes(analysis)
+    normal = NormalIntervals.of(analysis, rhythm_episodes)
     day_and_night = (None, None) if recording.start is None else normal.day_and_night(recording.start)
     return HolterFigures(
         times=times,
-        beats=beats,
-        rate=_rates(analysis, every, 0.0, recording.duration_s),
+        beats=_count(analysis, whole),
+        rate=_rates(analysis.beats.times_s, analysis.intervals_s, 0.0, recording.duration_s),
         hours=_hours(recording, analysis, events, normal, minutes),
         ventricular=_ectopic(analysis, events, limits, times, Hint.VENTRICULAR, RhythmKind.VENTRICULAR_RUN),
         supraventricular=_ectopic(
@@ -365,10 +364,10 @@ def _readable_s(quality: Quality, start_s: float, end_s: float) -> float:
     return float(np.minimum(end_s - begins_s, quality.window_s)[readable].sum())
 
 
-def _count(analysis: Analysis, part: NDArray[np.bool_]) -> BeatCounts:
+def _count(analysis: Analysis, part: slice) -> BeatCounts:
     verdict, hint = analysis.verdict[part], analysis.hint[part]
     return BeatCounts(
-        total=int(part.sum()),
+        total=hint.size,
         normal=int(np.equal(verdict, Verdict.NORMAL).sum()),
         ventricular=int(np.equal(hint, Hint.VENTRICULAR).sum()),
         supraventricular=int(np.equal(hint, Hint.SUPRAVENTRICULAR).sum()),
@@ -377,9 +376,9 @@ def _count(analysis: Analysis, part: NDArray[np.bool_]) -> BeatCounts:
     )
 
 
-def _rates(analysis: Analysis, part: NDArray[np.bool_], start_s: float, end_s: float) -> Rates:
+def _rates(times_s: NDArray[np.float64], intervals_s: NDArray[np.float64], start_s: float, end_s: float) -> Rates:
     """Rates of the beats of a stretch of time, which begins with a window."""
-    rate = heart_rate(analysis.beats.times_s[part] - start_s, analysis.intervals_s[part], end_s - start_s)
+    rate = heart_rate(times_s - start_s, intervals_s, end_s - start_s)
     mean_bpm, median_bpm = finite_or_none(rate.mean_bpm), finite_or_none(rate.median_bpm)
     if rate.extremes is None:
         return Rates(None, None, mean_bpm, None, None, median_bpm)
@@ -394,23 +393,26 @@ def _hours(
     normal: NormalIntervals,
     minutes: MinuteMeasurements | None,
 ) -> tuple[HourFigures, ...]:
-    duration_s = recording.duration_s
-    number = int(np.ceil(duration_s / HOUR_S))
-    hour_of_beat = np.minimum(analysis.beats.times_s // HOUR_S, number - 1)
+    times_s, intervals_s, duration_s = analysis.beats.times_s, analysis.intervals_s, recording.duration_s
+    starts_s = HOUR_S * np.arange(int(np.ceil(duration_s / HOUR_S)))
+    firsts = np.searchsorted(times_s, starts_s).tolist()
+    hour_of_event = np.searchsorted(starts_s, [event.start_s for event in events], side="right") - 1
     hours = []
-    for hour in range(number):
-        part = hour_of_beat == hour
-        start_s, end_s = hour * HOUR_S, min((hour + 1) * HOUR_S, duration_s)
-        kinds = [event.kind for event in events if min(event.start_s // HOUR_S, number - 1) == hour]
+    for hour, start_s in enumerate(starts_s.tolist()):
+        part = slice(firsts[hour], [*firsts, len(times_s)][hour + 1])
+        inside = np.zeros(len(times_s), np.bool_)
+        inside[part] = True
+        end_s = min(start_s + HOUR_S, duration_s)
+        kinds = [event.kind for event, of_hour in zip(events, hour_of_event == hour, strict=True) if of_hour]
         hours.append(
             HourFigures(
                 start_s=start_s,
                 end_s=end_s,
                 readable_percent=100.0 * _readable_s(analysis.quality, start_s, end_s) / (end_s - start_s),
                 beats=_count(analysis, part),
-                rate=_rates(analysis, part, start_s, end_s),
+                rate=_rates(times_s[part], intervals_s[part], start_s, end_s),
                 events={kind: kinds.count(kind) for kind in EVENT_TITLES},
-                variability=normal.variability(part),
+                variability=normal.variability(inside),
                 waves=None if minutes is None else _waves(minutes, start_s, end_s),
             )
         )

@@ -9,15 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.corrections import Corrections
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.inspection import origin
 from ectopy.analysis.minute_waves import MinuteMeasurements, minute_columns
-from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.verdicts import Hint
@@ -70,7 +72,6 @@ def summary(
         "median_rate_bpm": finite_or_none(figures.rate.median_bpm, 6),
         "events": {kind: of_kind.number for kind, of_kind in sorted(figures.events.items()) if of_kind.number},
         "event_limits": asdict(limits),
-        "rhythm": summarise_rhythm(find_rhythm_episodes(analysis)),
         "holter": figures.summary(),
         "threshold": finite_or_none(analysis.threshold, 6),
         "baseline": analysis.baseline,
@@ -94,6 +95,7 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
     """Return one record per beat; None = not known."""
     beats = analysis.beats
     rr_after_s = np.append(beats.rr_s, np.nan)[1:]
+    symbols = analysis.annotations().symbols
     return [
         {
             "beat": beat,
@@ -103,6 +105,7 @@ def beat_rows(analysis: Analysis) -> list[dict[str, Any]]:
             "rr_after_s": finite_or_none(float(rr_after_s[beat]), 6),
             "verdict": str(analysis.verdict[beat]),
             "hint": str(analysis.hint[beat]),
+            "symbol": str(symbols[beat]),
             "score": finite_or_none(float(analysis.score[beat]), 6),
             "p_value": finite_or_none(float(analysis.p_value[beat]), 6),
             "shape": finite_or_none(float(analysis.shape[beat]), 6),
@@ -168,6 +171,7 @@ def write_results(
     limits: RhythmLimits = RECORDING,
     measured: WaveMeasurements | None = None,
     minutes: MinuteMeasurements | None = None,
+    corrections: Corrections | None = None,
 ) -> None:
     """Write results, by the suffix: ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr`` or ``.ecto``, or ISHNE's ``.ann``.
 
@@ -187,6 +191,8 @@ def write_results(
         Its intervals and ST segments become columns of CSV and JSON.
     minutes : MinuteMeasurements, optional
         Its values of each minute become part of JSON, and the medians of each hour.
+    corrections : Corrections, optional
+        Those that were applied to the analysis; JSON has them too.
 
     Raises
     ------
@@ -216,6 +222,7 @@ def write_results(
                 **({} if minutes is None else {"waves_by_minute": minute_columns(minutes)}),
                 "families": family_rows(analysis, families),
                 "beat_list": beat_list,
+                **({} if corrections is None else {"corrections": msgspec.to_builtins(corrections)}),
             }
             write_text(path, json.dumps(whole, indent=1) + "\n")
         case _:

@@ -143,37 +143,39 @@ def _mildness(event: Event) -> tuple[float, float]:
 
 def beats_in_a_row(analysis: Analysis, of_kind: NDArray[np.bool_], limits: RhythmLimits) -> list[tuple[int, int]]:
     """First and last of each beats of a kind in a row, single ones too; a row ends at a pause."""
-    return stretches(of_kind, _interrupted(analysis, limits))
+    return stretches(of_kind, _interrupted(analysis.intervals_s, limits))
 
 
 def _ventricular(analysis: Analysis, limits: RhythmLimits, ventricular: NDArray[np.bool_]) -> list[Event]:
     """Runs and couplets."""
+    intervals_s = analysis.intervals_s
     events = []
     for first, last in beats_in_a_row(analysis, ventricular, limits):
         beats = last - first + 1
         if beats >= limits.run_beats:
-            events.append(_run(analysis, RhythmKind.VENTRICULAR_RUN, first, last))
+            events.append(_run(analysis, intervals_s, RhythmKind.VENTRICULAR_RUN, first, last))
         elif beats == 2:
-            rate_bpm = _rate_bpm(analysis, last, last)
+            rate_bpm = _rate_bpm(intervals_s, last, last)
             text = f"two beats in a row at {rate_bpm:.0f} per minute"
-            coupling_s = _coupling_s(analysis, [first])
+            coupling_s = _coupling_s(intervals_s, [first])
             events.append(_event(analysis, RhythmKind.COUPLET, first, last, text, rate_bpm, coupling_s))
     return events
 
 
 def _supraventricular(analysis: Analysis, limits: RhythmLimits, supraventricular: NDArray[np.bool_]) -> list[Event]:
+    intervals_s = analysis.intervals_s
     runs = [
-        _run(analysis, RhythmKind.SUPRAVENTRICULAR_RUN, first, last)
+        _run(analysis, intervals_s, RhythmKind.SUPRAVENTRICULAR_RUN, first, last)
         for first, last in beats_in_a_row(analysis, supraventricular, limits)
         if last - first + 1 >= limits.svt_beats
     ]
     return [run for run in runs if run.rate_bpm is not None and run.rate_bpm > limits.svt_bpm]
 
 
-def _run(analysis: Analysis, kind: RhythmKind, first: int, last: int) -> Event:
-    rate_bpm = _rate_bpm(analysis, first + 1, last)
+def _run(analysis: Analysis, intervals_s: NDArray[np.float64], kind: RhythmKind, first: int, last: int) -> Event:
+    rate_bpm = _rate_bpm(intervals_s, first + 1, last)
     text = f"{last - first + 1} beats in a row at {rate_bpm:.0f} per minute"
-    coupling_s = _coupling_s(analysis, [first])
+    coupling_s = _coupling_s(intervals_s, [first])
     if coupling_s is not None:
         text += f", {coupling_s:.2f} s after the beat before"
     return _event(analysis, kind, first, last, text, rate_bpm, coupling_s)
@@ -184,8 +186,9 @@ def _alternation(analysis: Analysis, limits: RhythmLimits, kind: RhythmKind, ect
     length = _ALTERNATION[kind]
     if len(ectopic) < length:
         return []
+    intervals_s = analysis.intervals_s
     windows = sliding_window_view(ectopic, length)
-    broken = sliding_window_view(_interrupted(analysis, limits), length)[:, 1:].any(axis=1)
+    broken = sliding_window_view(_interrupted(intervals_s, limits), length)[:, 1:].any(axis=1)
     name = "supraventricular-like" if "supraventricular" in kind else "ventricular-like"
     events = []
     for first, last in stretches((windows.sum(axis=1) == 1) & ~broken):
@@ -193,13 +196,13 @@ def _alternation(analysis: Analysis, limits: RhythmLimits, kind: RhythmKind, ect
         if last - first + 1 >= length * limits.bigeminy_pairs:
             beats = first + np.flatnonzero(ectopic[first : last + 1])
             text = f"every {'other' if length == 2 else 'third'} beat {name}, {len(beats)} times"
-            events.append(_event(analysis, kind, first, last, text, coupling_s=_coupling_s(analysis, beats)))
+            events.append(_event(analysis, kind, first, last, text, coupling_s=_coupling_s(intervals_s, beats)))
     return events
 
 
-def _interrupted(analysis: Analysis, limits: RhythmLimits) -> NDArray[np.bool_]:
+def _interrupted(intervals_s: NDArray[np.float64], limits: RhythmLimits) -> NDArray[np.bool_]:
     """Before which beats there is a pause, or an interval in which there may have been other beats; shape (n,)."""
-    return ~(analysis.intervals_s < limits.pause_s)
+    return ~(intervals_s < limits.pause_s)
 
 
 def _pauses(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
@@ -222,12 +225,16 @@ def _rates(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
     events = []
     for first, stop in _rate_episodes(analysis, high, nearly_high):
         most_bpm = float(np.nanmax(high_bpm[first : stop + 1 - RATE_OVER]))
-        text = f"{most_bpm:.0f} per minute at most, {_average(analysis, first, stop)}; above {limits.high_bpm:g} for "
+        text = (
+            f"{most_bpm:.0f} per minute at most, {_average(intervals_s, first, stop)}; above {limits.high_bpm:g} for "
+        )
         text += f"{_time_beyond_s(intervals_s, high, first, stop):,.0f} s"
         events.append(_event(analysis, RhythmKind.HIGH_RATE, first, stop, text, most_bpm))
     for first, stop in _rate_episodes(analysis, low, nearly_low):
         least_bpm = float(np.nanmin(low_bpm[first : stop + 1 - RATE_OVER]))
-        text = f"{least_bpm:.0f} per minute at least, {_average(analysis, first, stop)}; below {limits.low_bpm:g} for "
+        text = (
+            f"{least_bpm:.0f} per minute at least, {_average(intervals_s, first, stop)}; below {limits.low_bpm:g} for "
+        )
         text += f"{_time_beyond_s(intervals_s, low, first, stop):,.0f} s"
         events.append(_event(analysis, RhythmKind.LOW_RATE, first, stop, text, least_bpm))
     return events
@@ -237,8 +244,8 @@ def _rate_episodes(analysis: Analysis, beyond: NDArray[np.bool_], near: NDArray[
     return episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S)
 
 
-def _average(analysis: Analysis, first: int, stop: int) -> str:
-    return f"{_rate_bpm(analysis, first + 1, stop):.0f} on average over {stop - first:,} intervals"
+def _average(intervals_s: NDArray[np.float64], first: int, stop: int) -> str:
+    return f"{_rate_bpm(intervals_s, first, stop - 1):.0f} on average over {stop - first:,} intervals"
 
 
 def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], first: int, stop: int) -> float:
@@ -248,9 +255,10 @@ def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], 
 
 
 def _fibrillation(analysis: Analysis) -> list[Event]:
+    intervals_s = analysis.intervals_s
     events = []
     for first, last in fibrillation_episodes(analysis):
-        rate_bpm = _rate_bpm(analysis, first + 1, last)
+        rate_bpm = _rate_bpm(intervals_s, first + 1, last)
         text = f"intervals differ without a pattern, {rate_bpm:.0f} per minute on average"
         events.append(_event(analysis, RhythmKind.ATRIAL_FIBRILLATION, first, last, text, rate_bpm))
     return events
@@ -292,17 +300,17 @@ def _event(
     return Event(kind.value, float(times[first]), float(times[last]), int(last - first + 1), text, rate_bpm, coupling_s)
 
 
-def _coupling_s(analysis: Analysis, beats: Sequence[int] | NDArray[np.intp]) -> float | None:
+def _coupling_s(intervals_s: NDArray[np.float64], beats: Sequence[int] | NDArray[np.intp]) -> float | None:
     """Median RR interval before some beats; None where none is known."""
-    intervals_s = analysis.intervals_s[beats]
-    intervals_s = intervals_s[np.isfinite(intervals_s)]
-    return float(np.median(intervals_s)) if len(intervals_s) else None
+    before_s = intervals_s[beats]
+    before_s = before_s[np.isfinite(before_s)]
+    return float(np.median(before_s)) if len(before_s) else None
 
 
-def _rate_bpm(analysis: Analysis, first: int, last: int) -> float:
+def _rate_bpm(intervals_s: NDArray[np.float64], first: int, last: int) -> float:
     """Mean rate of the intervals before some beats, of which one at least is known."""
-    intervals_s = analysis.intervals_s[first : last + 1]
-    return float(60 / intervals_s[np.isfinite(intervals_s)].mean())
+    before_s = intervals_s[first : last + 1]
+    return float(60 / before_s[np.isfinite(before_s)].mean())
 
 
 def _moving_median(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ectopy.analysis import analyse
+from ectopy.analysis.corrections import apply_corrections
+from ectopy.analysis.label_import import read_corrections
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
@@ -37,7 +39,8 @@ class Job:
     """A recording, the bundle (a path, or ``"ambulatory"``) that judges it, and the results to make from it.
 
     `results` and `report` are files to write, and `sampling_rate_hz` and `unit` are for files that do not state them.
-    `baseline` is a saved baseline to use, and `save_baseline` the file for this patient's.
+    `baseline` is a saved baseline to use, and `save_baseline` the file for this patient's. `corrections` are applied to
+    the analysis.
     """
 
     __repr__ = short_repr
@@ -55,6 +58,7 @@ class Job:
     save_baseline: Path | None = None
     partial: bool = False
     waves: bool = False
+    corrections: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, repo
         return [replace(job, recording=recordings[0], results=results, report=report)]
     if job.baseline is not None or job.save_baseline is not None:
         raise SettingError("a baseline belongs to one patient; name one recording at a time.")
+    if job.corrections is not None:
+        raise SettingError("corrections belong to one recording; name one at a time.")
     for folder in (results, report):
         if folder is None:
             continue
@@ -143,6 +149,11 @@ def run(job: Job) -> Outcome:
         normal = None if job.baseline is None else PatientTemplate.load(job.baseline)
         detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
         analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
+        corrections = None
+        if job.corrections is not None:
+            rate_hz = recording.sampling_rate_hz
+            corrections = read_corrections(job.corrections, analysis, rate_hz)
+            analysis = apply_corrections(analysis, corrections, rate_hz)
         minutes = measure_minutes(recording, analysis, job.filters)
         events = find_all_events(analysis, minutes, recording.patient.sex)
         if job.results is not None and job.results.name.endswith(FHIR_SUFFIX):
@@ -151,7 +162,16 @@ def run(job: Job) -> Outcome:
             write_text(job.results, json.dumps(recording_bundle(recording, analysis, events), indent=1) + "\n")
         elif job.results is not None:
             measured = measure_waves(recording, analysis, job.filters) if job.waves else None
-            write_results(job.results, recording, analysis, events, detector_digest, measured=measured, minutes=minutes)
+            write_results(
+                job.results,
+                recording,
+                analysis,
+                events,
+                detector_digest,
+                measured=measured,
+                minutes=minutes,
+                corrections=corrections,
+            )
         if job.report is not None:
             from ectopy.report.recording_page import recording_report
 

@@ -11,6 +11,7 @@ import typer
 from ectopy.cli.options import (
     Baseline,
     Bundle,
+    CorrectionsFile,
     Data,
     Json,
     Learning,
@@ -56,6 +57,16 @@ def train(
             show_default=False,
         ),
     ] = None,
+    from_corrected: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from-corrected",
+            metavar="FILE",
+            help="For 'ambulatory': a recording whose corrections are beside it, holter.edf with "
+            "holter.corrections.json; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     architecture: Annotated[str, typer.Option(help="default, tutorial, dense, conv, lstm or vae.")] = "default",
     threshold: Annotated[str, typer.Option(help="conformal, mean+kstd, quantile or max.")] = "conformal",
     target_fpr: Annotated[float, typer.Option(help="Share of normal beats that may be flagged.")] = 0.01,
@@ -74,7 +85,7 @@ def train(
     from ectopy.detector import ThresholdRule
     from ectopy.training import TrainingSettings
 
-    check_outputs([output, json], [data], overwrite)
+    check_outputs([output, json], [data, *(from_corrected or [])], overwrite)
     screen = terminal.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
@@ -82,12 +93,14 @@ def train(
         raise SettingError("'ambulatory' learns from whole databases: --split is for other data.")
     if data not in ("ambulatory", "waves") and sources:
         raise SettingError("--data names databases for 'ambulatory' and 'waves'; leave it out for other data.")
+    if data != "ambulatory" and from_corrected:
+        raise SettingError("--from-corrected names recordings for 'ambulatory'; leave it out for other data.")
     if data == "waves":
         _train_waves(sources or [], output, screen, seed)
         screen.print(f"Wrote {output}.")
         return
     if data == "ambulatory":
-        detector = _train_ambulatory(sources or [], output, screen, settings, rule, seed)
+        detector = _train_ambulatory(sources or [], from_corrected or [], output, screen, settings, rule, seed)
     else:
         detector = train_and_save(_load(data, split, "train"), output, screen, settings, rule, seed)
     terminal.emit(json, terminal.facts(detector))
@@ -165,6 +178,7 @@ def detect(
             "--waves", help="Measure PR, QRS, QT, QTc and ST of every beat too, for RESULTS as .csv or .json."
         ),
     ] = False,
+    corrections: CorrectionsFile = None,
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -179,8 +193,10 @@ def detect(
         raise SettingError("--waves adds columns to a table of beats: name one with -o results.csv or results.json.")
     # What does not exist yet may become a folder, of several recordings; it is checked when that is known.
     files = [path for path in (output, report) if path is not None and path.exists() and not path.is_dir()]
-    check_outputs([*files, save_baseline, json], [bundle, baseline, *sources], overwrite)
+    check_outputs([*files, save_baseline, json], [bundle, baseline, corrections, *sources], overwrite)
     detector = load_detector(bundle, target_fpr)
+    if detector.recordings is None and corrections is not None:
+        raise SettingError("--corrections are for recordings, which the shipped detector takes, and not for beats.")
     if detector.recordings is None:
         check_outputs([output, report, json], [bundle, *sources], overwrite)
         _detect_beats(detector, bundle, sources, output, split, report, json)
@@ -197,6 +213,7 @@ def detect(
         save_baseline=save_baseline,
         partial=partial,
         waves=waves,
+        corrections=corrections,
     )
     _detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
 
@@ -273,7 +290,7 @@ def _detect_recordings(
     screen = terminal.screen(json)
     jobs = expand_jobs(job, find_recordings(paths), output, report)
     outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
-    check_outputs([*outputs, json], [job.bundle, job.baseline, *paths], overwrite)
+    check_outputs([*outputs, json], [job.bundle, job.baseline, job.corrections, *paths], overwrite)
     with terminal.progress("reading") as progress:
         outcomes = run_all(jobs, progress)
     summaries = [outcome.summary for outcome in outcomes if outcome.summary is not None]
@@ -336,18 +353,28 @@ def train_and_save(
 
 
 def _train_ambulatory(
-    folders: list[Path], output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
+    folders: list[Path],
+    corrected: list[Path],
+    output: Path,
+    screen: Console,
+    settings: TrainingSettings,
+    rule: ThresholdRule,
+    seed: int,
 ) -> Detector:
+    from ectopy.analysis.shipped_detector import load_ambulatory
     from ectopy.cli.output import terminal
     from ectopy.cli.output.sources import sources_table
+    from ectopy.training.corrected_recordings import read_corrected
     from ectopy.training.load_tensorflow import load_tensorflow
-    from ectopy.training.recording_examples import collect_examples, find_sources, summarise_examples
+    from ectopy.training.recording_examples import collect_examples, examples_of, find_sources, summarise_examples
     from ectopy.training.train_ambulatory import train_ambulatory
 
     places = find_sources(folders)
     load_tensorflow()  # reading takes minutes: what is missing is told before
     with terminal.progress("reading") as progress:
-        examples = collect_examples(places, seed, progress)
+        # Those of the user come first: what is wrong with them is said before minutes of reading.
+        own = [examples_of(read_corrected(path, load_ambulatory()), seed) for path in corrected]
+        examples = collect_examples(places, seed, progress) + own
     screen.print(sources_table(summarise_examples(examples)))
     with terminal.step_progress("learning intervals", "training") as progress:
         detector = train_ambulatory(examples, settings, rule, random_state=seed, progress=progress)

@@ -43,6 +43,15 @@ Notch = Annotated[
 ]
 Baseline = Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.", show_default=False)]
 SaveBaseline = Annotated[Path | None, typer.Option(help="Where to save this patient's normal.", show_default=False)]
+CorrectionsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--corrections",
+        metavar="FILE",
+        help="Correct the analysis: a file of corrections, or labels as .atr, .ann, EDF+, .csv or .json.",
+        show_default=False,
+    ),
+]
 Learning = Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")]
 Partial = Annotated[
     bool,

@@ -16,6 +16,7 @@ A file is recognised by its content; where that does not say its format, by its 
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -36,7 +37,7 @@ from ectopy.formats.remote import display_url, local_copy, remote_url
 from ectopy.formats.wfdb_header import find_header
 from ectopy.recording import Annotations, Recording
 
-__all__ = ["check_annotation_suffix", "read", "write_annotations"]
+__all__ = ["check_annotation_suffix", "read", "read_annotations", "write_annotations"]
 
 _READERS: dict[str, Callable[[Path, Stated], Recording]] = {
     "wfdb": wfdb.read,
@@ -84,7 +85,7 @@ def read(
         is right.
     partial : bool
         Whether to read the intact part of a file that is not whole or has a wrong checksum; `Recording.notes` says what
-        is missing. Of text, Parquet and NPY there is no such part.
+        is missing. Of Parquet and NPY there is no such part.
 
     Returns
     -------
@@ -121,6 +122,40 @@ def _read(path: Path, stated: Stated) -> Recording:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     except MemoryError as error:
         raise DataError(f"{path} does not fit into the memory of this machine; split it.") from error
+
+
+@checked
+def read_annotations(path: str | Path, sampling_rate_hz: float) -> Annotations:
+    """Read marks on a recording that this or another program wrote; the format is told by the content.
+
+    Parameters
+    ----------
+    path : str or Path
+        EDF+ or BDF+ with or without leads, ISHNE's ``.ann``, a WFDB annotation file such as ``100.atr``, or CSV or JSON
+        with a ``position`` and a ``symbol`` for each mark, as results of Ectopy have them.
+    sampling_rate_hz : float
+        Of the recording; positions are moved to it where the file states its own.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, too large or something else.
+    """
+    path = Path(path)
+    _check_stated(sampling_rate_hz, None)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4096)
+        if head.startswith(ishne.ANNOTATION_MAGIC):
+            return annotation_files.collect(ishne.read_annotations(path))
+        if format_of(path) == "edf":
+            return edf.read_annotations(path, sampling_rate_hz)
+        if head and is_text(path):
+            is_json = head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
+            return (annotation_files.read_json if is_json else annotation_files.read_csv)(path, sampling_rate_hz)
+        return wfdb.read_annotations(path, sampling_rate_hz)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}; name a file of annotations.") from error
 
 
 @checked

@@ -68,6 +68,9 @@ def read(path: Path, stated: Stated) -> Recording:
         If the file is damaged, not whole, too large, or has no rhythm. What is intact is read if `stated` says so.
     """
     root, notes = read_xml(path, stated.partial)
+    last = list(root.iter())[-1]
+    if notes and last.tag == "digits":  # its last number may lack digits
+        last.text = (last.text or "").rpartition(" ")[0]
     sets = [part for series in root.iterfind("component/series") for part in _sets(path, series, stated)]
     if not sets:
         raise DataError(f"{path} holds no series of samples; expected the rhythm of an annotated ECG.")

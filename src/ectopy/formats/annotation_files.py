@@ -1,4 +1,4 @@
-"""Marks on a recording, one at a time, and as files of CSV and JSON."""
+"""Marks on a recording, one at a time, and as files of CSV and JSON, which results of Ectopy are too."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import numpy as np
 
+from ectopy.errors import DataError, short_text
 from ectopy.files import write_text
+from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ
 from ectopy.recording import Annotations
 
+MAX_BYTES = 512 << 20
+"""Largest file of CSV or JSON; the results of a fortnight have less."""
+
 _COLUMNS = ("position", "time_s", "symbol", "subtype", "note")
+_MOST_POSITION = 1 << 53
 
 
 class Mark(NamedTuple):
@@ -85,3 +92,75 @@ def _rows(annotations: Annotations, sampling_rate_hz: float) -> Iterator[dict[st
     for mark in each_mark(annotations):
         time_s = round(mark.position / sampling_rate_hz, 6)
         yield dict(zip(_COLUMNS, (mark.position, time_s, mark.symbol, mark.subtype, mark.note), strict=True))
+
+
+def at_rate(path: Path, marks: Iterable[Mark], own_hz: float, sampling_rate_hz: float) -> Annotations:
+    """Annotations of marks that a file counts at its own rate, moved to another rate.
+
+    A `DataError` if its own is not one.
+    """
+    if not MIN_RATE_HZ <= own_hz <= MAX_RATE_HZ:
+        raise DataError(f"{path} states a sampling rate of {own_hz:g} Hz; expected one of an ECG.")
+    scale = sampling_rate_hz / own_hz
+    return within((mark._replace(position=round(mark.position * scale)) for mark in marks), _MOST_POSITION)
+
+
+class _Row(msgspec.Struct):
+    """A mark as a row of a table has it; other columns are left out."""
+
+    position: Annotated[int, msgspec.Meta(ge=0, lt=_MOST_POSITION)]
+    symbol: str
+    subtype: Annotated[int, msgspec.Meta(ge=-128, le=127)] = 0
+    note: str = ""
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.position, self.symbol, self.subtype, self.note)
+
+
+class _Table(msgspec.Struct):
+    """A file of annotations, or results of Ectopy, as JSON."""
+
+    sampling_rate_hz: float
+    annotations: list[_Row] = []
+    beat_list: list[_Row] = []
+
+
+def read_json(path: Path, sampling_rate_hz: float) -> Annotations:
+    """Read what `write_json` wrote, or results of Ectopy; positions are moved to this rate.
+
+    A `DataError` if the file is something else.
+    """
+    try:
+        table = msgspec.json.decode(_content(path), type=_Table)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path} does not hold annotations as JSON: {short_text(error)}.") from error
+    marks = (row.mark for row in table.annotations or table.beat_list)
+    return at_rate(path, marks, table.sampling_rate_hz, sampling_rate_hz)
+
+
+def read_csv(path: Path, sampling_rate_hz: float) -> Annotations:
+    """Read a table of position, in samples, and symbol, with a header; positions are moved to this rate.
+
+    The column ``sampling_rate_hz`` tells the rate of the table, if there is one.
+
+    A `DataError` if the file is something else.
+    """
+    try:
+        table = csv.DictReader(io.StringIO(_content(path).decode("utf-8-sig")), strict=True)
+        if not {"position", "symbol"} <= set(table.fieldnames or ()):
+            raise ValueError("it needs columns 'position', in samples, and 'symbol', as N and V")
+        stored = [{name: value for name, value in row.items() if name and value} for row in table]
+        marks = [row.mark for row in msgspec.convert(stored, list[_Row], strict=False)]
+        rates_hz = {float(row["sampling_rate_hz"]) for row in stored if "sampling_rate_hz" in row}
+        if len(rates_hz) > 1:
+            raise ValueError("it has several sampling rates, of several recordings")
+    except (csv.Error, ValueError) as error:
+        raise DataError(f"{path} does not hold annotations as CSV: {short_text(error)}.") from error
+    return at_rate(path, marks, next(iter(rates_hz), sampling_rate_hz), sampling_rate_hz)
+
+
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > MAX_BYTES:
+        raise DataError(f"{path} is larger than the {MAX_BYTES >> 20} MiB that annotations may take.")
+    return path.read_bytes()

@@ -37,7 +37,8 @@ def read(path: Path, stated: Stated) -> Recording:
     Raises
     ------
     DataError
-        If the file is not such a table, is too large, or rate or unit are not stated.
+        If the file is not such a table, is too large, was cut short, or rate or unit are not stated. A file that was
+        cut short is read without its last line if `stated` says so.
     """
     try:
         return _read(path, stated)
@@ -58,6 +59,7 @@ def _read(path: Path, stated: Stated) -> Recording:
     values = first_values(layout, [line.text for line in body])
     columns = choose_columns(path, layout.headers, values, stated, layout.preamble.unit)
     check_size(path, rows - layout.first, len(columns.read))
+    notes = _check_end(path, layout, stated.partial)
 
     by = order_column(columns, values)
     clock = by in columns.times and isinstance(values[by], list)
@@ -66,19 +68,46 @@ def _read(path: Path, stated: Stated) -> Recording:
     recording = place_rows(
         path,
         columns,
-        (_numbers(path, block, layout, places, clock) for block in _row_blocks(chain(body, lines))),
+        (
+            _numbers(path, block, layout, places, clock)
+            for block in _row_blocks(chain(body, lines), layout, bool(notes))
+        ),
         rows,
         values,
         StatedRates(preamble.sampling_rate_hz, preamble.rate_step_hz, stated.sampling_rate_hz),
         first_start(columns, values) or preamble.start,
     )
-    return replace(recording, patient=preamble.patient, device=preamble.device)
+    return replace(recording, notes=(*recording.notes, *notes), patient=preamble.patient, device=preamble.device)
 
 
-def _row_blocks(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    """Yield the rows of samples in blocks, without remarks."""
+def _check_end(path: Path, layout: Layout, partial: bool) -> list[str]:
+    """Return what is to be said where the last line was cut short; a `DataError` unless `partial`."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - MAX_LINE_CHARACTERS, 0))
+        last = file.read().decode(errors="replace").splitlines(keepends=True)[-1]
+    if not _is_cut(last, layout):
+        return []
+    lacking = f"is cut short: its last line has {len(layout.cells(last))} of {len(layout.headers)} columns"
+    if not partial:
+        raise DataError(
+            f"{path} {lacking}; copy it again from its source, or read the intact part with partial=True (--partial on "
+            "the command line)."
+        )
+    return [f"{path.name} {lacking}; it is left out."]
+
+
+def _is_cut(line: str, layout: Layout) -> bool:
+    """Check for a line that does not end, and has fewer columns than the others."""
+    return not line.endswith(("\n", "\r")) and bool(line.strip()) and len(layout.cells(line)) < len(layout.headers)
+
+
+def _row_blocks(lines: Iterator[Line], layout: Layout, cut: bool) -> Iterator[list[Line]]:
+    """Yield the rows of samples in blocks, without remarks, and without the last one where it was cut short."""
     while block := _block(lines, _BLOCK_ROWS, _BLOCK_CHARACTERS):
-        if rows := [line for line in block if not is_comment(line.text)]:
+        rows = [line for line in block if not is_comment(line.text)]
+        if cut and rows and _is_cut(rows[-1].text, layout):
+            rows = rows[:-1]
+        if rows:
             yield rows
 
 

@@ -217,8 +217,12 @@ _DEVICE = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")
 def _groups(path: Path, dataset: Any, partial: bool) -> tuple[list[_Group], list[str]]:
     """The groups of channels that are not median beats, and what is to be said of them."""
     little = not hasattr(dataset, "original_encoding") or dataset.original_encoding[1] is not False
-    groups, notes = [], []
+    groups: list[_Group] = []
+    notes: list[str] = []
     for number, item in enumerate(dataset.WaveformSequence, start=1):
+        if partial and groups and "WaveformData" not in item:
+            notes.append(f"{path.name} is cut short in its group {number} of channels, which is missing.")
+            continue
         label = str(item.get("MultiplexGroupLabel", ""))
         count, samples = int(item.NumberOfWaveformChannels), int(item.NumberOfWaveformSamples)
         kind = _KINDS.get(str(item.WaveformSampleInterpretation))

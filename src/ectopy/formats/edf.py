@@ -108,6 +108,20 @@ def read(path: Path, stated: Stated) -> Recording:
     )
 
 
+def read_annotations(path: Path, sampling_rate_hz: float) -> Annotations:
+    """Read the annotations of an EDF+ or BDF+ file with or without leads, on samples of this rate.
+
+    A `DataError` if the file is damaged or not whole.
+    """
+    layout = _read_layout(path)
+    records, _ = _count_records(path, layout, partial=False)
+    content = np.memmap(path, np.uint8, "r", layout.header_bytes, (records, layout.record_bytes))
+    first_onset = _onset(content[0, layout.marks_at[0]].tobytes()) if records and layout.marks_at else 0.0
+    first_onset = first_onset if math.isfinite(first_onset) else 0.0
+    marks = (_mark(round((onset - first_onset) * sampling_rate_hz), text) for onset, text in _texts(layout, content))
+    return within(marks, MAX_VALUES)
+
+
 def write_annotations(
     path: Path,
     annotations: Annotations,

@@ -62,6 +62,10 @@ def read(path: Path, stated: Stated) -> Recording:
     elements = waveform.findall("LeadData")
     if len(elements) > MAX_LEADS:
         raise DataError(f"{path} holds {len(elements)} leads, and a recording may have {MAX_LEADS}.")
+    if stated.partial:  # of a lead without samples not even the name may be whole
+        elements = [element for element in elements if element.find("WaveFormData") is not None]
+    if not elements:
+        raise DataError(f"{path} is cut short before the samples of its first lead; copy it again from its source.")
     leads = [_lead(path, element, stated.partial) for element in elements]
     samples = max(len(lead.samples) for lead in leads)
     check_size(path, samples, len(leads))

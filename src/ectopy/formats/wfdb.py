@@ -20,7 +20,7 @@ from ectopy import large_arrays
 from ectopy.errors import DataError
 from ectopy.files import atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
-from ectopy.formats.annotation_files import Mark, collect, each_mark, within
+from ectopy.formats.annotation_files import Mark, at_rate, collect, each_mark, within
 from ectopy.formats.identity import patient
 from ectopy.formats.leads import (
     BLOCK_S,
@@ -476,13 +476,17 @@ class _Word(NamedTuple):
     text: str
 
 
-def read_annotations(path: Path) -> Annotations:
-    """Read an annotation file, for example ``100.atr``; positions are as the file counts them.
+def read_annotations(path: Path, sampling_rate_hz: float | None = None) -> Annotations:
+    """Read an annotation file, for example ``100.atr``; positions are as the file counts them, or at a rate.
 
     A code that is neither PhysioNet's nor defined in the file becomes a comment. A `DataError` if the file is missing,
     empty, too large, damaged or cut short.
     """
-    return collect(_read_marks(path)[0])
+    marks, _ = _read_marks(path)
+    own_hz = None if sampling_rate_hz is None else annotation_timing(path).sampling_rate_hz
+    if sampling_rate_hz is None or own_hz is None:
+        return collect(marks)
+    return at_rate(path, marks, own_hz, sampling_rate_hz)
 
 
 def write_annotations(path: Path, annotations: Annotations, sampling_rate_hz: float) -> None:

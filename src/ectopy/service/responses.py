@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.corrections import AddBeat, ChooseStrip, Corrections, DeleteBeats, Relabel, RemoveStrip
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Notice, QualityChanged, codec
 from ectopy.monitor.alarm import Alarm, Transition
 from ectopy.monitor.alarm_json import alarm_json, change_json, transition_json
@@ -17,6 +19,8 @@ from ectopy.monitor.limits import LIMITS
 from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
 from ectopy.presentation import finite_or_none
 from ectopy.service import schemas
+from ectopy.service.recordings.result import Result
+from ectopy.service.recordings.stored_corrections import OutdatedError, corrected_beats, undone
 from ectopy.service.storage import StoredAlarm, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.waveform_history import BeatComparison
 
@@ -205,3 +209,63 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
 def lists(array: NDArray[np.floating]) -> Any:
     """Round numbers to three places; NaN becomes null where msgspec writes it."""
     return np.round(array.astype(np.float64), 3).tolist()
+
+
+_SUPERSEDED = "the recording was analysed again after these corrections."
+
+
+def correction_entries(
+    corrections: Corrections, sampling_rate_hz: float, begin: int = 0
+) -> list[schemas.CorrectionEntryShape]:
+    """Answer with the entries of a log, from the one of index `begin`."""
+    entries = []
+    for index, (entry, is_undone) in enumerate(zip(corrections.entries, undone(corrections), strict=True)):
+        if index < begin:
+            continue
+        correction = entry.correction
+        fields = msgspec.to_builtins(correction)
+        positions = fields.pop("positions", None) or [fields.pop("position", None)]
+        if isinstance(correction, Relabel | DeleteBeats | AddBeat):
+            fields["beats"] = corrected_beats(correction)
+            fields["start_s"], fields["end_s"] = (round(positions[place] / sampling_rate_hz, 3) for place in (0, -1))
+        facts = {"number": index + 1, "by": entry.by, "time": entry.at.timestamp(), "undone": is_undone}
+        entries.append(cast(schemas.CorrectionEntryShape, facts | fields))
+    return entries
+
+
+def corrections(result: Result, superseded: Sequence[Corrections]) -> schemas.CorrectionsShape:
+    """Answer with the log of corrections of a recording, and with those of its earlier analyses."""
+    rate_hz, log = result.recording.sampling_rate_hz, result.corrections
+    return schemas.CorrectionsShape(
+        analysis=result.version.analysis,
+        version=result.version.version,
+        entries=correction_entries(log, rate_hz),
+        strips=[_strip(strip) for strip in log.strips],
+        removed_strips=[_strip(strip) for strip in log.hidden_strips],
+        conclusion=log.conclusion,
+        superseded=[
+            schemas.SupersededShape(
+                analysis=earlier.analysis_digest, reason=_SUPERSEDED, entries=correction_entries(earlier, rate_hz)
+            )
+            for earlier in superseded
+        ],
+    )
+
+
+def corrected(result: Result) -> schemas.CorrectedShape:
+    """Answer with the newest version and entry."""
+    entries = correction_entries(result.corrections, result.recording.sampling_rate_hz, result.version.version - 1)
+    return schemas.CorrectedShape(analysis=result.version.analysis, version=result.version.version, entry=entries[0])
+
+
+def outdated(error: OutdatedError) -> schemas.OutdatedShape:
+    """Answer with why a correction was rejected, and with what its author has not seen."""
+    result = error.result
+    newer = correction_entries(result.corrections, result.recording.sampling_rate_hz, error.seen)
+    return schemas.OutdatedShape(
+        detail=str(error), analysis=result.version.analysis, version=result.version.version, newer=newer
+    )
+
+
+def _strip(strip: ChooseStrip | RemoveStrip) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.to_builtins(strip).items() if name != "type"}

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, Required, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
+from ectopy.analysis.corrections import MOST_CAPTION, MOST_CONCLUSION, BeatLabel
 from ectopy.disclaimers import STATEMENT
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS
@@ -19,10 +20,15 @@ from ectopy.service.monitoring.replays import FASTEST, SLOWEST
 from ectopy.service.openapi_examples import example_config, with_example
 from ectopy.service.storage import StoredKey
 
+MOST_POSITIONS = 10_000
+"""Positions in one request; a family or a stretch may have more beats."""
+
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+
+_DIGEST = "9c8d27a1f4be0e5d6c3b2a19887766554433221100ffeeddccbbaa9988776655"
 
 _ALARM = AlarmJson(
     patient="bed 3",
@@ -506,9 +512,14 @@ class ReceiptShape(TypedDict):
     progress=1.0,
     error="",
     summary={"duration_s": 1805.6, "leads": ["MLII", "V5"], "beats": 2273, "abnormal": 34},
+    analysis=_DIGEST,
+    version=3,
 )
 class RecordingShape(TypedDict):
-    """A recording; `summary` is null until it is analysed."""
+    """A recording; `summary`, `analysis` and `version` are null until it is analysed, and in a list.
+
+    `analysis` is the digest of its analysis, `version` the number of entries in the log of its corrections.
+    """
 
     id: str
     name: str
@@ -517,6 +528,8 @@ class RecordingShape(TypedDict):
     progress: float
     error: str
     summary: dict[str, Any] | None
+    analysis: str | None
+    version: int | None
 
 
 class RecordingPulseShape(TypedDict, total=False):
@@ -547,7 +560,16 @@ class RecordingSignalShape(TypedDict, total=False):
     beats_there: int
 
 
+class VersionedShape(TypedDict):
+    """What depends on the corrections: the digest of the analysis, and the number of entries in their log."""
+
+    analysis: str
+    version: int
+
+
 @with_example(
+    analysis=_DIGEST,
+    version=3,
     events=[
         {
             "kind": "ventricular run",
@@ -558,30 +580,45 @@ class RecordingSignalShape(TypedDict, total=False):
             "rate_bpm": 142.0,
             "rank": 1,
         }
-    ]
+    ],
 )
-class RecordingEventsShape(TypedDict):
+class RecordingEventsShape(VersionedShape):
     """Runs, pauses and other events in order of their start; the most serious one has the `rank` 1."""
 
     events: list[dict[str, Any]]
 
 
 @with_example(
-    episodes=[{"rhythm": "atrial fibrillation", "start_s": 912.0, "end_s": 1450.5, "beats": 811, "rate_bpm": 90.4}]
+    analysis=_DIGEST,
+    version=3,
+    figures={"beats": {"total": 2273, "normal": 2239}, "rate": {"minimum_bpm": 58.0, "mean_bpm": 75.5}},
 )
-class RecordingEpisodesShape(TypedDict):
+class RecordingFiguresShape(VersionedShape):
+    """The figures of `ectopy.analysis.holter_figures`; null = not known."""
+
+    figures: dict[str, Any]
+
+
+@with_example(
+    analysis=_DIGEST,
+    version=3,
+    episodes=[{"rhythm": "atrial fibrillation", "start_s": 912.0, "end_s": 1450.5, "beats": 811, "rate_bpm": 90.4}],
+)
+class RecordingEpisodesShape(VersionedShape):
     """Episodes of one rhythm, one after the other; `rate_bpm` is null where no interval is known."""
 
     episodes: list[dict[str, Any]]
 
 
 @with_example(
+    analysis=_DIGEST,
+    version=3,
     sampling_rate_hz=180.0,
     families=[
         {"family": 1, "hint": "", "beats": 2239, "first_s": 0.214, "last_s": 1805.2, "mean_mv": [[0.01, 0.02], [0, 0]]}
     ],
 )
-class RecordingFamiliesShape(TypedDict):
+class RecordingFamiliesShape(VersionedShape):
     """Families of similar beats, the largest first; each with its hint and, lead by lead, the mean of its beats.
 
     `mean_mv` has 140 samples for each lead, 52 of them before the fiducial point, at `sampling_rate_hz`; null where the
@@ -593,8 +630,8 @@ class RecordingFamiliesShape(TypedDict):
     families: list[dict[str, Any]]
 
 
-@with_example(family=3, total=41, beats=[707], positions=[220464], times_s=[612.4])
-class FamilyBeatsShape(TypedDict):
+@with_example(analysis=_DIGEST, version=3, family=3, total=41, beats=[707], positions=[220464], times_s=[612.4])
+class FamilyBeatsShape(VersionedShape):
     """Beats of a family: index, position in samples, and time of each; `total` is their number without the limit."""
 
     family: int
@@ -602,6 +639,161 @@ class FamilyBeatsShape(TypedDict):
     beats: list[int]
     positions: list[int]
     times_s: list[float]
+
+
+@with_example(
+    number=3,
+    type="relabel",
+    by="Anna",
+    time=1767225600.0,
+    undone=False,
+    beats=41,
+    start_s=612.4,
+    end_s=1700.2,
+    label="ventricular",
+)
+class CorrectionEntryShape(TypedDict, total=False):
+    """An entry of the log: what was corrected, by whom, and whether it was undone later.
+
+    `beats` is how many beats it names, `start_s` and `end_s` the time of the first and the last one, or of the stretch.
+    """
+
+    number: Required[int]
+    type: Required[str]
+    by: Required[str]
+    time: Required[float]
+    undone: Required[bool]
+    beats: int
+    start_s: float
+    end_s: float
+    label: str
+    caption: str
+    text: str
+
+
+class SupersededShape(TypedDict):
+    """Corrections of an earlier analysis, which count no longer."""
+
+    analysis: str
+    reason: str
+    entries: list[CorrectionEntryShape]
+
+
+class CorrectionsShape(VersionedShape):
+    """The log of corrections, and what it says of the report: chosen and removed strips, and the conclusion."""
+
+    entries: list[CorrectionEntryShape]
+    strips: list[dict[str, Any]]
+    removed_strips: list[dict[str, Any]]
+    conclusion: str
+    superseded: list[SupersededShape]
+
+
+class CorrectedShape(VersionedShape):
+    """The new version, and the new entry of its log."""
+
+    entry: CorrectionEntryShape
+
+
+class OutdatedShape(VersionedShape):
+    """The newest version, and the entries of its log that the caller has not seen."""
+
+    detail: str
+    newer: list[CorrectionEntryShape]
+
+
+_Second = Annotated[float, Field(ge=0, le=1e8, description="From the start of the recording.")]
+_Position = Annotated[int, Field(ge=0, le=2**53, description="In samples of the recording.")]
+
+
+class _OfBeats(_Request):
+    positions: Annotated[list[_Position] | None, Field(min_length=1, max_length=MOST_POSITIONS)] = None
+    family: Annotated[int | None, Field(ge=1, le=1000)] = None
+    start_s: _Second | None = None
+    end_s: _Second | None = None
+
+    @model_validator(mode="after")
+    def _check_beats(self) -> Self:
+        stretch = self.start_s is not None, self.end_s is not None
+        ways = (self.positions is not None) + (self.family is not None) + any(stretch)
+        if ways != 1 or any(stretch) != all(stretch):
+            raise ValueError("name the beats by positions, by their family, or by start_s and end_s")
+        return self
+
+
+class RelabelBeats(_OfBeats):
+    """Give another label to the beats of these positions, of a family, or from `start_s` to `end_s`."""
+
+    type: Literal["relabel"]
+    label: BeatLabel
+
+
+class RemoveBeats(_OfBeats):
+    """Delete the beats of these positions, of a family, or from `start_s` to `end_s`: they are artefacts."""
+
+    type: Literal["delete_beats"]
+
+
+class AddedBeat(_Request):
+    """Add a beat where none was found."""
+
+    type: Literal["add_beat"]
+    position: _Position
+    label: BeatLabel
+
+
+class NoiseMark(_Request):
+    """Mark a time as noise."""
+
+    type: Literal["mark_noise"]
+    start_s: _Second
+    end_s: _Second
+
+
+class StripChoice(_Request):
+    """Put a strip into the report, or give another caption to one."""
+
+    type: Literal["choose_strip"]
+    start_s: _Second
+    end_s: _Second
+    caption: Annotated[str, Field(max_length=MOST_CAPTION)] = ""
+
+
+class StripRemoval(_Request):
+    """Leave a strip out of the report."""
+
+    type: Literal["remove_strip"]
+    start_s: _Second
+    end_s: _Second
+
+
+class Conclusion(_Request):
+    """Write the conclusion of the report."""
+
+    type: Literal["write_conclusion"]
+    text: Annotated[str, Field(max_length=MOST_CONCLUSION)]
+
+
+CorrectionRequest = RelabelBeats | RemoveBeats | AddedBeat | NoiseMark | StripChoice | StripRemoval | Conclusion
+
+
+class SeenVersion(_Request):
+    """The newest version that the caller has seen."""
+
+    model_config = example_config(analysis=_DIGEST, version=3)
+
+    analysis: Annotated[str, Field(min_length=1, max_length=64, description="Digest of the analysis.")]
+    version: Annotated[int, Field(ge=0, le=2**31, description="Number of the entries in the log.")]
+
+
+class NewCorrection(SeenVersion):
+    """A correction of a recording, made on the version that the caller has seen."""
+
+    model_config = example_config(
+        analysis=_DIGEST, version=3, correction={"type": "relabel", "family": 2, "label": "ventricular"}
+    )
+
+    correction: Annotated[CorrectionRequest, Field(discriminator="type")]
 
 
 class Choice(_Request):

@@ -78,7 +78,7 @@ class BeatSegments:
         filled = [part for part in parts if len(part)] or parts[:1]
         if len(filled) == 1:
             return filled[0]
-        return cls(*map(_joined, zip(*(part._columns for part in filled), strict=True)))
+        return cls(*map(np.concatenate, zip(*(part._columns for part in filled), strict=True)))
 
     def masked(self, readable: NDArray[np.bool_]) -> BeatSegments:
         """Return the beats, readable only where `readable`, shape (n, leads), is true as well."""
@@ -113,11 +113,6 @@ def finite_median(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.flo
     count, row = np.isfinite(rows).sum(axis=1), np.arange(len(rows))
     median: NDArray[np.float64] = (rows[row, np.maximum(count - 1, 0) // 2] + rows[row, count // 2]) / 2
     return median.reshape(ordered.shape[:-1])
-
-
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    whole = large_arrays.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
-    return np.concatenate(parts, out=whole)
 
 
 def no_beats(leads: int) -> BeatSegments:
@@ -269,16 +264,21 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> BeatSegments:
         From `find_heartbeats`.
     """
     leads, length = filtered.signal.shape
-    state, parts, before = CutState.fresh(leads), [], 0
+    samples = large_arrays.empty((len(times_s), leads, len(_OFFSETS)), np.float32)
+    state, parts, before, cut = CutState.fresh(leads), [], 0, 0
     block = round(_BLOCK_S * filtered.rate_hz)
-    for rows in large_arrays.blocks(length, block, filtered.signal, filtered.missing):
+    for rows in large_arrays.blocks(length, block, filtered.signal, filtered.missing, samples):
         whole = rows.stop == length
         end = len(times_s) if whole else int(np.searchsorted(times_s, rows.stop / filtered.rate_hz))
         state, beats = cut_step(state, filtered[rows], filtered[rows], times_s[before:end])
-        parts.append(beats)
-        before = end
+        samples[cut : cut + len(beats)] = beats.samples
+        parts.append(replace(beats, samples=beats.samples[:, :, :0]))
+        before, cut = end, cut + len(beats)
     behind = filtered[length:]
-    return BeatSegments.joined([*parts, cut_end(state, behind, behind, times_s[before:])])
+    beats = cut_end(state, behind, behind, times_s[before:])
+    samples[cut:] = beats.samples
+    parts.append(replace(beats, samples=beats.samples[:, :, :0]))
+    return replace(BeatSegments.joined(parts), samples=samples)
 
 
 def _append(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, time_beats
+from ectopy.analysis.label_import import MATCH_S, nearest
 from ectopy.analysis.patient_template import LEARNING_S, compare, learn_normal
 from ectopy.analysis.population import population_beats, usual_height_mv
 from ectopy.analysis.reconstruction import ReconstructionNetwork
@@ -34,7 +35,6 @@ _TRAINING_PER_RECORD = 150
 _ROWS_OF_SHORT = 20  # a recording of many leads or of seconds counts little
 _SHORT_S = 120.0
 _CALIBRATING_PER_RECORD = 250
-_MATCH_S = 0.15
 _LEAST_SHARED = 0.8
 _SINUS_RHYTHM, _FIBRILLATION = "N", "A"
 
@@ -238,9 +238,9 @@ def normal_beats(beats: BeatSegments, labels: LabelledBeats) -> NDArray[np.bool_
     """Return which beats lie within 150 ms of one that is labelled normal, shape (n,)."""
     if len(labels) == 0:
         return np.zeros(len(beats), np.bool_)
-    nearest = _nearest(beats.times_s, labels.times_s)
-    close = np.abs(labels.times_s[nearest] - beats.times_s) <= _MATCH_S
-    normal: NDArray[np.bool_] = close & labels.is_normal[nearest]
+    label = nearest(beats.times_s, labels.times_s)
+    close = np.abs(labels.times_s[label] - beats.times_s) <= MATCH_S
+    normal: NDArray[np.bool_] = close & labels.is_normal[label]
     return normal
 
 
@@ -249,22 +249,12 @@ def evenly_spaced(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(int)]
 
 
-def _nearest(times_s: NDArray[np.float64], others_s: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the index of the nearest of one or more other times to each time."""
-    right = np.minimum(np.searchsorted(others_s, times_s), len(others_s) - 1)
-    left = np.maximum(right - 1, 0)
-    nearest: NDArray[np.intp] = np.where(
-        np.abs(others_s[left] - times_s) <= np.abs(others_s[right] - times_s), left, right
-    )
-    return nearest
-
-
 def _require_own_annotations(name: str, labels: LabelledBeats, beats: BeatSegments) -> None:
     """Refuse annotations whose normal beats do not coincide with the heartbeats."""
     marks_s = labels.times_s[labels.is_normal]
     if len(marks_s) == 0 or len(beats) == 0:
         return
-    share = float(np.mean(np.abs(beats.times_s[_nearest(marks_s, beats.times_s)] - marks_s) <= _MATCH_S))
+    share = float(np.mean(np.abs(beats.times_s[nearest(marks_s, beats.times_s)] - marks_s) <= MATCH_S))
     if share < _LEAST_SHARED:
         raise DataError(
             f"{name} has annotations of another recording: at {share:.0%} of the beats that they call normal there is "

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis import analyse
+from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.builtin_recordings import builtin_names, load_builtin
@@ -27,7 +28,7 @@ from ectopy.monitor.codec import encode
 from ectopy.recording import Patient, PulseWave
 from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
-from ectopy.service.recordings.library import RESULT, read_stored
+from ectopy.service.recordings.library import REPORT, RESULT, read_stored
 from ectopy.service.recordings.result import load_result, save_result
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
@@ -168,7 +169,7 @@ def test_upload_is_analysed_and_shown(library):
     result = library.result(entry.id)
     assert result.summary["source"] == "Ada's.csv"
     assert result.summary["duration_s"] == seconds
-    assert "Ada&#39;s.csv" in library.report(entry.id).read_text()
+    assert "Ada&#39;s.csv" in library.document(entry.id, REPORT).read_text()
     whole = result.signal(0, seconds, 200)
     assert len(whole["low"]) == len(whole["leads"]) == 2
     assert whole["beats_there"] == len(whole["beats"]) == result.summary["beats"]
@@ -277,7 +278,7 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
         pulses=(PulseWave("PLETH", "NU", 125.0, np.arange(5000, dtype=np.float32)),),
     )
     analysis = analyse(recording, load_ambulatory())
-    save_result(tmp_path, recording, analysis)
+    save_result(tmp_path, recording, analysis, measure_minutes(recording, analysis))
     result = load_result(tmp_path)
     assert encode(result.analysis) == encode(analysis)
     assert encode(replace(result.recording, start=None)) == encode(replace(recording, start=None))
@@ -290,7 +291,7 @@ def test_rows_of_events_episodes_and_families(tmp_path):
     episodes = [Episode("ventricular_tachycardia", 40, 5)]
     recording = simulate_recording(90, ectopic={"V": 0.1}, episodes=episodes, random_state=5)
     analysis = analyse(recording, load_ambulatory())
-    save_result(tmp_path, recording, analysis)
+    save_result(tmp_path, recording, analysis, measure_minutes(recording, analysis))
     result = load_result(tmp_path)
     events = result.event_rows()
     assert sorted(event["rank"] for event in events) == list(range(1, len(events) + 1))
@@ -379,7 +380,7 @@ def test_a_named_recording_is_analysed_by_the_same_worker(library):
     result = library.result(entry.id)
     assert result.summary["source"] == "simulated"
     np.testing.assert_array_equal(result.recording.signal, load_builtin("simulated").signal)
-    assert "simulated" in library.report(entry.id).read_text()
+    assert "simulated" in library.document(entry.id, REPORT).read_text()
 
 
 def test_an_entry_with_an_unknown_name_fails_with_a_message(tmp_path):

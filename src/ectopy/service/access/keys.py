@@ -15,12 +15,14 @@ _KEY = re.compile(r"ectopy_[A-Za-z0-9_-]{43}", re.ASCII)
 class Scope(StrEnum):
     """A permission of a key; `ADMINISTER` allows the others too.
 
-    `SEND` allows to send samples of patients or devices that the key names, and nothing else.
+    `SEND` allows to send samples of patients or devices that the key names, and nothing else; `CORRECT` to correct the
+    beats and the report of recordings.
     """
 
     SEND = "send"
     UPLOAD = "upload"
     VIEW = "view"
+    CORRECT = "correct"
     ACKNOWLEDGE = "acknowledge"
     ADMINISTER = "administer"
 

@@ -28,6 +28,7 @@ from ectopy.service.api.routes import (
     about_routes,
     alarm_routes,
     builtin_recording_routes,
+    correction_routes,
     device_routes,
     event_routes,
     fhir_routes,
@@ -44,6 +45,7 @@ from ectopy.service.api.routes import (
 from ectopy.service.api.routes import audit_routes as audit
 from ectopy.service.api.static_pages import Pages
 from ectopy.service.interpreter import steady
+from ectopy.service.live.feed import Feed
 from ectopy.service.monitoring.mqtt import Bridge
 from ectopy.service.monitoring.replays import Replays
 from ectopy.service.monitoring.ward import Ward
@@ -71,6 +73,8 @@ _ROUTERS = (
 )
 _SMALL_BODY_BYTES = 2**16
 """Largest body, except of samples and recordings: JSON takes many times its size in memory."""
+_CORRECTION_BODY_BYTES = 2**18
+"""Largest body of a correction: ten thousand positions."""
 _RETENTION_EVERY_S = 600.0
 _DAY_S = 86_400.0
 _BROKER = "the MQTT broker"
@@ -108,6 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.ward, app.state.metrics = ward, Metrics(ward)
         app.state.readiness = Readiness(ward, settings.home)
         app.state.first_key = authenticator.first_key()
+        app.state.recording_feed = Feed()
         app.state.library, app.state.replays = library, Replays(ward.submit)
         await ward.begin()
         app.state.audit.start()
@@ -118,6 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
+            app.state.recording_feed.close()
             for task in tasks:
                 task.cancel()
             await asyncio.to_thread(app.state.replays.close)
@@ -155,6 +161,7 @@ def create_app(settings: Settings) -> FastAPI:
     for module in _ROUTERS:
         app.include_router(module.router)
     app.include_router(ingest_routes.router, max_body_size=settings.request_bytes)
+    app.include_router(correction_routes.router, max_body_size=min(_CORRECTION_BODY_BYTES, settings.request_bytes))
     app.include_router(recording_routes.router, max_body_size=settings.upload_bytes)
     app.router.default = Pages()
     return app

@@ -14,12 +14,13 @@ from ectopy.monitor import Command, CommandKind, Limits
 from ectopy.service import schemas
 from ectopy.service.access import Authenticator, Caller, Scope
 from ectopy.service.access.audit import Audit
-from ectopy.service.api.middleware.access_control import AnyCaller, current_caller
+from ectopy.service.api.middleware.access_control import AnyCaller, Viewing, current_caller
 from ectopy.service.api.prometheus_metrics import Metrics
 from ectopy.service.api.readiness import Readiness
+from ectopy.service.live.feed import Feed
 from ectopy.service.monitoring.replays import Replays
 from ectopy.service.monitoring.ward import Ward
-from ectopy.service.recordings import Library
+from ectopy.service.recordings import Library, StoredRecording
 from ectopy.service.settings import Settings
 from ectopy.service.storage import Store
 
@@ -47,6 +48,7 @@ SettingsDep = Annotated[Settings, _part("settings")]
 MetricsDep = Annotated[Metrics, _part("metrics")]
 ReadinessDep = Annotated[Readiness, _part("readiness")]
 LibraryDep = Annotated[Library, _part("library")]
+RecordingFeedDep = Annotated[Feed, _part("recording_feed")]
 ReplaysDep = Annotated[Replays, _part("replays")]
 PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="Id of the patient.")]
 AlarmNumber = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
@@ -99,6 +101,19 @@ async def _watched(patient: PatientPath, ward: WardDep, caller: AnyCaller) -> st
 
 WatchedPatient = Annotated[str, Depends(_watched)]
 """The patient of an address; the answer is 404 where no patient of that id is watched."""
+
+
+RecordingId = Annotated[str, Path(min_length=1, max_length=32, description="As the upload was answered.")]
+
+
+def _viewed(library: LibraryDep, caller: Viewing, audit: AuditDep, id: RecordingId) -> StoredRecording:
+    entry = library.entry(id)
+    audit.saw(caller.name, f"viewed recording {entry.id}")
+    return entry
+
+
+ViewedRecording = Annotated[StoredRecording, Depends(_viewed)]
+"""The recording of an address, with the audit of whoever views it; an unknown one is a 404."""
 
 
 @dataclass(frozen=True)

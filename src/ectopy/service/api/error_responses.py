@@ -13,11 +13,12 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from ectopy.errors import DatabaseError, EctopyError, NotFoundError, StorageError
-from ectopy.service import schemas
+from ectopy.errors import ConflictError, DatabaseError, EctopyError, NotFoundError, StorageError
+from ectopy.service import responses, schemas
 from ectopy.service.monitoring.senders import OccupiedError
 from ectopy.service.monitoring.ward import RefusedError
 from ectopy.service.monitoring.write_buffer import sentence
+from ectopy.service.recordings.stored_corrections import OutdatedError
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ _DESCRIPTIONS = {
     401: "No key, or one that is not known.",
     403: "The key does not allow it.",
     404: "Nothing exists at this address.",
-    409: "The monitor does not take the order.",
+    409: "The monitor does not take the order, or what is to be changed has changed meanwhile.",
     415: "The body is encoded, or of another kind.",
     422: "What was sent cannot be taken as it is.",
     429: "Too often; the header Retry-After says when again.",
@@ -77,7 +78,9 @@ def _response(connection: HTTPConnection, error: Exception) -> Response:
             return error.response()
         case NotFoundError():
             return problem(404, str(error))
-        case RefusedError() | OccupiedError():
+        case OutdatedError():
+            return JSONResponse(responses.outdated(error), 409)
+        case ConflictError() | RefusedError() | OccupiedError():
             return problem(409, str(error))
         case StorageError():
             if isinstance(error, DatabaseError):

@@ -15,20 +15,29 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from ectopy.analysis.corrections import Correction, Corrections, undo
 from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.errors import DataError, NotFoundError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
-from ectopy.service.recordings.result import Result, has_analysis, load_result
+from ectopy.service.recordings.result import Result, ResultVersion, has_analysis, load_result
+from ectopy.service.recordings.stored_corrections import (
+    check_room,
+    check_seen,
+    load_corrections,
+    save_corrections,
+    superseded_corrections,
+)
 from ectopy.service.recordings.uploads import Upload, layout_of
 
 MOST_RECORDINGS = 500
@@ -40,6 +49,10 @@ SHARE_OF_KEY = 0.5
 TIME_LIMIT_S = 1800.0
 
 FILES, RESULT, REPORT = "files", "result", "report.html"
+RESULT_NAMES = {kind: f"results.{kind}" for kind in ("csv", "json", "edf", "atr", "ann")}
+"""Names of the files of results, by their kind."""
+
+_DOCUMENTS = "documents"
 _ENTRY = "entry.json"
 _UNFINISHED = ".part-"
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -111,6 +124,13 @@ def read_stored(folder: Path) -> StoredRecording:
     return msgspec.json.decode((folder / _ENTRY).read_bytes(), type=StoredRecording)
 
 
+def read_result(folder: Path, version: int | None = None) -> Result:
+    """Read the result in the folder of a recording, with the first `version` entries of its log, or with all."""
+    result = load_result(folder / RESULT)
+    log = load_corrections(folder, result.version.analysis)
+    return result.corrected(Corrections(log.analysis_digest, log.entries[:version]))
+
+
 def size_of(folder: Path) -> int:
     """Return the bytes of the files in a folder; a file that is deleted meanwhile counts 0."""
     size = 0
@@ -150,9 +170,11 @@ class Library:
         self._changed = threading.Condition()
         self._entries: dict[str, StoredRecording] = {}
         self._stopping = False
-        self._process: tuple[str, subprocess.Popen[str]] | None = None
+        self._processes: list[subprocess.Popen[str]] = []
+        self._analysing: tuple[str, subprocess.Popen[str]] | None = None
         self._loading = threading.Lock()
         self._results: OrderedDict[str, Result] = OrderedDict()
+        self._correcting, self._writing = threading.Lock(), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
         for path in folder.iterdir():
             if path.name.startswith(_UNFINISHED):
@@ -168,7 +190,8 @@ class Library:
         """End at once; an unfinished analysis is repeated at the next start."""
         with self._changed:
             self._stopping = True
-            self._end_process()
+            for process in self._processes:
+                process.kill()
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join()
@@ -188,19 +211,82 @@ class Library:
             return self._entries[id]
 
     def result(self, id: str) -> Result:
-        """Return the result of a recording; a `DataError` if there is no recording with this id, or no result."""
+        """Return the corrected result of a recording.
+
+        A `DataError` if there is no recording with this id, or no result.
+        """
         with self._loading:
-            folder = self._analysed_folder(id) / RESULT
+            folder = self._analysed_folder(id)
             if id not in self._results:
-                self._results[id] = load_result(folder)
+                self._results[id] = read_result(folder)
             self._results.move_to_end(id)
             if len(self._results) > _MOST_LOADED:
                 self._results.popitem(last=False)
             return self._results[id]
 
-    def report(self, id: str) -> Path:
-        """Return the report of a recording; errors as in `result`."""
-        return self._analysed_folder(id) / RESULT / REPORT
+    def superseded_corrections(self, id: str) -> list[Corrections]:
+        """Return the corrections of earlier analyses of a recording; errors as in `result`."""
+        return superseded_corrections(self._analysed_folder(id), self.result(id).version.analysis)
+
+    def document(self, id: str, name: str) -> Path:
+        """Return the report or the results of a corrected recording as a file, which is written when it is first asked.
+
+        Parameters
+        ----------
+        id : str
+        name : str
+            `REPORT`, or one of `RESULT_NAMES`.
+
+        Raises
+        ------
+        DataError
+            If there is no recording with this id, or no result.
+        StorageError
+            If it cannot be written.
+        """
+        with self._writing:
+            result = self.result(id)
+            folder, (digest, version) = self._folder / id, result.version
+            if name == REPORT and not version:
+                return folder / RESULT / REPORT  # written with the analysis
+            documents = folder / _DOCUMENTS / f"{digest}-{version}"
+            if not (documents / name).exists():
+                self._write_document(folder, documents, name, version)
+            return documents / name
+
+    def _write_document(self, folder: Path, documents: Path, name: str, version: int) -> None:
+        try:
+            documents.parent.mkdir(exist_ok=True)
+            documents.mkdir(exist_ok=True)
+            # Those before the last ones, which may still be read.
+            for older in sorted(documents.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns)[:-2]:
+                shutil.rmtree(older, ignore_errors=True)
+        except OSError as problem:
+            raise StorageError(f"the document cannot be written: {problem.strerror or problem}.") from problem
+        with self._worker(folder, str(documents / name), str(version)) as process:
+            error = self._listen("", process)
+        if error or not (documents / name).exists():
+            raise StorageError(error or f"the document takes more than {self._limit_s:g} s, or too much memory.")
+
+    @contextmanager
+    def _worker(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+        """Start a process of `worker`, which is killed at the end of the library, or of its time."""
+        command = [sys.executable, "-m", "ectopy.service.recordings.worker", *map(str, arguments)]
+        with subprocess.Popen(
+            command, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            with self._changed:
+                self._processes.append(process)
+                if self._stopping:
+                    process.kill()
+            limit = threading.Timer(self._limit_s, process.kill)
+            limit.start()
+            try:
+                yield process
+            finally:
+                limit.cancel()
+                with self._changed:
+                    self._processes.remove(process)
 
     def _analysed_folder(self, id: str) -> Path:
         entry = self.entry(id)
@@ -283,6 +369,53 @@ class Library:
             self._changed.notify_all()
         return entry
 
+    def correct(self, id: str, seen: ResultVersion, by: str, correction: Callable[[Result], Correction]) -> Result:
+        """Append a correction, and return the corrected result.
+
+        Parameters
+        ----------
+        id : str
+        seen : ResultVersion
+            What the person has seen who corrects.
+        by : str
+            Name of the person.
+        correction : callable
+            Makes the correction from the result that it is made on.
+
+        Raises
+        ------
+        DataError
+            If there is no recording with this id, or no result; if the correction cannot be applied, or has no room.
+        ConflictError
+            If the person has not seen the newest state: nothing is changed.
+        """
+
+        def append(result: Result, at: datetime) -> Corrections:
+            made = correction(result)
+            check_room(result.corrections, made)
+            return result.corrections.followed_by(made, by, at)
+
+        return self._change_corrections(id, seen, append)
+
+    def undo(self, id: str, seen: ResultVersion, by: str) -> Result:
+        """Take back the last correction that is in force, and return the result; see `correct`."""
+        return self._change_corrections(id, seen, lambda result, at: undo(result.corrections, by, at))
+
+    def _change_corrections(
+        self, id: str, seen: ResultVersion, change: Callable[[Result, datetime], Corrections]
+    ) -> Result:
+        with self._correcting:
+            result = self.result(id)
+            check_seen(result, seen)
+            corrections = change(result, datetime.fromtimestamp(self._clock(), UTC))
+            corrected = result.corrected(corrections)
+            save_corrections(self._folder / id, corrections)
+            with self._loading:
+                # Unless it is being analysed again.
+                if self._results.get(id) is result:
+                    self._results[id] = corrected
+        return corrected
+
     def analyse_again(self, id: str) -> StoredRecording:
         """Queue a recording for another analysis, which replaces its result; one that waits for its first one stays so.
 
@@ -303,8 +436,8 @@ class Library:
         entry = self.entry(id)
         with self._changed:
             self._entries.pop(id, None)
-            if self._process is not None and self._process[0] == id:
-                self._end_process()
+            if self._analysing is not None and self._analysing[0] == id:
+                self._analysing[1].kill()
         self._forget(id)
         deleted = self._folder / f"{_UNFINISHED}{entry.id}"
         with suppress(OSError):  # another thread may delete it at the same time
@@ -389,20 +522,14 @@ class Library:
         self._forget(entry.id)
         for former in (f"{RESULT}.part", RESULT):
             shutil.rmtree(folder / former, ignore_errors=True)
-        command = [sys.executable, "-m", "ectopy.service.recordings.worker", str(folder)]
-        with subprocess.Popen(
-            command, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
+        with self._worker(folder) as process:
             with self._changed:
-                self._process = entry.id, process
-                if self._stopping or entry.id not in self._entries:
-                    self._end_process()
-            limit = threading.Timer(self._limit_s, process.kill)
-            limit.start()
+                self._analysing = entry.id, process
+                if entry.id not in self._entries:
+                    process.kill()
             error = self._listen(entry.id, process)
-            limit.cancel()
         with self._changed:
-            self._process = None
+            self._analysing = None
             if self._stopping:
                 return
         if not error and not (folder / RESULT).is_dir():
@@ -438,10 +565,6 @@ class Library:
     def _forget(self, id: str) -> None:
         with self._loading:
             self._results.pop(id, None)
-
-    def _end_process(self) -> None:
-        if self._process is not None:
-            self._process[1].kill()
 
 
 def _write(folder: Path, entry: StoredRecording) -> None:

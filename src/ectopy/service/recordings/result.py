@@ -7,17 +7,21 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.changed_minutes import measure_changed_minutes
+from ectopy.analysis.corrections import Corrections, analysis_digest, apply_corrections
+from ectopy.analysis.minute_waves import MinuteMeasurements
 from ectopy.analysis.recording_results import family_rows, summary
 from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
-from ectopy.analysis.rhythm_events import Event, by_severity, find_events
+from ectopy.analysis.rhythm_events import Event, by_severity
 from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.wave_findings import find_all_events
 from ectopy.detector import Verdict
 from ectopy.errors import NotFoundError, SettingError
 from ectopy.monitor.codec import decode, encode
@@ -31,7 +35,7 @@ MOST_POSITIONS = 200_000
 _SHORTEST_STEP_S = 1.0
 _DECIMALS = 4
 
-_RECORDING, _ANALYSIS = "recording.msgpack", "analysis.msgpack"
+_RECORDING, _ANALYSIS, _MINUTES = "recording.msgpack", "analysis.msgpack", "minutes.msgpack"
 _SIGNAL, _SEGMENTS = "signal.npy", "segments.npy"
 _ECTOPIC = (Hint.VENTRICULAR.value, Hint.SUPRAVENTRICULAR.value)
 
@@ -47,6 +51,13 @@ class _ComputedOnce(cached_property[T]):
             return value
 
 
+class ResultVersion(NamedTuple):
+    """Digest of the analysis, and number of the entries in the log of its corrections."""
+
+    analysis: str
+    version: int
+
+
 @dataclass(frozen=True)
 class Result:
     """An analysed recording; what follows from its analysis is computed when it is asked for the first time.
@@ -58,14 +69,34 @@ class Result:
     recording : Recording
     levels, pulse_levels : tuple
         The pyramids of its signal and of each pulse wave; see `ectopy.service.recordings.downsampling.pyramid`.
+    analysed : Analysis
+        As the program found it.
+    measured : MinuteMeasurements
+        Its waves.
+    corrections : Corrections
+        Made on it.
     analysis : Analysis
+        With the corrections.
     """
 
     recording: Recording
     levels: tuple[NDArray[np.float32], ...]
     pulse_levels: tuple[list[NDArray[np.float32]], ...]
+    analysed: Analysis
+    measured: MinuteMeasurements
+    corrections: Corrections
     analysis: Analysis
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    @property
+    def version(self) -> ResultVersion:
+        """Return what a person has seen who has seen this."""
+        return ResultVersion(self.corrections.analysis_digest, len(self.corrections.entries))
+
+    def corrected(self, corrections: Corrections) -> Result:
+        """Return the same recording with these corrections; errors are those of `apply_corrections`."""
+        analysis = apply_corrections(self.analysed, corrections, self.recording.sampling_rate_hz)
+        return replace(self, corrections=corrections, analysis=analysis, _lock=threading.RLock())
 
     @_ComputedOnce
     def intervals_s(self) -> NDArray[np.float64]:
@@ -73,9 +104,14 @@ class Result:
         return self.analysis.intervals_s
 
     @_ComputedOnce
+    def minutes(self) -> MinuteMeasurements:
+        """Return the waves of each minute."""
+        return measure_changed_minutes(self.measured, self.recording, self.analysed, self.analysis)
+
+    @_ComputedOnce
     def events(self) -> tuple[Event, ...]:
-        """Return runs, pauses and other events, in order of their start."""
-        return tuple(find_events(self.analysis))
+        """Return the events of the rhythm and of the waves, in order of their start."""
+        return tuple(find_all_events(self.analysis, self.minutes, self.recording.patient.sex))
 
     @_ComputedOnce
     def episodes(self) -> tuple[RhythmEpisode, ...]:
@@ -100,7 +136,7 @@ class Result:
         """Return the figures of the recording and its events, for JSON."""
         start = self.recording.start
         return {
-            **summary(self.recording, self.analysis, self.events),
+            **summary(self.recording, self.analysis, self.events, minutes=self.minutes),
             "sampling_rate_hz": self.recording.sampling_rate_hz,
             "start": None if start is None else start.isoformat(),
             "event_list": [
@@ -179,6 +215,12 @@ class Result:
         """Return the families of beats, the largest first, for JSON."""
         return family_rows(self.analysis, self.families)
 
+    def family(self, number: int) -> BeatFamily:
+        """Return the family of a number, from 1; a `NotFoundError` if there is none."""
+        if not 1 <= number <= len(self.families):
+            raise NotFoundError(f"there is no family {number}; they are numbered from 1 to {len(self.families)}.")
+        return self.families[number - 1]
+
     def family_beats(self, number: int, start_s: float, stop_s: float, limit: int, backwards: bool) -> dict[str, Any]:
         """Return the beats of a family between two times, for JSON: the first ones, or the last ones in reverse order.
 
@@ -238,7 +280,7 @@ class Result:
         return np.arange(first, last)
 
 
-def save_result(folder: Path, recording: Recording, analysis: Analysis) -> None:
+def save_result(folder: Path, recording: Recording, analysis: Analysis, measured: MinuteMeasurements) -> None:
     """Write the files that `load_result` reads."""
     # An encoded time keeps no time zone.
     start = None if recording.start is None else recording.start.isoformat()
@@ -250,13 +292,15 @@ def save_result(folder: Path, recording: Recording, analysis: Analysis) -> None:
     segments = analysis.beats.samples
     (folder / _ANALYSIS).write_bytes(encode(replace(analysis, beats=replace(analysis.beats, samples=segments[:0]))))
     np.save(folder / _SEGMENTS, segments)
+    (folder / _MINUTES).write_bytes(encode(measured))
 
 
 def load_result(folder: Path) -> Result:
-    """Read the files of `save_result`."""
+    """Read the files of `save_result`, as they were analysed, without corrections."""
     start, header = decode(tuple[str | None, Recording], (folder / _RECORDING).read_bytes())
     analysis = decode(Analysis, (folder / _ANALYSIS).read_bytes())
     segments = np.load(folder / _SEGMENTS, mmap_mode="r")
+    analysis = replace(analysis, beats=replace(analysis.beats, samples=segments))
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))
     return Result(
         replace(
@@ -266,13 +310,16 @@ def load_result(folder: Path) -> Result:
         ),
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
         tuple(pyramid(wave.samples[:, np.newaxis]) for wave in header.pulses),
-        replace(analysis, beats=replace(analysis.beats, samples=segments)),
+        analysis,
+        decode(MinuteMeasurements, (folder / _MINUTES).read_bytes()),
+        Corrections(analysis_digest(analysis)),
+        analysis,
     )
 
 
 def has_analysis(folder: Path) -> bool:
     """Check whether a result has its analysis; earlier versions of Ectopy stored none."""
-    return (folder / _ANALYSIS).exists()
+    return (folder / _MINUTES).exists()
 
 
 def finite_values(values: NDArray[np.floating]) -> list[float | None]:

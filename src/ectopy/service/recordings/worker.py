@@ -1,7 +1,8 @@
-"""Analyses one recording in a process of its own, so that a damaged file harms no other.
+"""Analyses one recording, or writes a document about it, in a process of its own, so that it harms no other.
 
-Run with the folder of a recording; it prints its progress line by line, and finally an error, if any. It ends with the
-process that started it, when its standard input is closed.
+Run with the folder of a recording, and for a document with its path and the version of the corrections; it prints its
+progress line by line, and finally an error, if any. It ends with the process that started it, when its standard input
+is closed.
 """
 
 from __future__ import annotations
@@ -12,20 +13,31 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ectopy.analysis import analyse
 from ectopy.analysis.minute_waves import measure_minutes
-from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.recording_results import write_results
+from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
 from ectopy.analysis.wave_findings import find_all_events
 from ectopy.datasets.builtin_recordings import load_builtin
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.formats import read
 from ectopy.recording import Recording
 from ectopy.report.recording_page import recording_report
-from ectopy.service.recordings.library import FILES, RESULT, SPARE_BYTES, StoredRecording, read_stored, size_of
+from ectopy.service.recordings.library import (
+    FILES,
+    REPORT,
+    RESULT,
+    SPARE_BYTES,
+    StoredRecording,
+    read_result,
+    read_stored,
+    size_of,
+)
 from ectopy.service.recordings.result import save_result
 
 _NICE = 10
@@ -44,19 +56,27 @@ _log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Analyse the recording whose folder is the first argument."""
-    folder = Path(sys.argv[1])
+    """Analyse the recording whose folder is the first argument, or write the document of the second one."""
+    folder, *document = sys.argv[1:]
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _restrain()
-    error = work(folder, read_stored(folder))
+    entry = read_stored(Path(folder))
+    if document:
+        path, version = document
+        error = work(Path(folder), entry, lambda: write_document(Path(folder), Path(path), int(version)))
+    else:
+        error = work(Path(folder), entry)
     if error:
         _report(error=error)
 
 
-def work(folder: Path, entry: StoredRecording) -> str:
-    """Analyse a recording; return one sentence on what is wrong with it, or an empty string."""
+def work(folder: Path, entry: StoredRecording, task: Callable[[], None] | None = None) -> str:
+    """Analyse a recording, or do another task; return one sentence on what is wrong with it, or an empty string."""
     try:
-        _analyse(folder, entry)
+        if task is None:
+            _analyse(folder, entry)
+        else:
+            task()
     except EctopyError as error:
         # For the uploader the file has its original name.
         title = entry.main if entry.main.startswith(entry.name) else entry.name
@@ -85,17 +105,30 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     _check_disk(folder, _RESULT_BYTES * values)
     _report(progress=0.2)
     analysis = analyse(recording, load_ambulatory())
+    minutes = measure_minutes(recording, analysis)
     _report(progress=0.6)
     _check_disk(folder, _RESULT_BYTES * values)
     unfinished = folder / f"{RESULT}.part"
     unfinished.mkdir()
-    save_result(unfinished, recording, analysis)
+    save_result(unfinished, recording, analysis, minutes)
     _report(progress=0.75)
     _check_disk(folder, 0)
-    events = find_all_events(analysis, measure_minutes(recording, analysis), recording.patient.sex)
-    recording_report(unfinished / "report.html", recording, analysis, events)
+    events = find_all_events(analysis, minutes, recording.patient.sex)
+    recording_report(unfinished / REPORT, recording, analysis, events)
     unfinished.rename(folder / RESULT)
     _report(progress=1.0)
+
+
+def write_document(folder: Path, path: Path, version: int) -> None:
+    """Write the report or the results of a recording, by the suffix, with the first `version` corrections."""
+    result = read_result(folder, version)
+    _check_disk(folder, _RESULT_BYTES * result.recording.signal.size)
+    if path.name == REPORT:
+        recording_report(path, result.recording, result.analysis, result.events)
+    else:
+        write_results(
+            path, result.recording, result.analysis, result.events, ambulatory_digest(), minutes=result.minutes
+        )
 
 
 def _check_disk(folder: Path, needed_bytes: int) -> None:

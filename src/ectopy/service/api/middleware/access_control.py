@@ -175,5 +175,6 @@ async def current_caller(
 AnyCaller = Annotated[Caller, Security(current_caller)]
 Viewing = Annotated[Caller, Security(current_caller, scopes=[Scope.VIEW])]
 Uploading = Annotated[Caller, Security(current_caller, scopes=[Scope.UPLOAD])]
+Correcting = Annotated[Caller, Security(current_caller, scopes=[Scope.CORRECT])]
 Sending = Annotated[Caller, Security(current_caller, scopes=[Scope.SEND])]
 Administering = Annotated[Caller, Security(current_caller, scopes=[Scope.ADMINISTER])]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+import msgspec
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message
@@ -13,16 +15,26 @@ from starlette.types import Message
 from ectopy.detector import Verdict
 from ectopy.errors import DataError
 from ectopy.service import schemas
-from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, json_response
-from ectopy.service.api.middleware.access_control import Administering, Uploading, Viewing
+from ectopy.service.api.dependencies import (
+    AuditDep,
+    Audited,
+    LibraryDep,
+    RecordingId,
+    ViewedRecording,
+    json_response,
+)
+from ectopy.service.api.middleware.access_control import Administering, Correcting, Uploading
+from ectopy.service.interop.fhir import MEDIA_TYPE
+from ectopy.service.interop.fhir_recording import recording_bundle
 from ectopy.service.recordings import StoredRecording, Upload
-from ectopy.service.recordings.library import MOST_RECORDINGS
-from ectopy.service.recordings.result import MOST_COLUMNS, MOST_POSITIONS
+from ectopy.service.recordings.library import MOST_RECORDINGS, REPORT, RESULT_NAMES
+from ectopy.service.recordings.result import MOST_COLUMNS, MOST_POSITIONS, Result
 from ectopy.service.recordings.uploads import MOST_FILES
 from ectopy.service.responses import SHAPE_RATE_HZ
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _MOST_FIELDS = 8
 _FIELD_BYTES = 1024
 _LONGEST_S = 1e9
@@ -56,18 +68,7 @@ _BODY = {
     }
 }
 
-RecordingId = Annotated[str, Path(min_length=1, max_length=32, description="As the upload was answered.")]
 Second = Annotated[float, Query(ge=0, le=_LONGEST_S, description="Seconds from the start of the recording.")]
-
-
-def _viewed(library: LibraryDep, caller: Viewing, audit: AuditDep, id: RecordingId) -> StoredRecording:
-    entry = library.entry(id)
-    audit.saw(caller.name, f"viewed recording {entry.id}")
-    return entry
-
-
-ViewedRecording = Annotated[StoredRecording, Depends(_viewed)]
-"""The recording of an address, with the audit of whoever views it; an unknown one is a 404."""
 
 
 @router.post("", status_code=202, openapi_extra=_BODY)
@@ -103,13 +104,35 @@ def list_recordings(
 @router.get("/{id}")
 def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
     """Return the progress of the analysis of a recording, and its summary."""
-    return shape(entry, library.result(entry.id).summary if entry.is_analysed else None)
+    return shape(entry, library.result(entry.id) if entry.is_analysed else None)
 
 
 @router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
 def report(library: LibraryDep, entry: ViewedRecording) -> FileResponse:
-    """The page about a recording, which refers to nothing outside itself."""
-    return FileResponse(library.report(entry.id), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
+    """The page about the corrected recording, which refers to nothing outside itself."""
+    return FileResponse(
+        library.document(entry.id, REPORT), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS
+    )
+
+
+@router.get(
+    "/{id}/results",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}, MEDIA_TYPE: {}}}},
+)
+def results(
+    library: LibraryDep,
+    entry: ViewedRecording,
+    format: Annotated[Literal["csv", "json", "edf", "atr", "ann", "fhir"], Query(description="Of the file.")],
+) -> Response:
+    """The results of the corrected recording: beats as CSV, everything as JSON, annotations, or a bundle of FHIR."""
+    name = f"{_UNSAFE.sub('_', entry.name)}.{format}"
+    if format == "fhir":
+        result = library.result(entry.id)
+        bundle = recording_bundle(result.recording, result.analysis, result.events)
+        headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
+        return Response(msgspec.json.encode(bundle), media_type=MEDIA_TYPE, headers=headers)
+    return FileResponse(library.document(entry.id, RESULT_NAMES[format]), filename=name)
 
 
 @router.get("/{id}/signal", response_model=schemas.RecordingSignalShape)
@@ -154,19 +177,30 @@ def trend(
 @router.get("/{id}/events", response_model=schemas.RecordingEventsShape)
 def events(library: LibraryDep, entry: ViewedRecording) -> Response:
     """Runs, couplets, pauses, rates and other events of a recording."""
-    return json_response({"events": library.result(entry.id).event_rows()})
+    result = library.result(entry.id)
+    return json_response({**result.version._asdict(), "events": result.event_rows()})
 
 
 @router.get("/{id}/episodes", response_model=schemas.RecordingEpisodesShape)
 def episodes(library: LibraryDep, entry: ViewedRecording) -> Response:
     """Rhythms of a recording, from its first beat to its last."""
-    return json_response({"episodes": library.result(entry.id).episode_rows()})
+    result = library.result(entry.id)
+    return json_response({**result.version._asdict(), "episodes": result.episode_rows()})
+
+
+@router.get("/{id}/figures", response_model=schemas.RecordingFiguresShape)
+def figures(library: LibraryDep, entry: ViewedRecording) -> Response:
+    """All figures of a Holter report, of the whole recording and of each hour."""
+    result = library.result(entry.id)
+    return json_response({**result.version._asdict(), "figures": result.summary["holter"]})
 
 
 @router.get("/{id}/families", response_model=schemas.RecordingFamiliesShape)
 def families(library: LibraryDep, entry: ViewedRecording) -> Response:
     """Families of similar beats with their mean shapes."""
-    return json_response({"sampling_rate_hz": SHAPE_RATE_HZ, "families": library.result(entry.id).family_rows()})
+    result = library.result(entry.id)
+    families = {"sampling_rate_hz": SHAPE_RATE_HZ, "families": result.family_rows()}
+    return json_response({**result.version._asdict(), **families})
 
 
 @router.get("/{id}/families/{number}/beats", response_model=schemas.FamilyBeatsShape)
@@ -183,12 +217,14 @@ def family_beats(
 
     With `limit` 1 it is the next one after `start_s`, or backwards the one before `stop_s`.
     """
-    return json_response(library.result(entry.id).family_beats(number, start_s, stop_s, limit, backwards))
+    result = library.result(entry.id)
+    beats = result.family_beats(number, start_s, stop_s, limit, backwards)
+    return json_response({**result.version._asdict(), **beats})
 
 
 @router.post("/{id}/analyse", status_code=202)
-async def analyse(library: LibraryDep, caller: Uploading, audit: AuditDep, id: RecordingId) -> schemas.RecordingShape:
-    """Analyse a recording again with the detector of this service."""
+async def analyse(library: LibraryDep, caller: Correcting, audit: AuditDep, id: RecordingId) -> schemas.RecordingShape:
+    """Analyse a recording again; corrections of the analysis before are kept in the log, and count no longer."""
     entry = await asyncio.to_thread(library.analyse_again, id)
     await audit.did_async(caller.name, "analysed recording again", detail=entry.id)
     return shape(entry)
@@ -202,8 +238,8 @@ def delete(library: LibraryDep, caller: Administering, audit: AuditDep, id: Reco
     audit.did(caller.name, "deleted recording", detail=entry.id)
 
 
-def shape(entry: StoredRecording, summary: dict[str, Any] | None = None) -> schemas.RecordingShape:
-    """Return a recording with its status, and its summary where it has one."""
+def shape(entry: StoredRecording, result: Result | None = None) -> schemas.RecordingShape:
+    """Return a recording with its status, and its summary where its result is at hand."""
     return schemas.RecordingShape(
         id=entry.id,
         name=entry.name,
@@ -211,7 +247,9 @@ def shape(entry: StoredRecording, summary: dict[str, Any] | None = None) -> sche
         status=entry.status.value,
         progress=entry.progress,
         error=entry.error,
-        summary=summary,
+        summary=None if result is None else result.summary,
+        analysis=None if result is None else result.version.analysis,
+        version=None if result is None else result.version.version,
     )
 
 

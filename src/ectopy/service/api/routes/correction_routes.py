@@ -1,0 +1,192 @@
+"""Corrections of a recording by hand: their log, who is told of them, and what they lead to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from starlette.responses import StreamingResponse
+
+from ectopy.analysis.corrections import (
+    AddBeat,
+    ChooseStrip,
+    Correction,
+    DeleteBeats,
+    MarkNoise,
+    Relabel,
+    RemoveStrip,
+    WriteConclusion,
+)
+from ectopy.errors import DataError, printable
+from ectopy.service import responses, schemas
+from ectopy.service.access import Caller
+from ectopy.service.api.dependencies import (
+    AuditDep,
+    AuthenticatorDep,
+    LibraryDep,
+    RecordingFeedDep,
+    RecordingId,
+    ViewedRecording,
+)
+from ectopy.service.api.middleware.access_control import Correcting, Viewing
+from ectopy.service.live.feed import Feed, Viewer
+from ectopy.service.recordings import Library
+from ectopy.service.recordings.result import Result, ResultVersion
+
+router = APIRouter(prefix="/api/recordings/{id}", tags=["corrections"])
+
+_QUIET_S = 15.0
+_LONGEST_AUTHOR = 100
+_EXAMPLE = 'event: corrected\ndata: {"analysis": "9c8d...", "version": 4, "by": "Anna"}\n\n'
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {
+        "model": schemas.OutdatedShape,
+        "description": "There are newer corrections, or another analysis: see them, and make the correction again.",
+    }
+}
+
+
+@router.get("/corrections")
+def corrections(library: LibraryDep, entry: ViewedRecording) -> schemas.CorrectionsShape:
+    """Return the log of corrections, and what it says of the report."""
+    return responses.corrections(library.result(entry.id), library.superseded_corrections(entry.id))
+
+
+@router.post("/corrections", status_code=201, responses=_CONFLICT)
+async def correct(
+    library: LibraryDep,
+    caller: Correcting,
+    audit: AuditDep,
+    feed: RecordingFeedDep,
+    id: RecordingId,
+    request: schemas.NewCorrection,
+) -> schemas.CorrectedShape:
+    """Correct a recording: relabel, delete or add beats, mark noise, choose strips, write the conclusion.
+
+    `analysis` and `version` are those that the caller has seen; where there are newer ones, nothing is changed.
+    """
+    result = await run_in_threadpool(
+        library.correct, id, _seen(request), _author(caller), lambda result: _correction(request.correction, result)
+    )
+    return await _announce(id, result, caller, audit, feed)
+
+
+@router.post("/corrections/undo", status_code=201, responses=_CONFLICT)
+async def undo(
+    library: LibraryDep,
+    caller: Correcting,
+    audit: AuditDep,
+    feed: RecordingFeedDep,
+    id: RecordingId,
+    request: schemas.SeenVersion,
+) -> schemas.CorrectedShape:
+    """Take back the last correction that is in force, whoever made it."""
+    result = await run_in_threadpool(library.undo, id, _seen(request), _author(caller))
+    return await _announce(id, result, caller, audit, feed)
+
+
+@router.get(
+    "/changes",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "The newest version at once as `current`; each later one as `corrected`, with its author.",
+            "content": {"text/event-stream": {"example": _EXAMPLE}},
+        }
+    },
+)
+async def changes(
+    library: LibraryDep,
+    entry: ViewedRecording,
+    caller: Viewing,
+    authenticator: AuthenticatorDep,
+    feed: RecordingFeedDep,
+) -> EventSourceResponse:
+    """Server-sent events that tell whoever looks at a recording that somebody has corrected it."""
+    await run_in_threadpool(library.result, entry.id)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(
+        _changes(library, feed, entry.id, lambda: authenticator.is_still_valid(caller)), headers=headers
+    )
+
+
+async def _changes(library: Library, feed: Feed, id: str, is_still_valid: Callable[[], bool]) -> AsyncIterator[bytes]:
+    viewer = Viewer((id,))
+    feed.join(viewer)
+    try:
+        # What was corrected before it joined is in the newest version.
+        result = await run_in_threadpool(library.result, id)
+        yield format_sse_event(data_str=_json(result.version._asdict()), event="current")
+        while feed.open and is_still_valid():
+            try:
+                frames, _ = await asyncio.wait_for(viewer.take(), _QUIET_S)
+            except TimeoutError:
+                library.entry(id)
+                yield KEEPALIVE_COMMENT
+                continue
+            for frame in frames:
+                yield format_sse_event(data_str=str(frame), event="corrected")
+    except DataError:
+        return  # it was deleted, or is being analysed again
+    finally:
+        feed.leave(viewer)
+
+
+async def _announce(id: str, result: Result, caller: Caller, audit: AuditDep, feed: Feed) -> schemas.CorrectedShape:
+    """Tell other editors and the audit of the newest correction, and answer with it."""
+    answer = responses.corrected(result)
+    feed.publish(id, lambda: _json({**result.version._asdict(), "by": _author(caller)}))
+    entry = answer["entry"]
+    beats = f" {entry['beats']:,} beats" if "beats" in entry else ""
+    label = f" as {entry['label']}" if "label" in entry else ""
+    detail = f"{id} version {answer['version']}: {entry['type'].replace('_', ' ')}{beats}{label}"
+    await audit.did_async(caller.name, "corrected recording", detail=detail)
+    return answer
+
+
+def _seen(request: schemas.SeenVersion) -> ResultVersion:
+    return ResultVersion(request.analysis, request.version)
+
+
+def _author(caller: Caller) -> str:
+    return printable(caller.name)[:_LONGEST_AUTHOR]
+
+
+def _json(content: object) -> str:
+    return msgspec.json.encode(content).decode()
+
+
+def _correction(request: schemas.CorrectionRequest, result: Result) -> Correction:
+    """Make a correction of a request: a family or a stretch becomes the positions of its beats."""
+    match request:
+        case schemas.RelabelBeats():
+            return Relabel(_positions(request, result), request.label)
+        case schemas.RemoveBeats():
+            return DeleteBeats(_positions(request, result))
+        case schemas.AddedBeat():
+            return AddBeat(request.position, request.label)
+        case schemas.NoiseMark():
+            return MarkNoise(request.start_s, request.end_s)
+        case schemas.StripChoice():
+            return ChooseStrip(request.start_s, request.end_s, request.caption)
+        case schemas.StripRemoval():
+            return RemoveStrip(request.start_s, request.end_s)
+        case schemas.Conclusion():
+            return WriteConclusion(request.text)
+
+
+def _positions(request: schemas.RelabelBeats | schemas.RemoveBeats, result: Result) -> tuple[int, ...]:
+    if request.positions is not None:
+        return tuple(request.positions)
+    if request.family is not None:
+        return tuple(result.analysis.positions[result.family(request.family).rows].tolist())
+    times_s, start_s, end_s = result.analysis.beats.times_s, request.start_s or 0.0, request.end_s or 0.0
+    positions = result.analysis.positions[(times_s >= start_s) & (times_s <= end_s)]
+    if not len(positions):
+        raise DataError(f"there is no beat from {start_s:g} to {end_s:g} s.")
+    return tuple(positions.tolist())

@@ -1,0 +1,95 @@
+"""The corrections of a recording: one file for each analysis on which they were made, so that none is ever lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ectopy.analysis.corrections import AddBeat, Correction, Corrections, DeleteBeats, Relabel, Undo
+from ectopy.errors import ConflictError, DataError, NotFoundError
+from ectopy.service.recordings.result import Result, ResultVersion
+
+MOST_CORRECTIONS = 5_000
+"""Entries in the log of one analysis, those that were undone included."""
+MOST_CORRECTED = 2_000_000
+"""Beats in all of them together."""
+
+_FOLDER = "corrections"
+
+
+class OutdatedError(ConflictError):
+    """A correction was made without having seen the newest ones: only the `seen` first ones of those of `result`."""
+
+    def __init__(self, result: Result, seen: int) -> None:
+        entries = result.corrections.entries
+        authors = ", ".join(sorted({entry.by for entry in entries[seen:]}))
+        super().__init__(
+            f"there are newer corrections, by {authors}; look at them, and make yours again."
+            if authors
+            else f"there are {len(entries)} corrections, not {seen}; look at them, and make yours again."
+        )
+        self.result, self.seen = result, seen
+
+
+def load_corrections(folder: Path, analysis_digest: str) -> Corrections:
+    """Return the corrections of an analysis from the folder of its recording."""
+    path = _path(folder, analysis_digest)
+    return Corrections.load(path) if path.exists() else Corrections(analysis_digest)
+
+
+def superseded_corrections(folder: Path, analysis_digest: str) -> list[Corrections]:
+    """Return the corrections of all other analyses of a recording, the oldest file first."""
+    others = [path for path in (folder / _FOLDER).glob("*.json") if path != _path(folder, analysis_digest)]
+    return [Corrections.load(path) for path in sorted(others, key=lambda path: path.stat().st_mtime_ns)]
+
+
+def save_corrections(folder: Path, corrections: Corrections) -> None:
+    """Write the corrections of an analysis atomically; a `NotFoundError` if the recording has been deleted."""
+    try:
+        (folder / _FOLDER).mkdir(exist_ok=True)
+    except FileNotFoundError as error:
+        raise NotFoundError("the recording has been deleted; nothing was corrected.") from error
+    corrections.save(_path(folder, corrections.analysis_digest))
+
+
+def check_seen(result: Result, seen: ResultVersion) -> None:
+    """Check that a person who corrects has seen the newest state.
+
+    A `ConflictError` if the analysis is another one; an `OutdatedError` if there are other corrections.
+    """
+    if seen.analysis != result.version.analysis:
+        raise ConflictError(
+            "the recording was analysed again, and this correction belongs to the analysis before; look at the new "
+            "one, and correct that. The corrections until then are kept in the log."
+        )
+    if seen.version != result.version.version:
+        raise OutdatedError(result, seen.version)
+
+
+def check_room(corrections: Corrections, correction: Correction) -> None:
+    """Check that one more correction has room; a `DataError` if not."""
+    if len(corrections.entries) >= MOST_CORRECTIONS:
+        raise DataError(f"a recording has at most {MOST_CORRECTIONS:,} corrections; analyse it again to begin anew.")
+    beats = corrected_beats(correction) + sum(corrected_beats(entry.correction) for entry in corrections.entries)
+    if beats > MOST_CORRECTED:
+        raise DataError(f"the corrections of a recording are of {MOST_CORRECTED:,} beats at most, not {beats:,}.")
+
+
+def corrected_beats(correction: Correction) -> int:
+    """Return how many beats a correction names."""
+    match correction:
+        case Relabel() | DeleteBeats():
+            return len(correction.positions)
+        case AddBeat():
+            return 1
+        case _:
+            return 0
+
+
+def undone(corrections: Corrections) -> list[bool]:
+    """Return for each entry whether a later one has undone it; what undoes is never undone."""
+    in_force = {id(entry) for entry in corrections.in_force}
+    return [not isinstance(entry.correction, Undo) and id(entry) not in in_force for entry in corrections.entries]
+
+
+def _path(folder: Path, analysis_digest: str) -> Path:
+    return folder / _FOLDER / f"{analysis_digest}.json"

@@ -35,7 +35,7 @@ def minutes_of(level_mv: list[float], rr_s: float = 0.8, qtc_ms: object = 400.0,
         start_s=60.0 * np.arange(count),
         beats=np.full(count, 75),
         rr_s=np.full(count, rr_s),
-        qrs_change=np.full(count, 0.1),
+        complexes_mv=np.tile(np.hanning(12), (1, count, 1)),
         intervals=WaveIntervals(**intervals),
         st=StSegments(levels / 2, levels, np.zeros(levels.shape)),
     )
@@ -61,10 +61,10 @@ def test_limit_of_a_change(level_mv, kinds):
 
 def test_change_of_st_that_goes_with_another_qrs_complex_is_not_judged():
     minutes = minutes_of([0.0] * 10 + [0.3] * 2 + [0.0] * 10)
-    change = np.full(len(minutes), 0.1)
-    change[10:12] = 0.5
+    complexes_mv = minutes.complexes_mv.copy()
+    complexes_mv[:, 10:12] *= 1.5
     assert found_in(minutes)
-    assert not found_in(replace(minutes, qrs_change=change))
+    assert not found_in(replace(minutes, complexes_mv=complexes_mv))
 
 
 def test_level_is_that_after_60_ms_in_a_fast_rate():

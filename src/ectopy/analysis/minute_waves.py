@@ -21,7 +21,7 @@ from ectopy.detector import Verdict
 from ectopy.presentation import finite_or_none, short_repr
 from ectopy.recording import Recording
 from ectopy.signal.beat_segments import BEFORE as SEGMENT_BEFORE
-from ectopy.signal.beat_segments import MARGIN, finite_median
+from ectopy.signal.beat_segments import MARGIN
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered, FilterSettings
 from ectopy.signal.mean_beats import mean_beats
 from ectopy.signal.wave_delineation import BEFORE, delineate
@@ -34,8 +34,7 @@ LEAST_BEATS = 10
 _SHIFTS = np.arange(-MARGIN, MARGIN + 1)
 _QRS = slice(MARGIN + SEGMENT_BEFORE - 14, MARGIN + SEGMENT_BEFORE + 20)
 _LEAST_ENERGY = 1e-6
-_DEFLECTION = slice(BEFORE - 6, BEFORE + 6)
-_HOUR = 60
+_MIDDLE = slice(BEFORE - 6, BEFORE + 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,8 @@ class MinuteMeasurements:
         Normal beats in the mean, of the lead with the most.
     rr_s : ndarray of float64, shape (m,)
         Mean interval between successive normal beats.
-    qrs_change : ndarray of float64, shape (m,)
-        How far the QRS complex differs from that of the hours around, as a share of its size, in all leads together:
-        0.1 is usual; conduction or the axis has changed where it is larger than 0.4.
+    complexes_mv : ndarray of float64, shape (leads, m, 12)
+        The middle 67 ms of the mean QRS complex at 180 Hz, at a mean of 0.
     intervals : WaveIntervals
         Of all leads together; corrected for `rr_s`.
     st : StSegments
@@ -66,7 +64,7 @@ class MinuteMeasurements:
     start_s: NDArray[np.float64]
     beats: NDArray[np.intp]
     rr_s: NDArray[np.float64]
-    qrs_change: NDArray[np.float64]
+    complexes_mv: NDArray[np.float64]
     intervals: WaveIntervals
     st: StSegments
 
@@ -109,7 +107,7 @@ def measure_minutes(
         start_s=MINUTE_S * np.arange(minutes, dtype=np.float64),
         beats=counts.max(axis=1, initial=0),
         rr_s=rr_s,
-        qrs_change=_qrs_change(means, enough),
+        complexes_mv=_complexes(means, enough),
         intervals=measure_intervals(waves, rr_s),
         st=StSegments(
             *(np.where(enough.T, values, np.nan) for values in (st.level_60_mv, st.level_80_mv, st.slope_mv_per_s))
@@ -157,20 +155,11 @@ def _shifts(
     return np.asarray(np.rint(best * (rate_hz / ANALYSIS_RATE_HZ)).astype(np.int64))
 
 
-def _qrs_change(means: Filtered, enough: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the difference of each QRS complex from the median of the two to three hours around, shape (m,)."""
+def _complexes(means: Filtered, enough: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the middle of the QRS complex of each mean, at a mean of 0; NaN where it is not known."""
     minutes, leads = enough.shape
-    complexes = means.signal.reshape(leads, minutes, SAMPLES)[:, :, _DEFLECTION]
-    complexes = complexes - complexes.mean(axis=2, keepdims=True)
-    complexes[~enough.T] = np.nan
-    difference, size = np.zeros((2, minutes))
-    for start in range(0, minutes, _HOUR):
-        hour, around = slice(start, start + _HOUR), slice(max(start - 2 * _HOUR, 0), start + 3 * _HOUR)
-        usual = finite_median(complexes[:, around], axis=1)[:, None]
-        is_known = np.isfinite(complexes[:, hour])
-        difference[hour] = np.where(is_known, np.square(complexes[:, hour] - usual), 0.0).sum(axis=(0, 2))
-        size[hour] = np.where(is_known, np.square(usual), 0.0).sum(axis=(0, 2))
-    return np.sqrt(difference / np.where(size > 0, size, np.nan))
+    middle = means.signal.reshape(leads, minutes, SAMPLES)[:, :, _MIDDLE]
+    return np.where(enough.T[:, :, None], middle - middle.mean(axis=2, keepdims=True), np.nan)
 
 
 def _mean_intervals(

@@ -32,6 +32,8 @@ from ectopy.analysis.wave_rules import (
 from ectopy.arguments import checked
 from ectopy.signal.beat_segments import finite_median
 
+_HOUR = 60  # minutes
+
 
 @checked
 def find_wave_events(minutes: MinuteMeasurements, analysis: Analysis, sex: str = "") -> list[Event]:
@@ -75,9 +77,26 @@ def st_deviations(minutes: MinuteMeasurements) -> NDArray[np.float64]:
     return np.asarray(levels - finite_median(windows))
 
 
+def qrs_changes(minutes: MinuteMeasurements) -> NDArray[np.float64]:
+    """Return how far the QRS complex of each minute differs from the usual one, shape (m,); NaN = not known.
+
+    The root of the energy of the difference in all leads together over that of the usual complex, which is the median
+    of the hour and the two hours before and after; 0.1 is common.
+    """
+    complexes = minutes.complexes_mv
+    difference, size = np.zeros((2, len(minutes)))
+    for start in range(0, len(minutes), _HOUR):
+        hour = slice(start, start + _HOUR)
+        usual = finite_median(complexes[:, max(start - 2 * _HOUR, 0) : start + 3 * _HOUR], axis=1)[:, None]
+        is_known = np.isfinite(complexes[:, hour])
+        difference[hour] = np.where(is_known, np.square(complexes[:, hour] - usual), 0.0).sum(axis=(0, 2))
+        size[hour] = np.where(is_known, np.square(usual), 0.0).sum(axis=(0, 2))
+    return np.sqrt(difference / np.where(size > 0, size, np.nan))
+
+
 def _st_changes(minutes: MinuteMeasurements) -> list[Event]:
     events = []
-    deviations = np.where(minutes.qrs_change > MOST_QRS_CHANGE, np.nan, st_deviations(minutes))
+    deviations = np.where(qrs_changes(minutes) > MOST_QRS_CHANGE, np.nan, st_deviations(minutes))
     for lead, deviation in zip(minutes.leads, deviations, strict=True):
         for kind, sign, side in ((WaveKind.ST_ELEVATION, 1, "above"), (WaveKind.ST_DEPRESSION, -1, "below")):
             beyond, near = sign * deviation >= ST_MV, sign * deviation >= ST_STILL_MV

@@ -161,7 +161,7 @@ def detect(
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Write an HTML page to look at. Of several recordings a folder of pages.",
+            help="Write the report, .html or .pdf. Of several recordings a folder of pages; see also 'ectopy report'.",
             show_default=False,
         ),
     ] = None,
@@ -215,7 +215,7 @@ def detect(
         waves=waves,
         corrections=corrections,
     )
-    _detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
+    detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
 
 
 def _detector_and_data(arguments: list[str]) -> tuple[str, list[str]]:
@@ -280,15 +280,22 @@ def _detect_beats(
     screen.print(terminal.verdict_table(explanation))
 
 
-def _detect_recordings(
-    job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None, overwrite: bool
+def detect_recordings(
+    job: Job,
+    paths: list[Path],
+    output: Path | None,
+    report: Path | None,
+    json: str | None,
+    overwrite: bool,
+    report_suffix: str = ".html",
 ) -> None:
+    """Judge recordings as the job says, print the figures of each and write its results and its report."""
     from ectopy.cli.batch import expand_jobs, find_recordings, run_all
     from ectopy.cli.output import terminal
     from ectopy.cli.output.analysis import analysis_table
 
     screen = terminal.screen(json)
-    jobs = expand_jobs(job, find_recordings(paths), output, report)
+    jobs = expand_jobs(job, find_recordings(paths), output, report, report_suffix)
     outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
     check_outputs([*outputs, json], [job.bundle, job.baseline, job.corrections, *paths], overwrite)
     with terminal.progress("reading") as progress:

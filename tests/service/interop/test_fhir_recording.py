@@ -35,6 +35,12 @@ def test_a_bundle_is_valid_and_holds_report_figures_and_events(start: datetime |
     assert all(resource["subject"]["display"] == "<b>=Byron" for resource in (report, *results))
     beats = {result["code"]["text"]: result["valueInteger"] for result in results if "valueInteger" in result}
     assert beats["Beats"] == len(analysis)
+    rates = {
+        result["code"]["text"].split()[0]: result["valueQuantity"]["value"]
+        for result in results
+        if result["id"].startswith("figure-") and result["valueQuantity"]["unit"] == "beats/minute"
+    }
+    assert rates["Lowest"] <= rates["Mean"] <= rates["Highest"]
     run = next(result for result in results if result.get("valueString") == EVENT.text)
     assert [part["valueQuantity"]["value"] for part in run["component"][:3]] == [12.0, 2.5, 130.0]
     if start is not None and start.tzinfo:

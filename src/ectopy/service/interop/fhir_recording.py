@@ -5,18 +5,15 @@ Source: https://hl7.org/fhir/R4/diagnosticreport.html and those of `ectopy.servi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Any
 from uuid import uuid5
 
-import numpy as np
-
 from ectopy.analysis import Analysis
 from ectopy.analysis.recording_results import summary
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event
-from ectopy.analysis.verdicts import Hint
 from ectopy.recording import Recording
 from ectopy.service.interop.fhir import (
     CONDITION_SYSTEM,
@@ -53,7 +50,11 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
         ),
         *(
             observation(f"beats-{number}", person, 0.0, PROCEDURE, {"text": title}, **when, valueInteger=int(count))
-            for number, (title, count) in enumerate(_counts(analysis).items())
+            for number, (title, count) in enumerate(_counts(figures).items())
+        ),
+        *(
+            observation(f"figure-{number}", person, 0.0, PROCEDURE, {"text": title}, **when, valueQuantity=value)
+            for number, (title, value) in enumerate(_amounts(figures["holter"]).items())
         ),
         *(_event(person, number, event, recording, when) for number, event in enumerate(events)),
     ]
@@ -109,14 +110,25 @@ def _event(person: str, number: int, event: Event, recording: Recording, when: R
     )
 
 
-def _counts(analysis: Analysis) -> dict[str, int]:
+def _counts(figures: Mapping[str, Any]) -> dict[str, int]:
     """Numbers of beats: all, the abnormal ones, and those with each hint."""
-    hints = {
-        f"{hint.value} beats".capitalize(): int(np.sum(np.equal(analysis.hint, hint)))
-        for hint in Hint
-        if hint is not Hint.EMPTY
+    hints = {f"{hint} beats".capitalize(): count for hint, count in figures["hints"].items()}
+    return {"Beats": figures["beats"], "Abnormal beats": figures["abnormal"], **hints}
+
+
+def _amounts(holter: Mapping[str, Any]) -> dict[str, Resource]:
+    """Figures of a Holter report that are known, by `ectopy.analysis.holter_figures`."""
+    rate, pauses, variability = holter["rate"], holter["pauses"], holter["variability"]["whole"]
+    window = f"heart rate over {rate['window_s']:g} s"
+    amounts = {
+        f"Lowest {window}": (rate["minimum_bpm"], "beats/minute", "/min"),
+        "Mean heart rate": (rate["mean_bpm"], "beats/minute", "/min"),
+        f"Highest {window}": (rate["maximum_bpm"], "beats/minute", "/min"),
+        "Longest RR interval": (pauses["longest_rr_s"], "s", "s"),
+        "Burden of atrial fibrillation": (holter["atrial_fibrillation"]["burden_percent"], "%", "%"),
+        "SDNN": (variability["sdnn_ms"], "ms", "ms"),
     }
-    return {"Beats": len(analysis), "Abnormal beats": int(analysis.abnormal.sum()), **hints}
+    return {title: _quantity(*amount) for title, amount in amounts.items() if amount[0] is not None}
 
 
 def _when(recording: Recording) -> Resource:

@@ -114,7 +114,7 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     _report(progress=0.75)
     _check_disk(folder, 0)
     events = find_all_events(analysis, minutes, recording.patient.sex)
-    recording_report(unfinished / REPORT, recording, analysis, events)
+    recording_report(unfinished / REPORT, recording, analysis, events, minutes=minutes)
     unfinished.rename(folder / RESULT)
     _report(progress=1.0)
 
@@ -124,7 +124,14 @@ def write_document(folder: Path, path: Path, version: int) -> None:
     result = read_result(folder, version)
     _check_disk(folder, _RESULT_BYTES * result.recording.signal.size)
     if path.name == REPORT:
-        recording_report(path, result.recording, result.analysis, result.events)
+        recording_report(
+            path,
+            result.recording,
+            result.analysis,
+            result.events,
+            minutes=result.minutes,
+            corrections=result.corrections,
+        )
     else:
         write_results(
             path, result.recording, result.analysis, result.events, ambulatory_digest(), minutes=result.minutes

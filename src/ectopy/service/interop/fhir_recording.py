@@ -1,4 +1,4 @@
-"""Results of an analysed recording as a Bundle of HL7 FHIR R4: a preliminary report, its figures and its events.
+"""Results of an analysed recording as a Bundle of HL7 FHIR R4: a preliminary report, its figures, families and events.
 
 Source: https://hl7.org/fhir/R4/diagnosticreport.html and those of `ectopy.service.interop.fhir`.
 """
@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import PurePath
-from typing import Any
 from uuid import uuid5
 
 import numpy as np
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.recording_results import summary
+from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.holter_figures import HolterFigures, HourFigures, holter_figures
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event
 from ectopy.analysis.verdicts import Hint
+from ectopy.disclaimers import STATEMENTS
 from ectopy.recording import Recording
 from ectopy.service.interop.fhir import (
     CONDITION_SYSTEM,
@@ -27,20 +28,26 @@ from ectopy.service.interop.fhir import (
     Resource,
     coding,
     concept,
+    lead_concept,
     observation,
+    sampled_data,
 )
+from ectopy.signal import ANALYSIS_RATE_HZ
 
 
 def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> Resource:
-    """Return a report with an Observation of the rate, of the number of beats of each kind, and of each event.
+    """Return a report with Observations: rate, beats of each kind, rhythms, each hour, family of beats and event.
+
+    A family has the times of its first and last beat and the mean shape in each lead. Single beats are in no Bundle:
+    a day has 100,000.
 
     Times within the recording are seconds from its first sample. Recorders do not say in which time zone their clock
     is: where the start has none, the report has only its date.
     """
-    figures = summary(recording, analysis, events)
+    figures = holter_figures(recording, analysis, events)
     person = recording.patient.identifier or PurePath(recording.source).stem or "unknown"
     when = _when(recording)
-    rate = figures["median_rate_bpm"]
+    rate = figures.rate.median_bpm
     results = [
         observation(
             "heart-rate",
@@ -55,6 +62,12 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
             observation(f"beats-{number}", person, 0.0, PROCEDURE, {"text": title}, **when, valueInteger=int(count))
             for number, (title, count) in enumerate(_counts(analysis).items())
         ),
+        observation("rhythm", person, 0.0, PROCEDURE, {"text": "Rhythms"}, **when, component=_rhythms(figures)),
+        *(_hour(person, hour, when) for hour in figures.hours),
+        *(
+            _family(person, number, family, recording, analysis, when)
+            for number, family in enumerate(find_families(analysis.beats, analysis.hint), start=1)
+        ),
         *(_event(person, number, event, recording, when) for number, event in enumerate(events)),
     ]
     report = {
@@ -65,7 +78,7 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
         "subject": results[0]["subject"],
         **when,
         "result": [{"reference": _urn(result)} for result in results],
-        "conclusion": " ".join(figures["statements"]),
+        "conclusion": " ".join(STATEMENTS),
     }
     subject: Resource = {"type": "Patient", "identifier": {"value": person}}
     if recording.patient.name:
@@ -79,6 +92,43 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
     }
 
 
+def _rhythms(figures: HolterFigures) -> list[Resource]:
+    shares = figures.rhythms or {"unknown rhythm": 100.0}
+    return [_part(f"Time in {rhythm}", _quantity(share, "%", "%")) for rhythm, share in shares.items()]
+
+
+def _hour(person: str, hour: HourFigures, when: Resource) -> Resource:
+    components = [
+        _part("Begins after", _quantity(hour.start_s, "s", "s")),
+        _part("Beats", hour.beats.total),
+        _part("Ventricular beats", hour.beats.ventricular),
+        _part("Supraventricular beats", hour.beats.supraventricular),
+    ]
+    rates = {"Lowest": hour.rate.minimum_bpm, "Mean": hour.rate.mean_bpm, "Highest": hour.rate.maximum_bpm}
+    components += [
+        _part(f"{name} heart rate", _quantity(bpm, "beats/minute", "/min")) for name, bpm in rates.items() if bpm
+    ]
+    return observation("hour", person, hour.start_s, PROCEDURE, {"text": "Hour"}, **when, component=components)
+
+
+def _family(
+    person: str, number: int, family: BeatFamily, recording: Recording, analysis: Analysis, when: Resource
+) -> Resource:
+    times_s = analysis.beats.times_s[family.rows]
+    components = [
+        _part("First beat after", _quantity(float(times_s[0]), "s", "s")),
+        _part("Last beat after", _quantity(float(times_s[-1]), "s", "s")),
+    ]
+    components += [
+        {"code": lead_concept(lead), "valueSampledData": sampled_data(mean_mv, ANALYSIS_RATE_HZ)}
+        for lead, mean_mv in zip(recording.leads, family.mean_mv, strict=True)
+    ]
+    code = {"text": f"Family {number} of beats: {family.hint.value or 'normal'}"}
+    return observation(
+        f"family-{number}", person, 0.0, PROCEDURE, code, **when, valueInteger=len(family), component=components
+    )
+
+
 def _event(person: str, number: int, event: Event, recording: Recording, when: Resource) -> Resource:
     start = recording.start
     period = when
@@ -86,16 +136,15 @@ def _event(person: str, number: int, event: Event, recording: Recording, when: R
         begin, end = (start + timedelta(seconds=seconds) for seconds in (event.start_s, event.end_s))
         period = {"effectivePeriod": {"start": begin.isoformat(), "end": end.isoformat()}}
     title = EVENT_TITLES.get(event.kind, event.kind)
-    amounts: list[tuple[str, Any]] = [
-        ("Begins after", _quantity(event.start_s, "s", "s")),
-        ("Duration", _quantity(event.end_s - event.start_s, "s", "s")),
+    components = [
+        _part("Begins after", _quantity(event.start_s, "s", "s")),
+        _part("Duration", _quantity(event.end_s - event.start_s, "s", "s")),
     ]
     if event.rate_bpm is not None:
-        amounts.append(("Rate", _quantity(event.rate_bpm, "beats/minute", "/min")))
+        components.append(_part("Rate", _quantity(event.rate_bpm, "beats/minute", "/min")))
     if event.coupling_s is not None:
-        amounts.append(("Coupling interval", _quantity(event.coupling_s, "s", "s")))
-    components: list[Resource] = [{"code": {"text": text}, "valueQuantity": value} for text, value in amounts]
-    components.append({"code": {"text": "Beats"}, "valueInteger": event.beats})
+        components.append(_part("Coupling interval", _quantity(event.coupling_s, "s", "s")))
+    components.append(_part("Beats", event.beats))
     code = {"coding": [coding(CONDITION_SYSTEM.urn, event.kind.replace(" ", "-"), title)], "text": title}
     return observation(
         f"event-{number}",
@@ -124,6 +173,11 @@ def _when(recording: Recording) -> Resource:
     if start is None:
         return {}
     return {"effectiveDateTime": start.isoformat() if start.tzinfo else start.date().isoformat()}
+
+
+def _part(text: str, value: Resource | int) -> Resource:
+    """A component of an Observation: a number of something, or a quantity."""
+    return {"code": {"text": text}, "valueInteger" if isinstance(value, int) else "valueQuantity": value}
 
 
 def _quantity(value: float, unit: str, code: str) -> Resource:

@@ -10,7 +10,7 @@ _MOST_SHOWN = 80
 
 EXTRAS = {
     "train": ("tensorflow", "keras", "sklearn"),
-    "report": ("matplotlib", "jinja2"),
+    "report": ("matplotlib", "jinja2", "babel", "weasyprint"),
     "formats": ("pyarrow", "soundfile", "pandas", "pydicom", "sierraecg"),
     "remote": ("fsspec", "aiohttp", "s3fs"),
     "service": (

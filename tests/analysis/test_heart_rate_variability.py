@@ -148,6 +148,14 @@ def test_only_intervals_between_two_normal_beats_count():
     assert np.flatnonzero(np.isfinite(normal_of("NNVNNSNNN").nn_s)).tolist() == [1, 4, 7, 8]
 
 
+def test_a_pause_is_not_an_interval_between_normal_beats():
+    nn_s = tachogram(300, 8)
+    plain = variability_of("N" * 301, [np.nan, *nn_s])
+    paused = variability_of("N" * 302, [np.nan, *nn_s[:150], 6.2, *nn_s[150:]])
+    assert paused.intervals == plain.intervals
+    assert paused.sdnn_ms == pytest.approx(plain.sdnn_ms)
+
+
 def test_an_ectopic_beat_changes_nothing_but_the_share():
     nn_s = tachogram(300, 3)
     plain = variability_of("N" * 301, [np.nan, *nn_s])

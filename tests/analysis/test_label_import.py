@@ -52,7 +52,7 @@ def test_corrected_labels_are_read_back_from_every_format(
     folder = tmp_path_factory.mktemp("labels")
     for suffix in RESULT_KINDS:
         write_results(folder / f"r{suffix}", RECORDING, after, find_events(after))
-        corrections = read_corrections(folder / f"r{suffix}", ANALYSIS, RATE_HZ, AT)
+        corrections = read_corrections(folder / f"r{suffix}", ANALYSIS, RATE_HZ)
         again = apply_corrections(ANALYSIS, corrections, RATE_HZ)
         np.testing.assert_array_equal(again.positions, after.positions, err_msg=suffix)
         np.testing.assert_array_equal(again.verdict, after.verdict, err_msg=suffix)
@@ -65,11 +65,11 @@ def test_json_results_and_a_file_of_corrections_give_the_corrections_themselves(
     write_results(tmp_path / "r.json", RECORDING, after, [], corrections=corrections)
     corrections.save(tmp_path / "c.json")
     for name in ("r.json", "c.json"):
-        assert read_corrections(tmp_path / name, ANALYSIS, RATE_HZ, AT) == corrections
+        assert read_corrections(tmp_path / name, ANALYSIS, RATE_HZ) == corrections
     content = (tmp_path / "r.json").read_text()
     (tmp_path / "r.json").write_text(content.replace('"relabel"', '"rename"'))
     with pytest.raises(DataError, match="corrections that cannot be read"):
-        read_corrections(tmp_path / "r.json", ANALYSIS, RATE_HZ, AT)
+        read_corrections(tmp_path / "r.json", ANALYSIS, RATE_HZ)
 
 
 def test_labels_of_another_program_are_compared_within_150_ms():
@@ -118,6 +118,6 @@ def test_the_rate_of_the_file_counts(tmp_path: Path):
 def test_a_file_without_labels_is_refused_in_one_sentence(tmp_path: Path, content: bytes, sentence: str):
     (tmp_path / "labels").write_bytes(content)
     with pytest.raises(DataError, match=sentence):
-        read_corrections(tmp_path / "labels", ANALYSIS, RATE_HZ, AT)
+        read_corrections(tmp_path / "labels", ANALYSIS, RATE_HZ)
     with pytest.raises(DataError, match="cannot be read"):
-        read_corrections(tmp_path / "missing", ANALYSIS, RATE_HZ, AT)
+        read_corrections(tmp_path / "missing", ANALYSIS, RATE_HZ)

@@ -114,6 +114,7 @@ BASE = {
         [["detect", "beats.parquet"], "formats"],
         [["detect", *SIGNAL, "--report", "x.html"], "report"],
     ),
+    "report": ([["report", *SIGNAL], "report"],),
     "info": ([["info", "ambulatory"], None],),
     "inspect": (
         [["inspect", *SIGNAL], None],

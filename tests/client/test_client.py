@@ -20,7 +20,7 @@ import ectopy.client
 from ectopy.client import Client
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
-from ectopy.errors import DataError, ServiceError
+from ectopy.errors import ConflictError, DataError, ServiceError, SettingError
 from ectopy.monitor import Chunk, chunks
 from ectopy.recording import PulseWave
 from ectopy.service.access import Scope
@@ -309,6 +309,36 @@ def test_upload(client: Client, tmp_path):
     path.write_bytes(csv(10))
     id = client.upload(path, sampling_rate_hz=RATE_HZ, unit="mV")
     assert client.recording(id)["name"] == "short.csv"
+
+
+def test_a_recording_is_read_and_corrected(client: Client, tmp_path):
+    path = tmp_path / "holter.csv"
+    path.write_bytes(csv(30))
+    id = client.upload(path, sampling_rate_hz=RATE_HZ, unit="mV")
+    until(lambda: client.recording(id)["status"] == "done")
+    families = client.families(id)
+    assert families["families"][0]["hint"] == ""
+    seen = client.correct(id, {"type": "relabel", "family": 1, "label": "ventricular"}, families)
+    assert (seen["version"], seen["entry"]["beats"]) == (1, families["families"][0]["beats"])
+    with pytest.raises(ConflictError, match="newer corrections, by first key"):
+        client.correct(id, {"type": "write_conclusion", "text": "Late."}, families)
+    with pytest.raises(ServiceError, match="there is no family 900"):
+        client.correct(id, {"type": "delete_beats", "family": 900}, seen)
+    with pytest.raises(SettingError, match="'analysis' and 'version'"):
+        client.correct(id, {"type": "delete_beats", "family": 1}, {})
+    assert client.figures(id)["figures"]["ventricular"]["total"] == seen["entry"]["beats"]
+    assert any(event["kind"] == "ventricular run" for event in client.events(id)["events"])
+    client.results(id, tmp_path / "results.csv")
+    assert (tmp_path / "results.csv").read_text().count("ventricular-like") >= seen["entry"]["beats"]
+    seen = client.undo(id, seen)
+    assert client.figures(id)["figures"]["ventricular"]["total"] == 0
+    assert [entry["undone"] for entry in client.corrections(id)["entries"]] == [True, False]
+    assert client.episodes(id)["version"] == seen["version"] == 2
+    client.report(id, tmp_path / "report.html")
+    assert "holter.csv" in (tmp_path / "report.html").read_text()
+    with pytest.raises(ServiceError, match="'csv'"):
+        client.results(id, tmp_path / "results.xyz")
+    assert not (tmp_path / "results.xyz").exists()
 
 
 # What other systems read

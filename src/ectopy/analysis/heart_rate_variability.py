@@ -4,8 +4,9 @@ Task Force of the European Society of Cardiology and the North American Society 
 Heart rate variability. Circulation 93(5):1043-1065 (1996), doi:10.1161/01.CIR.93.5.1043. SD1 and SD2: Brennan et al.
 2001, doi:10.1109/10.959330.
 
-Only intervals between two successive normal beats count (NN), outside of atrial fibrillation, and differences only of
-two such intervals that follow each other. The share of the intervals that count belongs to every figure.
+Only intervals between two successive normal beats count (NN), below two seconds and outside of atrial fibrillation, and
+differences only of two such intervals that follow each other. The share of the intervals that count belongs to every
+figure.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import nan
+from math import nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from scipy.signal import periodogram
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.rhythm_episodes import Rhythm, RhythmEpisode
+from ectopy.analysis.rhythm_rules import UNKNOWN_FROM_S
 from ectopy.detector import Verdict
 from ectopy.presentation import short_repr
 
@@ -137,7 +139,7 @@ class NormalIntervals:
 
     @classmethod
     def of(cls, analysis: Analysis, rhythm_episodes: Sequence[RhythmEpisode]) -> NormalIntervals:
-        """Return those of an analysed recording: intervals between successive normal beats outside of fibrillation.
+        """Return those of an analysed recording: below 2 s, between normal beats in a row outside of fibrillation.
 
         Parameters
         ----------
@@ -151,7 +153,8 @@ class NormalIntervals:
                 first, last = np.searchsorted(analysis.beats.times_s, [episode.start_s, episode.end_s])
                 normal[first : last + 1] = False
         both = normal & np.append(False, normal)[: len(normal)]
-        return cls.at(analysis.beats.times_s, np.where(both, analysis.intervals_s, np.nan))
+        intervals_s = analysis.intervals_s
+        return cls.at(analysis.beats.times_s, np.where(both & (intervals_s < UNKNOWN_FROM_S), intervals_s, np.nan))
 
     @classmethod
     def at(cls, times_s: NDArray[np.float64], nn_s: NDArray[np.float64]) -> NormalIntervals:
@@ -185,14 +188,14 @@ class NormalIntervals:
             mean_nn_ms=1000.0 * float(known_s.mean()),
             sdnn_ms=1000.0 * _spread(known_s),
             sdann_ms=1000.0 * _spread(self.segment_means_s[inside]),
-            rmssd_ms=1000.0 * float(np.sqrt(np.square(differences_s).mean())) if len(differences_s) else nan,
+            rmssd_ms=1000.0 * sqrt(np.square(differences_s).mean()) if len(differences_s) else nan,
             pnn50_percent=100.0 * int(is_long.sum()) / len(known_s),
             triangular_index=len(known_s) / float(bins.max()),
             lf_ms2=lf,
             hf_ms2=hf,
             lf_hf=lf / hf if hf > 0 else nan,
-            sd1_ms=1000.0 * _spread(differences_s) / np.sqrt(2.0),
-            sd2_ms=1000.0 * _spread(sums_s) / np.sqrt(2.0),
+            sd1_ms=1000.0 * _spread(differences_s) / sqrt(2.0),
+            sd2_ms=1000.0 * _spread(sums_s) / sqrt(2.0),
         )
 
     def day_and_night(self, start: datetime) -> tuple[HeartRateVariability, HeartRateVariability]:

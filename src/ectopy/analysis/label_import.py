@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -113,8 +113,10 @@ def corrections_from_annotations(
 
 
 @checked
-def read_corrections(path: str | Path, analysis: Analysis, sampling_rate_hz: float, at: datetime) -> Corrections:
+def read_corrections(path: str | Path, analysis: Analysis, sampling_rate_hz: float) -> Corrections:
     """Read corrections of an analysis, or labels of any program as corrections; the content tells which.
+
+    Labels are by the file, of the time when it was last changed.
 
     Parameters
     ----------
@@ -124,8 +126,6 @@ def read_corrections(path: str | Path, analysis: Analysis, sampling_rate_hz: flo
     analysis : Analysis
     sampling_rate_hz : float
         Of the recording.
-    at : datetime
-        When labels are read, with its time zone.
 
     Raises
     ------
@@ -135,8 +135,11 @@ def read_corrections(path: str | Path, analysis: Analysis, sampling_rate_hz: flo
     corrections = find_corrections(path)
     if corrections is not None:
         return corrections
-    name = printable(Path(path).name)[:MOST_NAME]
-    return corrections_from_annotations(analysis, read_annotations(path, sampling_rate_hz), sampling_rate_hz, name, at)
+    path = Path(path)
+    annotations = read_annotations(path, sampling_rate_hz)
+    changed_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    by = printable(path.name)[:MOST_NAME]
+    return corrections_from_annotations(analysis, annotations, sampling_rate_hz, by, changed_at)
 
 
 def nearest(values: NDArray[Number], others: NDArray[Number]) -> NDArray[np.intp]:

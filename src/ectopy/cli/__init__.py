@@ -8,7 +8,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from ectopy import __version__
-from ectopy.cli import demo_command, detector_commands, recording_commands, service_commands, watch_command
+from ectopy.cli import (
+    demo_command,
+    detector_commands,
+    recording_commands,
+    report_command,
+    service_commands,
+    watch_command,
+)
 from ectopy.cli.alarm_commands import alarms_app, what_if
 from ectopy.cli.benchmark_commands import benchmark_app
 from ectopy.cli.fetch_commands import fetch_app
@@ -28,6 +35,7 @@ app.add_typer(fetch_app, name="fetch")
 app.command()(detector_commands.train)
 app.command()(detector_commands.evaluate)
 app.command()(detector_commands.detect)
+app.command()(report_command.report)
 app.command()(detector_commands.info)
 app.command()(recording_commands.inspect)
 app.command()(recording_commands.ec57)

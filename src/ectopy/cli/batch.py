@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,12 @@ from ectopy.formats.remote import list_recordings, remote_url
 from ectopy.formats.wfdb_header import segment_names
 from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
+from ectopy.report.report_style import ReportStyle, check_report
 from ectopy.signal import FilterSettings
 
 FHIR_SUFFIX = ".fhir.json"
 """Results that are written as a Bundle of FHIR."""
-_FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm")
+_FILE_SUFFIXES = (*RESULT_KINDS, ".html", ".htm", ".pdf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Job:
 
     `results` and `report` are files to write, and `sampling_rate_hz` and `unit` are for files that do not state them.
     `baseline` is a saved baseline to use, and `save_baseline` the file for this patient's. `corrections` are applied to
-    the analysis.
+    the analysis. `report_style` is how the report looks.
     """
 
     __repr__ = short_repr
@@ -60,6 +60,7 @@ class Job:
     partial: bool = False
     waves: bool = False
     corrections: Path | None = None
+    report_style: ReportStyle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,13 @@ def find_recordings(paths: Sequence[Path]) -> list[Path]:
     return recordings
 
 
-def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None) -> list[Job]:
+def expand_jobs(
+    job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None, report_suffix: str = ".html"
+) -> list[Job]:
     """Copy a job for each recording; with several, results and reports go into folders, named after the recordings.
 
-    A second recording with the name ``100`` has the results ``100-2.csv``.
+    A second recording with the name ``100`` has the results ``100-2.csv``. The suffix of reports in a folder is
+    `report_suffix`.
 
     Raises
     ------
@@ -118,6 +122,8 @@ def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, repo
         for path in (results, report, job.save_baseline):
             if path is not None:
                 check_writable(path)
+        if report is not None:
+            check_report(report, job.report_style)
         return [replace(job, recording=recordings[0], results=results, report=report)]
     if job.baseline is not None or job.save_baseline is not None:
         raise SettingError("a baseline belongs to one patient; name one recording at a time.")
@@ -136,8 +142,8 @@ def expand_jobs(job: Job, recordings: Sequence[Path], results: Path | None, repo
         replace(
             job,
             recording=recording,
-            results=results / f"{name}.csv" if results else None,
-            report=report / f"{name}.html" if report else None,
+            results=results / f"{name}.csv" if results is not None else None,
+            report=report / f"{name}{report_suffix}" if report is not None else None,
         )
         for recording, name in zip(recordings, names, strict=True)
     ]
@@ -153,7 +159,7 @@ def run(job: Job) -> Outcome:
         corrections = None
         if job.corrections is not None:
             rate_hz = recording.sampling_rate_hz
-            corrections = read_corrections(job.corrections, analysis, rate_hz, datetime.now(UTC))
+            corrections = read_corrections(job.corrections, analysis, rate_hz)
             analysis = apply_corrections(analysis, corrections, rate_hz)
         minutes = measure_minutes(recording, analysis, job.filters)
         events = find_all_events(analysis, minutes, recording.patient.sex)
@@ -176,7 +182,16 @@ def run(job: Job) -> Outcome:
         if job.report is not None:
             from ectopy.report.recording_page import recording_report
 
-            recording_report(job.report, recording, analysis, events, job.filters)
+            recording_report(
+                job.report,
+                recording,
+                analysis,
+                events,
+                job.filters,
+                minutes=minutes,
+                corrections=corrections,
+                style=job.report_style,
+            )
         if job.save_baseline is not None:
             if analysis.normal is None:
                 raise DataError(f"{job.recording}: {analysis.baseline}")

@@ -43,14 +43,27 @@ _ANNOTATION_SUFFIXES = ".edf", ".atr", ".ecto", ".ann"
 
 def train(
     data: Data,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write (.ectopy).")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write (.ectopy); of 'waves' .npz.")
+    ],
     split: Split = None,
     sources: Annotated[
         list[Path] | None,
         typer.Option(
             "--data",
             metavar="DIR",
-            help="For 'ambulatory': a folder that holds databases, mitdb, qtdb ...; by default where data are kept.",
+            help="For 'ambulatory' and 'waves': a folder that holds databases, mitdb, qtdb ...; where data are "
+            "kept, by default, for 'ambulatory'.",
+            show_default=False,
+        ),
+    ] = None,
+    from_corrected: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from-corrected",
+            metavar="FILE",
+            help="For 'ambulatory': a recording whose corrections are beside it, holter.edf with "
+            "holter.corrections.json; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -64,21 +77,30 @@ def train(
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned."""
+    """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned.
+
+    'ambulatory' trains the shipped detector anew, 'waves' the shipped network that delineates P, QRS and T.
+    """
     from ectopy.cli.output import terminal
     from ectopy.detector import ThresholdRule
     from ectopy.training import TrainingSettings
 
-    check_outputs([output, json], [data], overwrite)
+    check_outputs([output, json], [data, *(from_corrected or [])], overwrite)
     screen = terminal.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
     if data == "ambulatory" and split:
         raise SettingError("'ambulatory' learns from whole databases: --split is for other data.")
-    if data != "ambulatory" and sources:
-        raise SettingError("--data names databases for 'ambulatory'; leave it out for other data.")
+    if data not in ("ambulatory", "waves") and sources:
+        raise SettingError("--data names databases for 'ambulatory' and 'waves'; leave it out for other data.")
+    if data != "ambulatory" and from_corrected:
+        raise SettingError("--from-corrected names recordings for 'ambulatory'; leave it out for other data.")
+    if data == "waves":
+        _train_waves(sources or [], output, screen, seed)
+        screen.print(f"Wrote {output}.")
+        return
     if data == "ambulatory":
-        detector = _train_ambulatory(sources or [], output, screen, settings, rule, seed)
+        detector = _train_ambulatory(sources or [], from_corrected or [], output, screen, settings, rule, seed)
     else:
         detector = train_and_save(_load(data, split, "train"), output, screen, settings, rule, seed)
     terminal.emit(json, terminal.facts(detector))
@@ -139,7 +161,7 @@ def detect(
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Write an HTML page to look at. Of several recordings a folder of pages.",
+            help="Write the report, .html or .pdf. Of several recordings a folder of pages; see also 'ectopy report'.",
             show_default=False,
         ),
     ] = None,
@@ -193,7 +215,7 @@ def detect(
         waves=waves,
         corrections=corrections,
     )
-    _detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
+    detect_recordings(job, [Path(source) for source in sources], output, report, json, overwrite)
 
 
 def _detector_and_data(arguments: list[str]) -> tuple[str, list[str]]:
@@ -258,15 +280,22 @@ def _detect_beats(
     screen.print(terminal.verdict_table(explanation))
 
 
-def _detect_recordings(
-    job: Job, paths: list[Path], output: Path | None, report: Path | None, json: str | None, overwrite: bool
+def detect_recordings(
+    job: Job,
+    paths: list[Path],
+    output: Path | None,
+    report: Path | None,
+    json: str | None,
+    overwrite: bool,
+    report_suffix: str = ".html",
 ) -> None:
+    """Judge recordings as the job says, print the figures of each and write its results and its report."""
     from ectopy.cli.batch import expand_jobs, find_recordings, run_all
     from ectopy.cli.output import terminal
     from ectopy.cli.output.analysis import analysis_table
 
     screen = terminal.screen(json)
-    jobs = expand_jobs(job, find_recordings(paths), output, report)
+    jobs = expand_jobs(job, find_recordings(paths), output, report, report_suffix)
     outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
     check_outputs([*outputs, json], [job.bundle, job.baseline, job.corrections, *paths], overwrite)
     with terminal.progress("reading") as progress:
@@ -331,23 +360,48 @@ def train_and_save(
 
 
 def _train_ambulatory(
-    folders: list[Path], output: Path, screen: Console, settings: TrainingSettings, rule: ThresholdRule, seed: int
+    folders: list[Path],
+    corrected: list[Path],
+    output: Path,
+    screen: Console,
+    settings: TrainingSettings,
+    rule: ThresholdRule,
+    seed: int,
 ) -> Detector:
+    from ectopy.analysis.shipped_detector import load_ambulatory
     from ectopy.cli.output import terminal
     from ectopy.cli.output.sources import sources_table
+    from ectopy.training.corrected_recordings import read_corrected
     from ectopy.training.load_tensorflow import load_tensorflow
-    from ectopy.training.recording_examples import collect_examples, find_sources, summarise_examples
+    from ectopy.training.recording_examples import collect_examples, examples_of, find_sources, summarise_examples
     from ectopy.training.train_ambulatory import train_ambulatory
 
     places = find_sources(folders)
     load_tensorflow()  # reading takes minutes: what is missing is told before
     with terminal.progress("reading") as progress:
-        examples = collect_examples(places, seed, progress)
+        # Those of the user come first: what is wrong with them is said before minutes of reading.
+        own = [examples_of(read_corrected(path, load_ambulatory()), seed) for path in corrected]
+        examples = collect_examples(places, seed, progress) + own
     screen.print(sources_table(summarise_examples(examples)))
     with terminal.step_progress("learning intervals", "training") as progress:
         detector = train_ambulatory(examples, settings, rule, random_state=seed, progress=progress)
     detector.save(output)
     return detector
+
+
+def _train_waves(folders: list[Path], output: Path, screen: Console, seed: int) -> None:
+    from ectopy.cli.output import terminal
+    from ectopy.training.load_tensorflow import load_tensorflow
+    from ectopy.training.train_waves import collect_people, train_waves
+
+    if len(folders) != 1:
+        raise SettingError("'waves' needs one folder that holds qtdb, ludb and cinc2017: --data DIR.")
+    load_tensorflow()  # reading takes minutes: what is missing is told before
+    with terminal.progress("reading") as progress:
+        people = collect_people(folders[0], progress)
+    screen.print(f"Learning from {len(people)} recordings, {sum(map(len, people)):,} beats and leads.")
+    with terminal.step_progress("starting TensorFlow", "training") as progress:
+        train_waves(people, seed, progress).save(output)
 
 
 def evaluate_and_show(detector: Detector, beats: Beats, json: str | None, report: Path | None, screen: Console) -> None:

@@ -57,6 +57,11 @@ Partial = Annotated[
     bool,
     typer.Option("--partial", help="Read the intact part of an EDF, BDF or WFDB file that is not whole."),
 ]
+Language = Annotated[str, typer.Option(help="Language of the report: en or de.")]
+Paper = Annotated[str, typer.Option(help="Paper of the report: a4 or letter.")]
+Logo = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A PNG or JPEG picture for its head.", show_default=False)
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that Ectopy did not write, too.")]
 TargetFpr = Annotated[
     float | None,

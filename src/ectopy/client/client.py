@@ -16,7 +16,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.arguments import checked
-from ectopy.errors import DataError, MissingExtraError, ServiceError, SettingError
+from ectopy.errors import ConflictError, DataError, MissingExtraError, ServiceError, SettingError
+from ectopy.files import atomic_path
 from ectopy.monitor.inputs import Chunk, PulseChunk
 from ectopy.recording import PulseWave
 
@@ -48,6 +49,8 @@ MOST_PENDING_BYTES = 64 * 2**20
 """Limit of what a stream keeps that is not stored: ten minutes of 16 leads at 1000 Hz, hours of two at 250 Hz."""
 
 _TIMEOUT_S = 30.0
+_LONG_TIMEOUT_S = 600.0
+_CONFLICT = 409
 _ASK_AGAIN_S = 15.0
 _OVERHEAD_BYTES = 256
 """Memory that a message takes beside its content."""
@@ -177,20 +180,107 @@ class Client:
 
     def recording(self, id: str) -> dict[str, Any]:
         """Return how far the analysis of a recording is, and what was found."""
-        return self._call_for_object("GET", f"/api/recordings/{quote(id, safe='')}")
+        return self._call_for_object("GET", _recording(id))
+
+    def events(self, id: str) -> dict[str, Any]:
+        """Return the ``events`` of a recording: runs, pauses, rates; the most serious one has the ``rank`` 1."""
+        return self._call_for_object("GET", f"{_recording(id)}/events")
+
+    def episodes(self, id: str) -> dict[str, Any]:
+        """Return the ``episodes`` of a recording: its rhythms one after the other."""
+        return self._call_for_object("GET", f"{_recording(id)}/episodes")
+
+    def figures(self, id: str) -> dict[str, Any]:
+        """Return the ``figures`` of a recording, see `ectopy.analysis.holter_figures`."""
+        return self._call_for_object("GET", f"{_recording(id)}/figures")
+
+    def families(self, id: str) -> dict[str, Any]:
+        """Return the ``families`` of similar beats of a recording, the largest first."""
+        return self._call_for_object("GET", f"{_recording(id)}/families")
+
+    def corrections(self, id: str) -> dict[str, Any]:
+        """Return the log of the corrections of a recording: ``entries``, and those of earlier analyses."""
+        return self._call_for_object("GET", f"{_recording(id)}/corrections")
+
+    def correct(self, id: str, correction: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
+        """Correct a recording, and return the new ``version`` and its ``entry`` in the log.
+
+        Parameters
+        ----------
+        id : str
+        correction : mapping
+            ``{"type": "relabel", "family": 2, "label": "ventricular"}`` for example; the types are those of
+            `ectopy.analysis.corrections`, and beats are ``positions``, a ``family``, or from ``start_s`` to ``end_s``.
+        seen : mapping
+            What it was decided on: the answer of `families`, `events`, or of the correction before, for example.
+
+        Raises
+        ------
+        ConflictError
+            If somebody has corrected the recording since, or it was analysed again. Nothing was changed: look at it,
+            and decide again.
+        ServiceError
+            If the service cannot be reached, or rejects the correction.
+        """
+        return self._change(f"{_recording(id)}/corrections", {**_version(seen), "correction": dict(correction)})
+
+    def undo(self, id: str, seen: Mapping[str, Any]) -> dict[str, Any]:
+        """Take back the last correction of a recording that is in force; see `correct`."""
+        return self._change(f"{_recording(id)}/corrections/undo", _version(seen))
+
+    def results(self, id: str, path: str | Path) -> None:
+        """Write the results of a recording with its corrections.
+
+        Parameters
+        ----------
+        id : str
+        path : str or Path
+            By its suffix ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr``, ISHNE's ``.ann``, or ``.fhir``.
+
+        Raises
+        ------
+        ServiceError
+            If the service cannot be reached, or has no such results.
+        OutputError
+            If the file cannot be written.
+        """
+        kind = Path(path).suffix.lower().removeprefix(".")
+        self._download(f"{_recording(id)}/results", {"format": kind}, Path(path))
+
+    def report(self, id: str, path: str | Path) -> None:
+        """Write the report of a recording with its corrections, an HTML file; errors as in `results`."""
+        self._download(f"{_recording(id)}/report", {}, Path(path))
+
+    def _change(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        response = self._send("POST", path, json=body)
+        if response.status_code == _CONFLICT:
+            raise ConflictError(_reason(response.content))
+        answer: dict[str, Any] = self._checked(response).json()
+        return answer
+
+    def _download(self, path: str, query: dict[str, str], target: Path) -> None:
+        content = self._checked(self._send("GET", path, params=query, timeout=_LONG_TIMEOUT_S)).content
+        with atomic_path(target) as unfinished:
+            unfinished.write_bytes(content)
 
     def _call_for_object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self._call(method, path, **options)
         return answer
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
+        return self._checked(self._send(method, path, **options)).json()
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, **options)
+            return self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise ServiceError(f"{self._url} cannot be reached: {error}.") from error
-        if answer.is_error:
-            raise ServiceError(_reason(answer.content) or f"{self._url} answers {answer.status_code}.")
-        return answer.json()
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        """Return a response that is not an error."""
+        if response.is_error:
+            raise ServiceError(_reason(response.content) or f"{self._url} answers {response.status_code}.")
+        return response
 
 
 @dataclass(slots=True)
@@ -523,6 +613,18 @@ class Stream:
 
 def _of(patient: str) -> str:
     return f"/api/patients/{quote(patient, safe='')}"
+
+
+def _recording(id: str) -> str:
+    return f"/api/recordings/{quote(id, safe='')}"
+
+
+def _version(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an answer says of the state that it shows."""
+    try:
+        return {"analysis": seen["analysis"], "version": seen["version"]}
+    except KeyError as error:
+        raise SettingError("what was seen is an answer about the recording with 'analysis' and 'version'.") from error
 
 
 def _reason(content: bytes | None) -> str:

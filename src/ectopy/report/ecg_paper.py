@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ectopy.formats.pulse_channels import PRESSURE_UNIT
 from ectopy.report import text_format as fmt
+from ectopy.report.language import ENGLISH, Language
 from ectopy.report.theme import LIGHT
 from ectopy.signal.beat_segments import BEFORE
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
@@ -24,6 +25,8 @@ from ectopy.signal.quality import QualityInterval
 SPEED_MM_S = 25.0
 GAIN_MM_MV = 10.0
 TOP_MM, LEFT_MM = 10, 10
+PAGE_MM = 215
+"""Height of the highest drawing that fits a page of A4 or Letter, with its heading."""
 
 _BOTTOM_MM = 4
 _HEAVY_MM = 5
@@ -92,7 +95,7 @@ class Strip:
     pulses: tuple[PulseTrace, ...] = ()
 
 
-def strip(section: Strip, name: str, label: str) -> str:
+def strip(section: Strip, name: str, label: str, language: Language = ENGLISH) -> str:
     """Draw a strip at 25 mm/s and 10 mm/mV; pulse waves fill their lanes.
 
     The `name` begins the ids in the drawing, so no two drawings of a page may share it; the `label` describes it for
@@ -103,10 +106,11 @@ def strip(section: Strip, name: str, label: str) -> str:
     tops = np.cumsum([TOP_MM, *(up + down for up, down in rows)]).tolist()
     lanes = [tops[-1] + index * _PULSE_LANE_MM for index in range(len(section.pulses))]
     bottom = tops[-1] + len(lanes) * _PULSE_LANE_MM
-    parts = [_paper(width, TOP_MM, bottom), _heading(section), *_highlight(section, bottom)]
+    most_mv = f"{_MOST_MM / GAIN_MM_MV:g}"
+    parts = [_paper(width, TOP_MM, bottom), _heading(section, language), *_highlight(section, bottom)]
     for index, (lead, (up, down)) in enumerate(zip(section.leads, rows, strict=True)):
         middle = tops[index] + up
-        parts += [_doubt(section, doubt, middle + down) for doubt in section.doubts if doubt.lead == index]
+        parts += [_doubt(section, doubt, middle + down, language) for doubt in section.doubts if doubt.lead == index]
         x = LEFT_MM + SPEED_MM_S * (section.times_s - section.start_s)
         curve = _trace(x, middle - GAIN_MM_MV * section.signal[index])
         if (np.abs(GAIN_MM_MV * section.signal[index]) > _MOST_MM).any():
@@ -114,7 +118,9 @@ def strip(section: Strip, name: str, label: str) -> str:
             parts.append(
                 f'<clipPath id="{clip}"><rect x="0" y="{tops[index]}" width="{width}" height="{up + down}"/></clipPath>'
                 f'<g clip-path="url(#{clip})">{curve}</g>'
-                + _text(width - 1, tops[index] + 2.6, f"goes beyond ±{_MOST_MM / GAIN_MM_MV:g} mV", "end muted")
+                + _text(
+                    width - 1, tops[index] + 2.6, language.text("goes beyond ±{most} mV", most=most_mv), "end muted"
+                )
             )
         else:
             parts.append(curve)
@@ -123,6 +129,21 @@ def strip(section: Strip, name: str, label: str) -> str:
         parts += _pulse_wave(section, wave, top)
     parts += [*_symbols(section), *_seconds(section, width, bottom)]
     return _svg(width, bottom + _BOTTOM_MM, label, parts)
+
+
+def leads_that_fit(signal: NDArray[np.float64], pulses: int = 0) -> int:
+    """Count the leads, from the first, whose strip fits a printed page; at least one.
+
+    Parameters
+    ----------
+    signal : ndarray of float64, shape (leads, n)
+        Millivolt.
+    pulses : int
+        Number of pulse waves below them.
+    """
+    heights = np.cumsum([sum(_extent(GAIN_MM_MV * lead)) for lead in signal])
+    room = PAGE_MM - TOP_MM - _BOTTOM_MM - pulses * _PULSE_LANE_MM
+    return max(int(np.searchsorted(heights, room, side="right")), 1)
 
 
 def template(
@@ -210,10 +231,12 @@ def _paper(width: int, top: int, bottom: int) -> str:
     )
 
 
-def _heading(section: Strip) -> str:
-    when = f"{fmt.elapsed(section.start_s)} to {fmt.elapsed(section.end_s)}"
+def _heading(section: Strip, language: Language) -> str:
+    first, last = fmt.elapsed(section.start_s), fmt.elapsed(section.end_s)
+    when = language.text("{first} to {last}", first=first, last=last)
     if section.start is not None:
-        when = f"{fmt.time_of_day(section.start, section.start_s)} · {when} from the start"
+        clock = fmt.time_of_day(section.start, section.start_s, language)
+        when = language.text("{clock} · {first} to {last} from the start", clock=clock, first=first, last=last)
     return _text(0, 3, f"{when} · {SPEED_MM_S:g} mm/s · {GAIN_MM_MV:g} mm/mV · {section.band}", "muted")
 
 
@@ -227,9 +250,9 @@ def _highlight(section: Strip, bottom: int) -> list[str]:
     ]
 
 
-def _doubt(section: Strip, doubt: QualityInterval, bottom: float) -> str:
+def _doubt(section: Strip, doubt: QualityInterval, bottom: float, language: Language) -> str:
     left, width = _span(section, doubt.start_s, doubt.end_s)
-    word = _text(float(left) + 0.8, bottom - 1.4, doubt.word, "doubted")
+    word = _text(float(left) + 0.8, bottom - 1.4, language.text(doubt.word), "doubted")
     return f'<rect class="doubt" x="{left}" y="{bottom - 0.9:g}" width="{width}" height=".9"/>{word}'
 
 

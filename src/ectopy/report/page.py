@@ -9,9 +9,10 @@ from typing import Any
 
 from ectopy import __version__
 from ectopy.disclaimers import STATEMENTS
-from ectopy.errors import MissingExtraError
+from ectopy.errors import MissingExtraError, OutputError
 from ectopy.files import check_writable, write_text
 from ectopy.report import text_format as fmt
+from ectopy.report.language import ENGLISH, Language
 from ectopy.report.theme import DARK, LIGHT
 
 
@@ -35,7 +36,7 @@ class Tile:
 
 def require_extra() -> None:
     """Raise a `MissingExtraError` before long work starts when a report could not be made at its end."""
-    if find_spec("matplotlib") is None or find_spec("jinja2") is None:
+    if any(find_spec(package) is None for package in ("matplotlib", "jinja2", "babel")):
         raise MissingExtraError.of("report", "a report")
 
 
@@ -44,11 +45,18 @@ def check_page(path: str | Path) -> Path:
     require_extra()
     path = Path(path)
     check_writable(path)
+    if path.suffix.lower() == ".pdf":
+        raise OutputError(f"cannot write {path}: this report is a page; name a .html file and print it.")
     return path
 
 
 def write_page(path: Path, template: str, **context: Any) -> None:
-    """Fill one of this package's templates and write it; every text is escaped, figures are not."""
+    """Fill one of this package's templates, as `render_page` does, and write it."""
+    write_text(path, render_page(template, **context))
+
+
+def render_page(template: str, language: Language = ENGLISH, **context: Any) -> str:
+    """Fill one of this package's templates; every text is escaped, figures are not."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -59,5 +67,13 @@ def write_page(path: Path, template: str, **context: Any) -> None:
         lstrip_blocks=True,
     )
     environment.filters.update(count=fmt.count, score=fmt.score)
-    common = {"light": LIGHT, "dark": DARK, "version": __version__, "statements": STATEMENTS}
-    write_text(path, environment.get_template(template).render(**common, **context))
+    environment.globals.update(
+        language=language.code,
+        text=language.text,
+        counted=language.counted,
+        light=LIGHT,
+        dark=DARK,
+        version=__version__,
+        statements=[language.text(statement) for statement in STATEMENTS],
+    )
+    return environment.get_template(template).render(**context)

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.heart_rate_variability import PoincarePlot
 from ectopy.detector.model_card import LearningCurve
 from ectopy.evaluation import RankingCurves
 from ectopy.report import text_format as fmt
+from ectopy.report.language import ENGLISH, Language
 from ectopy.report.theme import LIGHT, themed
 
 if TYPE_CHECKING:
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 _POINTS_PER_INCH = 72
 _CHART = (400, 280)
 _BEAT = (260, 136)
-_TREND_WIDTH, _RATE_HEIGHT, _ROW_HEIGHT, _TIMES_HEIGHT = 720, 150, 15, 55
+_TREND_WIDTH, _RATE_HEIGHT, _ROW_HEIGHT, _TIMES_HEIGHT = 720, 110, 15, 50
+_POINCARE = (260, 250)
 _TREND_TICKS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 28_800, 86_400)
 _MOST_TICKS = 10
+_SHADES = 5
 _BEAT_AXES = (0.11, 0.14, 0.87, 0.83)
 _MOST_BINS = 48
 _STYLE = {
@@ -222,7 +226,7 @@ def learning_curve(curve: LearningCurve) -> str:
     return _svg("learning-curve", _CHART, label, paint)
 
 
-def heart_rate(trend: Trend) -> str:
+def heart_rate(trend: Trend, language: Language = ENGLISH) -> str:
     """Heart rate over the time, unreadable stretches shaded, and rows of marks on the same time below."""
     rows_height = _ROW_HEIGHT * len(trend.rows)
 
@@ -242,33 +246,75 @@ def heart_rate(trend: Trend) -> str:
         bpm = bpm[np.isfinite(bpm)]
         low, high = (bpm.min(), bpm.max()) if bpm.size else (60, 80)
         upper.set_ylim(max(0, 10 * np.floor(low / 10 - 0.5)), 10 * np.ceil(high / 10 + 0.5))
-        upper.set_ylabel("beats per minute")
+        upper.set_ylabel(language.text("per minute"))
         for row, spans in enumerate(trend.rows):
             _spans(lower, spans, row, trend.duration_s)
-        lower.set_yticks(range(len(trend.rows)), [spans.name for spans in trend.rows], parse_math=False)
+        lower.set_yticks(range(len(trend.rows)), [language.text(spans.name) for spans in trend.rows], parse_math=False)
         lower.set_ylim(len(trend.rows) - 0.4, -0.6)
         lower.grid(axis="y", visible=False)
         step = next((s for s in _TREND_TICKS_S if trend.duration_s <= _MOST_TICKS * s), trend.duration_s / _MOST_TICKS)
-        ticks_s, labels, axis = _time_axis(trend, step)
+        ticks_s, labels, axis = _time_axis(trend, step, language)
         lower.set_xticks(ticks_s, labels)
         lower.set_xlim(0, trend.duration_s)
         lower.set_xlabel(axis)
 
-    marks = ", ".join(f"{len(spans.start_s)} marks of {spans.name}" for spans in trend.rows)
-    label = f"Heart rate over {fmt.elapsed(trend.duration_s)}; below it {marks}."
+    label = language.text("Heart rate over {duration}", duration=fmt.elapsed(trend.duration_s))
+    label += "".join(f"; {language.text(spans.name)}: {len(spans.start_s)}" for spans in trend.rows) + "."
     return _svg("heart-rate", (_TREND_WIDTH, _RATE_HEIGHT + rows_height + _TIMES_HEIGHT), label, paint)
 
 
-def _time_axis(trend: Trend, step_s: float) -> tuple[list[float], list[str], str]:
+def _time_axis(trend: Trend, step_s: float, language: Language) -> tuple[list[float], list[str], str]:
     """Ticks in seconds since the start, at round times of day where these are known; their labels; what they show."""
     start = trend.start
     if start is None:
         ticks_s = np.arange(0, trend.duration_s + 1e-9, step_s).tolist()
-        return ticks_s, [fmt.elapsed(tick) for tick in ticks_s], "time since the start (hours:minutes:seconds)"
+        return (
+            ticks_s,
+            [fmt.elapsed(tick) for tick in ticks_s],
+            language.text("time since the start (hours:minutes:seconds)"),
+        )
     since_midnight_s = (start - start.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
     ticks_s = np.arange(-since_midnight_s % step_s, trend.duration_s + 1e-9, step_s).tolist()
     moments = [start + timedelta(seconds=tick) for tick in ticks_s]
-    return ticks_s, [f"{moment:%H:%M}" if step_s >= 60 else f"{moment:%H:%M:%S}" for moment in moments], "time of day"
+    labels = [f"{moment:%H:%M}" if step_s >= 60 else f"{moment:%H:%M:%S}" for moment in moments]
+    return ticks_s, labels, language.text("time of day")
+
+
+def poincare(plot: PoincarePlot, language: Language = ENGLISH) -> str:
+    """Each NN interval over the one before it: a square for each cell, the darker the more pairs it has."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        before_ms, after_ms = np.array(plot.before_ms), np.array(plot.after_ms)
+        edges = np.concatenate([before_ms, after_ms, [600.0, 1000.0]])
+        low, high = 100 * np.floor(edges.min() / 100), 100 * np.ceil(edges.max() / 100)
+        axes.plot([low, high], [low, high], color=LIGHT["muted"], linestyle=":", linewidth=1)
+        shade = np.log1p(np.array(plot.pairs, np.float64))
+        # Cells of a few shades, each one line of squares: a day stays a few kilobytes.
+        levels = np.digitize(shade, np.linspace(0, shade.max(initial=1.0), _SHADES + 1)[1:-1])
+        side = max(plot.cell_ms / max(high - low, 1.0) * _POINCARE[0] * 0.8, 1.2)
+        for level in range(_SHADES):
+            inside = levels == level
+            opacity = 0.25 + 0.75 * level / (_SHADES - 1)
+            axes.plot(
+                before_ms[inside],
+                after_ms[inside],
+                linestyle="",
+                marker="s",
+                markersize=side,
+                markeredgewidth=0,
+                color=LIGHT["normal"],
+                alpha=opacity,
+            )
+        axes.set_xlim(low, high)
+        axes.set_ylim(low, high)
+        axes.set_aspect("equal")
+        axes.locator_params(nbins=5)
+        axes.set_xlabel(language.text("NN interval (ms)"))
+        axes.set_ylabel(language.text("next NN interval (ms)"))
+
+    label = language.text("Poincaré plot of {pairs} pairs of NN intervals.", pairs=fmt.count(sum(plot.pairs), language))
+    return _svg("poincare", _POINCARE, label, paint)
 
 
 def beat(

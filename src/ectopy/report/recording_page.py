@@ -1,71 +1,66 @@
-"""The page about one recording: figures, events with their times, and strips of the signal."""
+"""The report on a recording, an HTML page or a PDF: two pages of figures, strips, the usual beat and the families.
+
+What only a screen can show stands on the HTML page alone, and is not printed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ectopy import __version__
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import find_families
-from ectopy.analysis.inspection import described
+from ectopy.analysis.corrections import Corrections
+from ectopy.analysis.holter_figures import HolterFigures, holter_figures
+from ectopy.analysis.minute_waves import MinuteMeasurements
 from ectopy.analysis.patient_template import align
-from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, by_severity
-from ectopy.analysis.rhythm_rules import RECORDING, RhythmKind, RhythmLimits, definitions
-from ectopy.analysis.verdicts import Hint
-from ectopy.analysis.wave_rules import wave_definitions
+from ectopy.analysis.rhythm_rules import RECORDING, RhythmKind, RhythmLimits
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
+from ectopy.disclaimers import STATEMENT
+from ectopy.files import atomic_path, write_text
 from ectopy.recording import Recording
 from ectopy.report import ecg_paper, plots
 from ectopy.report import text_format as fmt
-from ectopy.report.page import Figure, Tile, check_page, write_page
-from ectopy.report.recording_strips import MOST_LEADS, abnormal_beats, choices, cut_strip
+from ectopy.report.holter_tables import HolterTables
+from ectopy.report.language import Language, load_language
+from ectopy.report.logo import read_logo
+from ectopy.report.page import Figure, render_page
+from ectopy.report.pdf import render_pdf
+from ectopy.report.recording_strips import (
+    MOST_LEADS,
+    Choice,
+    abnormal_beats,
+    choices,
+    cut_strip,
+    usual_rhythm,
+)
+from ectopy.report.report_style import ReportStyle, check_report, is_pdf
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings
-from ectopy.signal.heart_rate import WINDOW_S, HeartRate
+from ectopy.signal.heart_rate import HeartRate
 from ectopy.signal.quality import QUALITY_WORDS
 
 _MOST_OPEN, _MOST_EVENTS = 12, 100
+_FAMILY_LEADS = 2
 _ALL_LISTED = (
     RhythmKind.VENTRICULAR_RUN,
     RhythmKind.ATRIAL_FIBRILLATION,
     RhythmKind.SUPRAVENTRICULAR_RUN,
     RhythmKind.PAUSE,
 )
-_BRIEF = (RhythmKind.VENTRICULAR_RUN, RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE, RhythmKind.COUPLET)
-_LIMITS = (
+LIMITS = (
     "Hints name what a beat looks like; they come from rules, not from labels, and are not a diagnosis.",
     "A loose electrode and a heart that stands still may look alike: where a lead is flat, look at the patient.",
 )
-_HINTS = (
-    (Hint.VENTRICULAR, "wide or changed, V"),
-    (Hint.SUPRAVENTRICULAR, "early, of usual width, S"),
-    (Hint.OTHER, "unlike the usual beat, but neither of these, Q"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Comparison:
-    """A beat against the patient's usual one, lead by lead."""
-
-    title: str
-    drawings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """Beats of one hint and shape: `title` names them, `text` says how many and when, one drawing for each lead."""
-
-    title: str
-    verdict: str
-    text: str
-    drawings: tuple[str, ...]
+"""Texts at the end of a report; the catalogues translate them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +72,18 @@ class _StripCard:
 
 
 @dataclass(frozen=True, slots=True)
+class _Drawings:
+    """Drawings of single beats, one for each lead, with a title and a text."""
+
+    title: str
+    verdict: str
+    text: str
+    drawings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Kind:
-    """The events of one kind: `total` is their number and time, `left_out` the number of those that are not listed.
+    """The events of one kind: `total` is their number, `left_out` the number of those that are not listed.
 
     The rows of the table begin with the most serious event; `open_rows` are always visible, `more_rows` on demand.
     """
@@ -98,204 +103,256 @@ def recording_report(
     events: Sequence[Event],
     filters: FilterSettings | None = None,
     limits: RhythmLimits = RECORDING,
+    minutes: MinuteMeasurements | None = None,
+    corrections: Corrections | None = None,
+    style: ReportStyle | None = None,
 ) -> None:
-    """Write a page on a recording: the figures, the trend, the events, and strips at true scale.
+    """Write the report on a recording: its figures, hour by hour, the trend, and strips at true scale.
 
     Parameters
     ----------
     path : str or Path
-        An HTML file, written as a whole or not at all, without references to other files.
+        A PDF where its name ends with ``.pdf``, else an HTML file without references to other files; written as a whole
+        or not at all.
     recording : Recording
     analysis : Analysis
-        Of this recording.
+        Of this recording, as analysed or with corrected beats.
     events : sequence of Event
         From `ectopy.analysis.wave_findings.find_all_events`, in order of their start.
     filters : FilterSettings, optional
         Those of the analysis.
     limits : RhythmLimits, optional
         Those of the events.
+    minutes : MinuteMeasurements, optional
+        Of this analysis; without it there are no intervals and no ST level.
+    corrections : Corrections, optional
+        Which give the conclusion, and the strips that a person chose or removed. `analysis` has them already.
+    style : ReportStyle, optional
 
     Raises
     ------
-    OutputError
-        If the file cannot be written.
-    MissingExtraError
-        If the ``report`` extra is not installed.
+    OutputError, MissingExtraError, SettingError, DataError
+        As `check_report`.
     """
-    path = check_page(path)
+    style = style or ReportStyle()
+    path = check_report(path, style)
+    screen = not is_pdf(path)
+    language = load_language(style.language)
     filters = filters or FilterSettings()
-    duration_s = recording.duration_s
-    rate = heart_rate(analysis, duration_s)
-    subject = recording.source.rstrip("/").rpartition("/")[2] or "Recording"
-    started = f"{recording.start:%Y-%m-%d %H:%M:%S}" if recording.start else "start not stated"
-    write_page(
-        path,
+    figures = holter_figures(recording, analysis, events, minutes, limits)
+    page = render_page(
         "recording.html.jinja",
-        subject=subject,
-        running_title=fmt.css_string(f"{subject} · {started} · Ectopy {__version__}"),
-        facts=_facts(recording, filters),
-        beats=len(analysis),
-        tiles=_tiles(recording, analysis, rate),
-        baseline=analysis.baseline,
-        learned_to=fmt.elapsed(analysis.learned_to_s) if analysis.learned_to_s else "",
-        threshold=analysis.threshold,
-        quality_words=QUALITY_WORDS,
-        quality=_quality_rows(recording, analysis),
-        trend=_trend(recording, analysis, rate, events) if duration_s else None,
-        kinds=_kinds(recording, events),
-        profile=limits.profile,
-        definitions=[
-            (EVENT_TITLES[kind], text)
-            for kind, text in [*definitions(limits).items(), *wave_definitions(recording.patient.sex).items()]
-        ],
-        started=recording.start is not None,
-        strips=_strips(recording, analysis, events, rate, filters),
-        pulses=bool(recording.pulses),
-        hidden_leads=max(len(recording.leads) - MOST_LEADS, 0),
-        usual=_usual(analysis),
-        families=_families(recording, analysis),
-        comparisons=_comparisons(analysis),
+        language,
+        screen=screen,
+        paper=style.paper,
+        logo="" if style.logo is None else read_logo(style.logo),
+        **_head(recording, filters, figures, language),
+        **_summary(recording, analysis, events, figures, limits, language),
+        **_conclusion(corrections, language),
+        **_drawings(recording, analysis, events, filters, corrections, language),
+        **(_screen_only(recording, analysis, events, language) if screen else {}),
         paper_style=ecg_paper.STYLE,
-        limits=_LIMITS,
+        limits=[language.text(limit) for limit in LIMITS],
+    )
+    if screen:
+        write_text(path, page)
+        return
+    content = render_pdf(page, ecg_paper.STYLE)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+# Patient, recorder and figures
+
+
+def _head(recording: Recording, filters: FilterSettings, figures: HolterFigures, language: Language) -> dict[str, Any]:
+    """Whose recording it is, for the head of the report and of each printed page."""
+    text, patient, start = language.text, recording.patient, recording.start
+    source = recording.source.rstrip("/").rpartition("/")[2] or text("Recording")
+    born = language.date(patient.birth_date) if patient.birth_date else ""
+    age = "" if patient.age_years is None else text("{age} years", age=f"{patient.age_years:.0f}")
+    subject = patient.name or patient.identifier or source
+    started = language.moment(start) if start else text("start not stated")
+    ended = language.moment(start + timedelta(seconds=recording.duration_s)) if start else text("not stated")
+    identity = [subject, patient.identifier if patient.name else "", born and text("born {date}", date=born)]
+    readable = figures.times.readable_percent
+    return {
+        "subject": subject,
+        "running_title": fmt.css_string(" · ".join(filter(None, identity))),
+        "running_date": fmt.css_string(" · ".join((text("Holter ECG report"), started))),
+        "running_statement": fmt.css_string(" ".join(text(sentence) for sentence in _sentences(STATEMENT))),
+        "page_of": _page_of(language),
+        "patient": [
+            (text("Patient"), patient.name or text("not stated")),
+            (text("ID"), patient.identifier or text("not stated")),
+            (text("Born"), ", ".join(filter(None, (born, age))) or text("not stated")),
+            (text("Sex"), text(patient.sex) if patient.sex else text("not stated")),
+            (text("Recorder"), recording.device or text("not stated")),
+            (text("File"), source),
+        ],
+        "recording_facts": [
+            (text("Start"), started),
+            (text("End"), ended),
+            (text("Length"), fmt.elapsed(recording.duration_s)),
+            (text("Readable"), fmt.NO_NUMBER if readable is None else f"{language.decimal(readable, 1)} %"),
+            (text("Leads"), ", ".join(map(fmt.lead, recording.leads))),
+            (text("Sampling rate"), f"{recording.sampling_rate_hz:g} Hz"),
+            *_pulse_facts(recording, language),
+        ],
+        "band": fmt.band(filters, language),
+        "notes": recording.notes,
+        "started": start is not None,
+    }
+
+
+def _page_of(language: Language) -> str:
+    """Write "page 1 of 7" as the content of a style sheet, which counts the pages."""
+    before, between, after = language.text("Page {page} of {pages}", page="\0", pages="\0").split("\0")
+    return " ".join(
+        (fmt.css_string(before), "counter(page)", fmt.css_string(between), "counter(pages)", fmt.css_string(after))
     )
 
 
-# Numbers
+def _sentences(text: str) -> list[str]:
+    return [f"{sentence.rstrip('.')}." for sentence in text.split(". ")]
 
 
-def _facts(recording: Recording, filters: FilterSettings) -> list[tuple[str, str]]:
-    return [
-        ("Source", recording.source or "not stated"),
-        *((title, text) for title, text in described(recording).items() if text),
-        ("Start", f"{recording.start:%Y-%m-%d %H:%M:%S}" if recording.start else "not stated"),
-        ("Length", f"{fmt.elapsed(recording.duration_s)} (hours:minutes:seconds)"),
-        ("Leads", ", ".join(map(fmt.lead, recording.leads))),
-        ("Sampling rate", f"{recording.sampling_rate_hz:g} Hz"),
-        *_pulse_facts(recording),
-        ("Filter", fmt.band(filters)),
-        *(("Note", note) for note in recording.notes),
+def _pulse_facts(recording: Recording, language: Language) -> list[tuple[str, str]]:
+    waves = [
+        language.text(
+            "{name} in {unit} at {rate} Hz", name=wave.name, unit=wave.unit, rate=f"{wave.sampling_rate_hz:g}"
+        )
+        for wave in recording.pulses
     ]
+    return [(language.text("Pulse waves"), ", ".join(waves))] if waves else []
 
 
-def _pulse_facts(recording: Recording) -> list[tuple[str, str]]:
-    waves = [f"{wave.name} in {wave.unit} at {wave.sampling_rate_hz:g} Hz" for wave in recording.pulses]
-    return [("Pulse waves", ", ".join(waves))] if waves else []
+def _summary(
+    recording: Recording,
+    analysis: Analysis,
+    events: Sequence[Event],
+    figures: HolterFigures,
+    limits: RhythmLimits,
+    language: Language,
+) -> dict[str, Any]:
+    """The tables and figures of the first two pages."""
+    tables = HolterTables(figures, recording.start, limits, language)
+    rate = heart_rate(analysis, recording.duration_s)
+    return {
+        "columns": tables.columns(),
+        "criteria": tables.criteria(),
+        "hours": tables.hours(),
+        "variability": tables.variability(),
+        "poincare": plots.poincare(figures.poincare, language) if figures.poincare.pairs else "",
+        "waves": tables.waves(),
+        "quality": _quality_rows(recording, analysis, language),
+        "quality_words": [language.text(word) for word in QUALITY_WORDS],
+        "trend": _trend(recording, analysis, rate, events, language) if recording.duration_s else None,
+    }
 
 
-def _tiles(recording: Recording, analysis: Analysis, rate: HeartRate) -> tuple[Tile, ...]:
-    beats = len(analysis)
-    readable = analysis.quality.readable.any(axis=0)
-    abnormal = int(analysis.abnormal.sum())
-    unreadable = int(np.equal(analysis.verdict, Verdict.UNREADABLE).sum())
-    return (
-        Tile("Beats", fmt.count(beats), "heartbeats found"),
-        Tile(
-            "Heart rate", fmt.whole(rate.median_bpm), f"per minute, median from beat to beat; {_span(recording, rate)}"
-        ),
-        Tile("Readable", fmt.percent(int(readable.sum()), readable.size), "of the time, in at least one lead"),
-        Tile("Unreadable", fmt.count(unreadable), f"beats, {fmt.percent(unreadable, beats)}", Verdict.UNREADABLE),
-        Tile("Abnormal", fmt.count(abnormal), f"beats, {fmt.percent(abnormal, beats)}", Verdict.ABNORMAL),
-        _fibrillation_tile(analysis),
-        *(
-            Tile(hint.value.capitalize(), fmt.count(int(np.equal(analysis.hint, hint).sum())), note)
-            for hint, note in _HINTS
-        ),
-    )
-
-
-def _fibrillation_tile(analysis: Analysis) -> Tile:
-    figures = summarise_rhythm(find_rhythm_episodes(analysis))["atrial_fibrillation"]
-    episodes = figures["episodes"]
-    if figures["burden"] is None:
-        return Tile("Atrial fibrillation", fmt.NO_NUMBER, "the rhythm is not known")
-    longest = f"; the longest lasts {fmt.seconds(figures['longest_s'])}" if episodes else ""
-    noun = "episode" if episodes == 1 else "episodes"
-    return Tile(
-        "Atrial fibrillation", f"{figures['burden']:.1f} %", f"of the time, {fmt.count(episodes)} {noun}{longest}"
-    )
-
-
-def _span(recording: Recording, rate: HeartRate) -> str:
-    """Mean, lowest and highest heart rate, with their times."""
-    if rate.extremes is None:
-        return "no interval between readable beats"
-    lowest, highest = (
-        f"{rate.bpm[window]:.0f} at {fmt.time_of_day(recording.start, begins_s) or fmt.elapsed(begins_s)}"
-        for window in rate.extremes
-        for begins_s in [WINDOW_S * window]
-    )
-    return f"mean {fmt.whole(rate.mean_bpm)}; over 10 s lowest {lowest}, highest {highest}"
-
-
-def _quality_rows(recording: Recording, analysis: Analysis) -> list[tuple[str, list[str]]]:
+def _quality_rows(recording: Recording, analysis: Analysis, language: Language) -> list[tuple[str, list[str]]]:
     windows = analysis.quality.word
     return [
-        (fmt.lead(lead), [fmt.percent(int(np.equal(row, word).sum()), row.size) for word in QUALITY_WORDS])
+        (fmt.lead(lead), [fmt.percent(int(np.equal(row, word).sum()), row.size, language) for word in QUALITY_WORDS])
         for lead, row in zip(recording.leads, windows, strict=True)
     ]
 
 
-def _kinds(recording: Recording, events: Sequence[Event]) -> list[_Kind]:
-    """The events of each kind, the most serious kind and event first; every run and every pause is listed."""
-    kinds = []
-    for name, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
-        listed = list(of_kind)
-        rows = [_event_row(recording, event) for event in (listed if name in _ALL_LISTED else listed[:_MOST_EVENTS])]
-        total_s = sum(event.duration_s for event in listed)
-        lasting = "" if name in _BRIEF else f", {fmt.seconds(total_s)} in all"
-        total = f"{fmt.count(len(listed))}{lasting}"
-        kinds.append(_Kind(EVENT_TITLES[name], total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:]))
-    return kinds
+def _trend(
+    recording: Recording, analysis: Analysis, rate: HeartRate, events: Sequence[Event], language: Language
+) -> Figure:
+    points = trend(analysis, rate, events, recording.duration_s, recording.start)
+    caption = language.text("Mean heart rate; below: when abnormal beats and events were. Shaded: no lead is readable.")
+    if len(points.bpm) < len(rate.bpm):
+        caption += " " + language.text("The band shows the lowest and highest over ten seconds.")
+    return Figure(plots.heart_rate(points, language), caption)
 
 
-def _event_row(recording: Recording, event: Event) -> dict[str, str]:
+def _conclusion(corrections: Corrections | None, language: Language) -> dict[str, Any]:
+    """What a person concluded, and who corrected the analysis."""
+    if corrections is None or not corrections.in_force:
+        return {"conclusion": "" if corrections is None else corrections.conclusion, "corrected": ""}
+    entries = corrections.in_force
+    names = language.listed(dict.fromkeys(entry.by for entry in entries))
+    last = language.moment(max(entry.at for entry in entries))
+    corrected = language.counted(
+        "{number} correction by {names}, the last one at {last} ({zone}).",
+        "{number} corrections by {names}, the last one at {last} ({zone}).",
+        len(entries),
+        names=names,
+        last=last,
+        zone=max(entry.at for entry in entries).tzname(),
+    )
+    return {"conclusion": corrections.conclusion, "corrected": corrected}
+
+
+# Drawings
+
+
+def _drawings(
+    recording: Recording,
+    analysis: Analysis,
+    events: Sequence[Event],
+    filters: FilterSettings,
+    corrections: Corrections | None,
+    language: Language,
+) -> dict[str, Any]:
+    """Strips, the usual beat and the families."""
+    rate = heart_rate(analysis, recording.duration_s)
+    selected = choices(recording, analysis, events, rate, corrections, language)
+    usual = usual_rhythm(recording, analysis, language)
+    strips = _strips(recording, analysis, [*selected, usual], filters, language)
     return {
-        "start": fmt.elapsed(event.start_s),
-        "clock": fmt.time_of_day(recording.start, event.start_s),
-        "length": fmt.seconds(event.duration_s),
-        "beats": fmt.count(event.beats),
-        "rate": fmt.NO_NUMBER if event.rate_bpm is None else fmt.whole(event.rate_bpm),
-        "text": event.text,
+        "strips": strips[: len(selected)],
+        "usual_strips": strips[len(selected) :],
+        "usual": _usual(analysis, language),
+        "baseline": _baseline(analysis, language),
+        "families": _families(recording, analysis, language),
+        "pulses": bool(recording.pulses),
+        "hidden_leads": max(len(recording.leads) - MOST_LEADS, 0),
     }
 
 
-# Figures
-
-
-def _trend(recording: Recording, analysis: Analysis, rate: HeartRate, events: Sequence[Event]) -> Figure:
-    points = trend(analysis, rate, events, recording.duration_s, recording.start)
-    band = "; the band shows the lowest and highest over ten seconds" if len(points.bpm) < len(rate.bpm) else ""
-    return Figure(
-        plots.heart_rate(points),
-        f"Mean heart rate{band}. Only intervals between readable beats count. Shaded: no lead is readable. Below: when "
-        "abnormal beats and events were.",
-    )
-
-
 def _strips(
-    recording: Recording, analysis: Analysis, events: Sequence[Event], rate: HeartRate, filters: FilterSettings
+    recording: Recording,
+    analysis: Analysis,
+    selected: Sequence[Choice],
+    filters: FilterSettings,
+    language: Language,
 ) -> list[_StripCard]:
     if len(recording.signal) == 0:
         return []
-    signals = fmt.lead_count(min(len(recording.leads), MOST_LEADS))
-    if recording.pulses:
-        signals += f", and {', '.join(wave.name for wave in recording.pulses)}"
-    return [
-        _StripCard(
+    cards = []
+    for number, choice in enumerate(selected):
+        section = cut_strip(recording, analysis, choice, filters, language)
+        label = language.text(
+            "{title}: {duration} of ECG, {leads}.",
             title=choice.title,
-            verdict=choice.verdict,
-            text=choice.text,
-            svg=ecg_paper.strip(
-                cut_strip(recording, analysis, choice, filters),
-                f"strip-{number}",
-                f"{choice.title}: {fmt.seconds(choice.end_s - choice.start_s)} of ECG, {signals}.",
-            ),
+            duration=fmt.seconds(choice.end_s - choice.start_s, language),
+            leads=language.counted("{number} lead", "{number} leads", len(section.leads)),
         )
-        for number, choice in enumerate(choices(recording, analysis, events, rate))
-    ]
+        svg = ecg_paper.strip(section, f"strip-{number}", label, language)
+        missing = min(len(recording.leads), MOST_LEADS) - len(section.leads)
+        text = choice.text
+        if missing:
+            more = language.counted("{number} more lead is not drawn.", "{number} more leads are not drawn.", missing)
+            text = f"{text} {more}".strip()
+        cards.append(_StripCard(choice.title, choice.verdict, text, svg))
+    return cards
 
 
-def _usual(analysis: Analysis) -> list[Figure]:
+def _baseline(analysis: Analysis, language: Language) -> str:
+    """Say where the patient's usual beat comes from."""
+    if analysis.normal is None:
+        return language.text("The patient's usual beat could not be learned.")
+    if not analysis.learned_to_s:
+        return language.text("The patient's usual beat comes from an earlier recording.")
+    learned_to = fmt.elapsed(analysis.learned_to_s)
+    return language.text("The patient's usual beat was learned from the first {time}.", time=learned_to)
+
+
+def _usual(analysis: Analysis, language: Language) -> list[Figure]:
     normal = analysis.normal
     if normal is None:
         return []
@@ -306,54 +363,94 @@ def _usual(analysis: Analysis) -> list[Figure]:
                 normal.template[lead],
                 normal.leads[lead],
                 f"usual-{lead}",
-                f"The patient's usual beat in {normal.leads[lead]}.",
+                language.text("The patient's usual beat in {lead}.", lead=normal.leads[lead]),
             ),
-            f"counts for {fmt.rate(float(weights[lead]))}",
+            language.text("counts for {share}", share=fmt.rate(float(weights[lead]), language)),
         )
         for lead in range(len(normal.leads))[:MOST_LEADS]
     ]
 
 
-def _families(recording: Recording, analysis: Analysis) -> list[_Family]:
+def _families(recording: Recording, analysis: Analysis, language: Language) -> list[_Drawings]:
     times_s, start = analysis.beats.times_s, recording.start
     cards = []
     for number, family in enumerate(find_families(analysis.beats, analysis.hint), start=1):
-        first, last = (fmt.moment(start, float(times_s[family.rows[place]])) for place in (0, -1))
+        first, last = (fmt.moment(start, time, language) for time in times_s[family.rows[[0, -1]]])
         drawings = tuple(
             ecg_paper.template(
                 family.mean_mv[lead],
                 recording.leads[lead],
                 f"family-{number}-{lead}",
-                f"Mean shape of family {number} in {recording.leads[lead]}.",
+                language.text("Mean shape of family {family} in {lead}.", family=number, lead=recording.leads[lead]),
             )
-            for lead in np.flatnonzero(np.isfinite(family.mean_mv).all(axis=1))[:MOST_LEADS].tolist()
+            for lead in np.flatnonzero(np.isfinite(family.mean_mv).all(axis=1))[:_FAMILY_LEADS].tolist()
         )
-        cards.append(
-            _Family(
-                f"{number}: {fmt.beat_count(len(family), family.hint.value or 'normal')}",
-                Verdict.ABNORMAL.value if family.hint else Verdict.NORMAL.value,
-                f"{fmt.percent(len(family), len(analysis))} of all beats; the first at {first}, the last at {last}.",
-                drawings,
-            )
+        beats = language.counted("{number} beat", "{number} beats", len(family))
+        text = language.text(
+            "{share} of all beats, from {first} to {last}",
+            share=fmt.percent(len(family), len(analysis), language),
+            first=first,
+            last=last,
         )
+        title = f"{number}: {beats}, {language.text(family.hint.value or 'normal')}"
+        verdict = Verdict.ABNORMAL.value if family.hint else Verdict.NORMAL.value
+        cards.append(_Drawings(title, verdict, text, drawings))
     return cards
 
 
-def _comparisons(analysis: Analysis) -> list[_Comparison]:
+# What only a screen shows
+
+
+def _screen_only(
+    recording: Recording, analysis: Analysis, events: Sequence[Event], language: Language
+) -> dict[str, Any]:
+    return {
+        "kinds": _kinds(recording, events, language),
+        "comparisons": _comparisons(analysis, language),
+        "threshold": fmt.score(analysis.threshold, language),
+    }
+
+
+def _kinds(recording: Recording, events: Sequence[Event], language: Language) -> list[_Kind]:
+    """The events of each kind, the most serious kind and event first; every run and every pause is listed."""
+    kinds = []
+    for name, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
+        listed = list(of_kind)
+        shown = listed if name in _ALL_LISTED else listed[:_MOST_EVENTS]
+        rows = [_event_row(recording, event, language) for event in shown]
+        title, total = language.text(EVENT_TITLES[name]), fmt.count(len(listed), language)
+        kinds.append(_Kind(title, total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:]))
+    return kinds
+
+
+def _event_row(recording: Recording, event: Event, language: Language) -> dict[str, str]:
+    return {
+        "start": fmt.elapsed(event.start_s),
+        "clock": fmt.time_of_day(recording.start, event.start_s, language),
+        "length": fmt.seconds(event.duration_s, language),
+        "beats": fmt.count(event.beats, language),
+        "rate": fmt.whole(event.rate_bpm, language),
+    }
+
+
+def _comparisons(analysis: Analysis, language: Language) -> list[_Drawings]:
+    """The abnormal beats of the strips, each against the usual one, lead by lead."""
     normal = analysis.normal
-    beats = abnormal_beats(analysis)
+    beats = abnormal_beats(analysis, language)
     if normal is None or not beats:
         return []
     aligned = align(analysis.beats, normal, np.array(list(beats)))
     return [
-        _Comparison(
+        _Drawings(
             title,
+            Verdict.ABNORMAL.value,
+            "",
             tuple(
                 ecg_paper.template(
                     normal.template[lead],
                     normal.leads[lead],
                     f"compared-{beat}-{lead}",
-                    f"Beat {beat} on the patient's usual beat in {normal.leads[lead]}.",
+                    language.text("Beat on the patient's usual beat in {lead}.", lead=normal.leads[lead]),
                     aligned[place, lead],
                 )
                 for lead in np.flatnonzero(analysis.beats.readable[beat])[:MOST_LEADS].tolist()

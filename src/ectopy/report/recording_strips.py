@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.rhythm_events import Event, by_severity
+from ectopy.analysis.corrections import ChooseStrip, Corrections, RemoveStrip
+from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, by_severity
 from ectopy.analysis.rhythm_rules import RhythmKind
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.recording import PulseWave, Recording
 from ectopy.report import text_format as fmt
-from ectopy.report.ecg_paper import Mark, PulseTrace, Strip
+from ectopy.report.ecg_paper import Mark, PulseTrace, Strip, leads_that_fit
+from ectopy.report.language import ENGLISH, Language
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.beat_segments import MARGIN
 from ectopy.signal.heart_rate import WINDOW_S, HeartRate
@@ -30,6 +32,8 @@ MOST_LEADS = 12
 
 _MOST_GROUPS, _MOST_SHAPES = 12, 3
 _BEFORE_EVENT_S, _BESIDE_EVENT_S = 1.5, 0.3
+_EARLY = 0.1
+_MOST_SERIOUS = "most serious"
 _AROUND_BEAT_S = (0.2, 0.4)
 _LONGEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"longest": lambda event: event.duration_s})
 _RUNS: Mapping[str, Callable[[Event], float]] = MappingProxyType(
@@ -45,6 +49,9 @@ _SUPERLATIVES: Mapping[str, Mapping[str, Callable[[Event], float]]] = {
     RhythmKind.LOW_RATE: _SLOWEST,
 }
 
+SUPERLATIVES = ("fastest", "longest", "slowest", _MOST_SERIOUS)
+"""Why an event is shown; the catalogues translate them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -58,21 +65,56 @@ class Choice:
     highlight: tuple[float, float] | None = None
 
 
-def choices(recording: Recording, analysis: Analysis, events: Sequence[Event], rate: HeartRate) -> list[Choice]:
-    """Select the usual rhythm, the worst events of each kind, the lowest and highest rate, and abnormal beats."""
+def choices(
+    recording: Recording,
+    analysis: Analysis,
+    events: Sequence[Event],
+    rate: HeartRate,
+    corrections: Corrections | None = None,
+    language: Language = ENGLISH,
+) -> list[Choice]:
+    """Select strips: those that a person chose, the worst events of each kind, the lowest and highest rate, and beats.
+
+    A strip is left out where a person removed one that covers more than half of it.
+    """
     duration_s, start = recording.duration_s, recording.start
-    return [
-        _usual(analysis, duration_s),
-        *(_event(event, which, start, duration_s) for event, which in worst_events(events)),
-        *_extremes(rate, start, duration_s),
+    own = [] if corrections is None else [_own(strip, start, duration_s, language) for strip in corrections.strips]
+    selected = [
+        *(_event(event, which, start, duration_s, language) for event, which in worst_events(events, language)),
+        *_extremes(rate, start, duration_s, language),
         *(
-            _beat(analysis, beat, f"{fmt.moment(start, float(analysis.beats.times_s[beat]))}: {title}", duration_s)
-            for beat, title in abnormal_beats(analysis).items()
+            _beat(analysis, beat, title, start, duration_s, language)
+            for beat, title in abnormal_beats(analysis, language).items()
         ),
+    ]
+    hidden = [] if corrections is None else corrections.hidden_strips
+    return [
+        *(choice for choice in own if choice.end_s > choice.start_s),
+        *(choice for choice in selected if not any(_covers(strip, choice) for strip in hidden)),
     ]
 
 
-def worst_events(events: Sequence[Event]) -> list[tuple[Event, str]]:
+def usual_rhythm(recording: Recording, analysis: Analysis, language: Language = ENGLISH) -> Choice:
+    """Select a normal beat with the fewest others near it, then the clearest signal, then the most ordinary score."""
+    duration_s = recording.duration_s
+    normal = np.flatnonzero(np.equal(analysis.verdict, Verdict.NORMAL) & np.isfinite(analysis.score))
+    if len(normal) == 0:
+        none, unlike = language.text("No heartbeat was found."), language.text("No beat was judged normal.")
+        title = language.text("The start of the recording")
+        return Choice(title, "", unlike if len(analysis) else none, 0.0, min(STRIP_S, duration_s))
+    times_s = analysis.beats.times_s
+    # Differences of the running count of other beats give their number in the strip around each normal beat.
+    not_normal = np.append(0, np.cumsum(~np.equal(analysis.verdict, Verdict.NORMAL)))
+    around = np.searchsorted(times_s, times_s[normal, None] + np.array([-STRIP_S, STRIP_S]) / 2)
+    near = not_normal[around[:, 1]] - not_normal[around[:, 0]]
+    unclear = -np.round(_clearness(analysis, times_s[normal]), 1)
+    from_median = np.abs(analysis.score[normal] - np.median(analysis.score[normal]))
+    beat = int(normal[np.lexsort((from_median, unclear, near))[0]])
+    start_s, end_s = _around(float(times_s[beat]), duration_s)
+    return Choice(language.text("What is usual for this patient"), Verdict.NORMAL, "", start_s, end_s)
+
+
+def worst_events(events: Sequence[Event], language: Language = ENGLISH) -> list[tuple[Event, str]]:
     """Select the most serious event of each kind, of runs the fastest and the longest as well; with that reason."""
     worst = []
     for kind, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
@@ -81,14 +123,16 @@ def worst_events(events: Sequence[Event]) -> list[tuple[Event, str]]:
         for name, key in _SUPERLATIVES.get(kind, _LONGEST).items():
             best = max(range(len(listed)), key=lambda place: key(listed[place]))
             superlatives.setdefault(best, []).append(name)
-        superlatives.setdefault(0, ["most serious"])
+        superlatives.setdefault(0, [_MOST_SERIOUS])
         for place, names in sorted(superlatives.items()):
-            which = "the only one" if len(listed) == 1 else f"{' and '.join(names)} of {fmt.count(len(listed))}"
-            worst.append((listed[place], which))
+            number = fmt.count(len(listed), language)
+            best_of = language.listed(language.text(name) for name in names)
+            which = language.text("{which} of {number}", which=best_of, number=number)
+            worst.append((listed[place], language.text("the only one") if len(listed) == 1 else which))
     return worst
 
 
-def abnormal_beats(analysis: Analysis) -> dict[int, str]:
+def abnormal_beats(analysis: Analysis, language: Language = ENGLISH) -> dict[int, str]:
     """Select beats of each hint: one of each of the largest groups of similar beats, and the highest score; titled.
 
     A group is represented by its beat with the highest score; no two beats lie in the same strip.
@@ -104,14 +148,24 @@ def abnormal_beats(analysis: Analysis) -> dict[int, str]:
             beat = int(highest[groups[number][0]])
             if all(abs(times_s[beat] - times_s[other]) > STRIP_S for other in selected):
                 selected.append(beat)
-                alike = f"{fmt.count(len(groups[number]))} of {fmt.count(len(beats))} look like it"
-                which = "highest score" if number == 0 else "another shape"
-                titles[beat] = f"beat {fmt.count(beat)}, {hint}, {which}; {alike}"
+                titles[beat] = language.text(
+                    "{kind} beat, {which}; {alike} of {number} look like it",
+                    kind=language.text(hint.value),
+                    which=language.text("another shape") if number else language.text("highest score"),
+                    alike=fmt.count(len(groups[number]), language),
+                    number=fmt.count(len(beats), language),
+                )
     return titles
 
 
-def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters: FilterSettings) -> Strip:
-    """Cut and filter the signal of a strip as for the analysis."""
+def cut_strip(
+    recording: Recording,
+    analysis: Analysis,
+    choice: Choice,
+    filters: FilterSettings,
+    language: Language = ENGLISH,
+) -> Strip:
+    """Cut and filter the signal of a strip as for the analysis; of many leads those that fit a printed page."""
     rate_hz = recording.sampling_rate_hz
     margin_s = 1.0 + 1.5 / filters.low_hz
     first = max(math.floor((choice.start_s - margin_s) * rate_hz), 0)
@@ -119,15 +173,17 @@ def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters:
     filtered = filter_signal(recording.signal[first:stop, :MOST_LEADS], rate_hz, filters)
     times_s = first / rate_hz + np.arange(filtered.signal.shape[1]) / filtered.rate_hz
     inside = _within(times_s, choice)
+    signal = filtered.with_gaps()[:, inside]
+    leads = leads_that_fit(signal, len(recording.pulses))
     beats = np.flatnonzero(_within(analysis.beats.times_s, choice))
     symbols = analysis.annotations().symbols
     return Strip(
         start_s=choice.start_s,
         end_s=choice.end_s,
-        signal=filtered.with_gaps()[:, inside],
+        signal=signal[:leads],
         times_s=times_s[inside],
-        leads=recording.leads[:MOST_LEADS],
-        band=fmt.band(filters),
+        leads=recording.leads[:MOST_LEADS][:leads],
+        band=fmt.band(filters, language),
         marks=tuple(
             Mark(
                 float(analysis.beats.times_s[beat]),
@@ -140,7 +196,10 @@ def cut_strip(recording: Recording, analysis: Analysis, choice: Choice, filters:
         doubts=tuple(
             stretch
             for stretch in analysis.quality.intervals()
-            if stretch.word != "good" and stretch.start_s < choice.end_s and stretch.end_s > choice.start_s
+            if stretch.word != "good"
+            and stretch.lead < leads
+            and stretch.start_s < choice.end_s
+            and stretch.end_s > choice.start_s
         ),
         highlight=choice.highlight,
         start=recording.start,
@@ -156,24 +215,6 @@ def cut_pulse(wave: PulseWave, start_s: float, end_s: float, begins_s: float = 0
     return PulseTrace(wave.name, wave.unit, begins_s + (first + np.arange(len(samples))) / rate_hz, samples)
 
 
-def _usual(analysis: Analysis, duration_s: float) -> Choice:
-    """Select a normal beat with the fewest others near it, then the clearest signal, then the most ordinary score."""
-    normal = np.flatnonzero(np.equal(analysis.verdict, Verdict.NORMAL))
-    if len(normal) == 0:
-        text = "No heartbeat was found." if len(analysis) == 0 else "No beat was judged normal."
-        return Choice("The start of the recording", "", text, 0.0, min(STRIP_S, duration_s))
-    times_s = analysis.beats.times_s
-    # Differences of the running count of other beats give their number in the strip around each normal beat.
-    not_normal = np.append(0, np.cumsum(~np.equal(analysis.verdict, Verdict.NORMAL)))
-    around = np.searchsorted(times_s, times_s[normal, None] + np.array([-STRIP_S, STRIP_S]) / 2)
-    near = not_normal[around[:, 1]] - not_normal[around[:, 0]]
-    unclear = -np.round(_clearness(analysis, times_s[normal]), 1)
-    from_median = np.abs(analysis.score[normal] - np.median(analysis.score[normal]))
-    beat = int(normal[np.lexsort((from_median, unclear, near))[0]])
-    start_s, end_s = _around(float(times_s[beat]), duration_s)
-    return Choice("What is usual for this patient", Verdict.NORMAL, analysis.reason(beat), start_s, end_s)
-
-
 def _clearness(analysis: Analysis, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean index of quality of all leads in the strips around some moments."""
     total = np.append(0.0, np.cumsum(analysis.quality.index.mean(axis=0)))
@@ -182,33 +223,74 @@ def _clearness(analysis: Analysis, times_s: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray((total[last] - total[first]) / np.maximum(last - first, 1))
 
 
-def _beat(analysis: Analysis, beat: int, title: str, duration_s: float) -> Choice:
+def _own(strip: ChooseStrip, start: datetime | None, duration_s: float, language: Language) -> Choice:
+    """Take a strip that a person chose; a longer one is shown from its start."""
+    start_s = max(strip.start_s, 0.0)
+    end_s = min(strip.end_s, start_s + STRIP_S, duration_s)
+    name = language.text("Chosen strip")
+    title = f"{name} · {fmt.moment(start, start_s, language)}"
+    return Choice(title, "", strip.caption, start_s, end_s)
+
+
+def _covers(strip: RemoveStrip, choice: Choice) -> bool:
+    common_s = min(strip.end_s, choice.end_s) - max(strip.start_s, choice.start_s)
+    return common_s > (choice.end_s - choice.start_s) / 2
+
+
+def _beat(
+    analysis: Analysis, beat: int, title: str, start: datetime | None, duration_s: float, language: Language
+) -> Choice:
     time_s = float(analysis.beats.times_s[beat])
     before, after = _AROUND_BEAT_S
-    highlight = time_s - before, time_s + after
-    return Choice(title, Verdict.ABNORMAL, analysis.reason(beat), *_around(time_s, duration_s), highlight)
+    title = f"{title[:1].upper()}{title[1:]} · {fmt.moment(start, time_s, language)}"
+    text = language.text(
+        "Score {score} against a threshold of {threshold}.",
+        score=fmt.score(float(analysis.score[beat]), language),
+        threshold=fmt.score(analysis.threshold, language),
+    )
+    if analysis.beats.prematurity[beat] > _EARLY:
+        share = f"{language.decimal(100 * np.exp(-analysis.beats.prematurity[beat]))} %"
+        text += " " + language.text("It comes early, after {share} of the usual interval.", share=share)
+    return Choice(title, Verdict.ABNORMAL, text, *_around(time_s, duration_s), (time_s - before, time_s + after))
 
 
-def _event(event: Event, which: str, start: datetime | None, duration_s: float) -> Choice:
+def _event(event: Event, which: str, start: datetime | None, duration_s: float, language: Language) -> Choice:
     if event.duration_s <= STRIP_S - 2 * _BESIDE_EVENT_S:
         start_s, end_s = _around((event.start_s + event.end_s) / 2, duration_s)
     else:
         start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
-    title = f"{fmt.moment(start, event.start_s)}: {event.kind}, {which}"
-    text = f"{event.text[:1].upper()}{event.text[1:]}".rstrip(".") + "."
-    return Choice(title, "", text, start_s, end_s, (event.start_s, event.end_s))
+    name = language.text(EVENT_TITLES[event.kind])
+    title = f"{name}, {which} · {fmt.moment(start, event.start_s, language)}"
+    return Choice(title, "", _event_text(event, language), start_s, end_s, (event.start_s, event.end_s))
 
 
-def _extremes(rate: HeartRate, start: datetime | None, duration_s: float) -> list[Choice]:
+def _event_text(event: Event, language: Language) -> str:
+    """Say how long an event is, with its beats and its rate."""
+    duration = fmt.seconds(event.duration_s, language)
+    if event.kind == RhythmKind.PAUSE:
+        return language.text("{duration} without a beat.", duration=duration)
+    beats = language.counted("{number} beat", "{number} beats", event.beats)
+    if event.rate_bpm is None:
+        return language.text("{beats} in {duration}.", beats=beats, duration=duration)
+    rate = fmt.whole(event.rate_bpm, language)
+    return language.text("{beats} in {duration}, {rate} per minute.", beats=beats, duration=duration, rate=rate)
+
+
+def _extremes(rate: HeartRate, start: datetime | None, duration_s: float, language: Language) -> list[Choice]:
     """The ten seconds with the lowest and with the highest heart rate."""
     if rate.extremes is None:
         return []
     extremes = []
-    for which, window in zip(("lowest", "highest"), rate.extremes, strict=True):
+    names = language.text("Lowest heart rate"), language.text("Highest heart rate")
+    for name, window in zip(names, rate.extremes, strict=True):
         begins_s = WINDOW_S * window
         start_s, end_s = _around(min(begins_s + WINDOW_S / 2, duration_s), duration_s)
-        title = f"{fmt.moment(start, begins_s)}: {which} heart rate"
-        text = f"{rate.bpm[window]:.0f} per minute, mean of the ten seconds from {fmt.elapsed(begins_s)}."
+        title = f"{name} · {fmt.moment(start, begins_s, language)}"
+        text = language.text(
+            "{rate} per minute, mean of the ten seconds from {begin}.",
+            rate=fmt.whole(float(rate.bpm[window]), language),
+            begin=fmt.elapsed(begins_s),
+        )
         extremes.append(Choice(title, "", text, start_s, end_s))
     return extremes
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.rhythm_events import Event, by_severity
+from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, by_severity
 from ectopy.analysis.verdicts import Hint
 from ectopy.report.plots import Spans, Trend
 from ectopy.signal import heart_rate as rate
 from ectopy.signal.heart_rate import WINDOW_S, HeartRate
 
-MOST_KINDS = 8
+MOST_ROWS = 6
 
 _MOST_POINTS = 1000
 
@@ -41,9 +41,9 @@ def trend(
         for times_s in [analysis.beats.times_s[np.equal(analysis.hint, hint)]]
     ]
     happened = []
-    for kind in list(dict.fromkeys(event.kind for event in by_severity(events)))[:MOST_KINDS]:
+    for kind in list(dict.fromkeys(event.kind for event in by_severity(events)))[: MOST_ROWS - len(beats)]:
         edges = np.array([(event.start_s, event.end_s) for event in events if event.kind == kind], np.float64).T
-        happened.append(_joined(kind, "ink", edges[0], edges[1], duration_s))
+        happened.append(_joined(EVENT_TITLES[kind], "ink", edges[0], edges[1], duration_s))
     return Trend(
         times_s=np.minimum(WINDOW_S * (starts + step / 2), duration_s),
         bpm=bpm,

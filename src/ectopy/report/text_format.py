@@ -13,6 +13,7 @@ from ectopy.beats import NORMAL_LABEL
 from ectopy.detector import ThresholdRule
 from ectopy.evaluation import class_name
 from ectopy.presentation import elapsed as elapsed
+from ectopy.report.language import ENGLISH, Language
 from ectopy.signal import FilterSettings
 
 NO_NUMBER = "–"
@@ -21,7 +22,7 @@ _MINUS = "−"
 _MOST_DECIMALS = 4
 
 
-def count(number: int) -> str:
+def count(number: int, language: Language = ENGLISH) -> str:
     """Write a whole number.
 
     Examples
@@ -29,7 +30,7 @@ def count(number: int) -> str:
     >>> count(4500)
     '4,500'
     """
-    return f"{number:,}"
+    return language.decimal(number)
 
 
 def beat_count(number: int, kind: str = "") -> str:
@@ -44,7 +45,7 @@ def beat_count(number: int, kind: str = "") -> str:
     return " ".join(filter(None, (count(number), kind, noun)))
 
 
-def percent(part: int, whole: int) -> str:
+def percent(part: int, whole: int, language: Language = ENGLISH) -> str:
     """Write a share with the digits that its counts support, never rounded to none or all.
 
     Examples
@@ -56,14 +57,14 @@ def percent(part: int, whole: int) -> str:
         return NO_NUMBER
     share = 100 * part / whole
     if part in (0, whole):
-        return f"{share:.0f} %"
+        return f"{language.decimal(share)} %"
     decimals = 0 if whole < 100 else 1
     while decimals < _MOST_DECIMALS and round(share, decimals) in (0, 100):
         decimals += 1
-    return f"{share:.{decimals}f} %"
+    return f"{language.decimal(share, decimals)} %"
 
 
-def rate(value: float) -> str:
+def rate(value: float, language: Language = ENGLISH) -> str:
     """Write a share between 0 and 1 whose counts are not at hand.
 
     Examples
@@ -71,7 +72,7 @@ def rate(value: float) -> str:
     >>> rate(0.65777), rate(float("nan"))
     ('65.8 %', '–')
     """
-    return NO_NUMBER if math.isnan(value) else f"{100 * value:.1f} %"
+    return NO_NUMBER if math.isnan(value) else f"{language.decimal(100 * value, 1)} %"
 
 
 def area(value: float) -> str:
@@ -85,7 +86,7 @@ def area(value: float) -> str:
     return f"{value:.4f}"
 
 
-def score(value: float) -> str:
+def score(value: float, language: Language = ENGLISH) -> str:
     """Write a score, with a minus sign that is one.
 
     Examples
@@ -93,7 +94,7 @@ def score(value: float) -> str:
     >>> score(3.432), score(-0.5), score(float("nan"))
     ('3.43', '−0.50', '–')
     """
-    return NO_NUMBER if math.isnan(value) else f"{value:.2f}".replace("-", _MINUS)
+    return number(value, 2, language)
 
 
 def p_value(value: float) -> str:
@@ -107,35 +108,37 @@ def p_value(value: float) -> str:
     return NO_NUMBER if math.isnan(value) else f"{value:.2g}"
 
 
-def seconds(value: float) -> str:
+def seconds(value: float, language: Language = ENGLISH) -> str:
     """Write a duration.
 
     Examples
     --------
-    >>> seconds(0.42), seconds(47.25), seconds(125)
-    ('0.4 s', '47 s', '2 min 5 s')
+    >>> seconds(0.42), seconds(47.25), seconds(125), seconds(7500)
+    ('0.4 s', '47 s', '2 min 5 s', '2 h 5 min')
     """
     if value < 10:
-        return f"{value:.1f} s"
+        return f"{language.decimal(value, 1)} s"
     minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def moment(start: datetime | None, seconds: float) -> str:
-    """Write a moment as the time of day, where the start is known, and the time since the start.
+def moment(start: datetime | None, seconds: float, language: Language = ENGLISH) -> str:
+    """Write a moment as the time of day, where the start is known, else as the time since the start.
 
     The date stands before it where it is another than that of the start.
 
     Examples
     --------
     >>> moment(None, 754), moment(datetime(2024, 3, 1, 23, 58), 754)
-    ('0:12:34', '2024-03-02 00:10:34 (0:12:34 from the start)')
+    ('0:12:34', '2024-03-02 00:10:34')
     """
-    clock = time_of_day(start, seconds)
-    return f"{clock} ({elapsed(seconds)} from the start)" if clock else elapsed(seconds)
+    return time_of_day(start, seconds, language) or elapsed(seconds)
 
 
-def time_of_day(start: datetime | None, seconds: float) -> str:
+def time_of_day(start: datetime | None, seconds: float, language: Language = ENGLISH) -> str:
     """Write the time of day, with the date where it is another than that of the start; nothing without a start.
 
     Examples
@@ -146,7 +149,7 @@ def time_of_day(start: datetime | None, seconds: float) -> str:
     if start is None:
         return ""
     at = start + timedelta(seconds=round(seconds))
-    return f"{at:%H:%M:%S}" if at.date() == start.date() else f"{at:%Y-%m-%d %H:%M:%S}"
+    return f"{at:%H:%M:%S}" if at.date() == start.date() else language.moment(at)
 
 
 def lead(name: str) -> str:
@@ -174,15 +177,26 @@ def css_string(text: str) -> str:
     return f'"{plain}"'
 
 
-def whole(value: float) -> str:
+def whole(value: float | None, language: Language = ENGLISH) -> str:
     """Write a rate or the like without decimals.
 
     Examples
     --------
-    >>> whole(72.4), whole(float("nan"))
-    ('72', '–')
+    >>> whole(72.4), whole(float("nan")), whole(None)
+    ('72', '–', '–')
     """
-    return NO_NUMBER if math.isnan(value) else f"{value:.0f}"
+    return number(value, 0, language)
+
+
+def number(value: float | None, places: int, language: Language = ENGLISH) -> str:
+    """Write a number with so many decimals.
+
+    Examples
+    --------
+    >>> number(-0.25, 1), number(None, 1)
+    ('−0.2', '–')
+    """
+    return NO_NUMBER if value is None or math.isnan(value) else language.decimal(value, places).replace("-", _MINUS)
 
 
 def lead_count(number: int) -> str:
@@ -196,7 +210,7 @@ def lead_count(number: int) -> str:
     return f"{number} lead{'' if number == 1 else 's'}"
 
 
-def band(filters: FilterSettings) -> str:
+def band(filters: FilterSettings, language: Language = ENGLISH) -> str:
     """Say what a filter lets through.
 
     Examples
@@ -204,8 +218,10 @@ def band(filters: FilterSettings) -> str:
     >>> band(FilterSettings()), band(FilterSettings(notch_hz=50))
     ('0.5–40 Hz', '0.5–40 Hz, without 50 Hz')
     """
-    without = f", without {filters.notch_hz:g} Hz" if filters.notch_hz else ""
-    return f"{filters.low_hz:g}–{filters.high_hz:g} Hz{without}"
+    low, high = (language.decimal(hz, 0 if float(hz).is_integer() else 1) for hz in (filters.low_hz, filters.high_hz))
+    if not filters.notch_hz:
+        return f"{low}–{high} Hz"
+    return language.text("{low}–{high} Hz, without {notch} Hz", low=low, high=high, notch=f"{filters.notch_hz:g}")
 
 
 def missing(where: NDArray[np.bool_]) -> str:

@@ -591,6 +591,17 @@ class RecordingEventsShape(VersionedShape):
 @with_example(
     analysis=_DIGEST,
     version=3,
+    figures={"beats": {"total": 2273, "normal": 2239}, "rate": {"minimum_bpm": 58.0, "mean_bpm": 75.5}},
+)
+class RecordingFiguresShape(VersionedShape):
+    """The figures of `ectopy.analysis.holter_figures`; null = not known."""
+
+    figures: dict[str, Any]
+
+
+@with_example(
+    analysis=_DIGEST,
+    version=3,
     episodes=[{"rhythm": "atrial fibrillation", "start_s": 912.0, "end_s": 1450.5, "beats": 811, "rate_bpm": 90.4}],
 )
 class RecordingEpisodesShape(VersionedShape):

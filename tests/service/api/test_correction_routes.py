@@ -13,7 +13,9 @@ import httpx
 import pytest
 
 from ectopy.analysis.corrections import apply_corrections
-from ectopy.analysis.rhythm_events import find_events
+from ectopy.analysis.holter_figures import holter_figures
+from ectopy.analysis.minute_waves import measure_minutes
+from ectopy.analysis.wave_findings import find_all_events
 from ectopy.service.access import Scope
 from ectopy.service.recordings.stored_corrections import load_corrections
 from ectopy.service.recordings.worker import write_document
@@ -116,11 +118,15 @@ def test_the_service_and_python_find_the_same(service: Service, http: httpx.Clie
     result = service.app.state.library.result(recording.rpartition("/")[2])
     log = load_corrections(folder_of(service, recording), result.version.analysis)
     analysis = apply_corrections(result.analysed, log, RATE_HZ)
+    minutes = measure_minutes(result.recording, analysis)
+    events = find_all_events(analysis, minutes)
     answered = http.get(f"{recording}/events").json()
     assert answered["version"] == len(log.entries)
     assert [(event["kind"], event["start_s"], event["text"]) for event in answered["events"]] == [
-        (event.kind, event.start_s, event.text) for event in find_events(analysis)
+        (event.kind, event.start_s, event.text) for event in events
     ]
+    figures = http.get(f"{recording}/figures").json()["figures"]
+    assert figures == holter_figures(result.recording, analysis, events, minutes).summary()
     assert [beat["position"] for beat in beats(http, recording)] == analysis.positions.tolist()
     assert [beat["hint"] for beat in beats(http, recording)] == analysis.hint.tolist()
     assert any(event["kind"] == "ventricular run" for event in answered["events"])

@@ -72,7 +72,7 @@ def test_upload_to_report_and_replay(http: httpx.Client, service: Service):
     assert sum(trend["beats"]) == shown["summary"]["beats"]
 
     with service.client(service.new_key(Scope.VIEW)) as viewer:
-        for path in ("signal", "beats", "trend", "events", "episodes", "families", "families/1/beats"):
+        for path in ("signal", "beats", "trend", "events", "episodes", "figures", "families", "families/1/beats"):
             viewer.get(f"/api/recordings/{id}/{path}").raise_for_status()
     looks = [(look["who"], look["what"]) for look in http.get("/api/audit").json()]
     assert ("view", f"viewed recording {id}") in looks
@@ -110,7 +110,7 @@ def test_bad_recording_says_what_is_wrong(http: httpx.Client):
     assert (shown["status"], shown["summary"]) == ("failed", None)
     assert words in shown["error"]
     id = shown["id"]
-    for path in ("report", "signal", "beats", "trend", "events", "episodes", "families", "families/1/beats"):
+    for path in ("report", "signal", "beats", "trend", "events", "episodes", "figures", "families", "families/1/beats"):
         answer = http.get(f"/api/recordings/{id}/{path}")
         assert (answer.status_code, "not analysed" in answer.json()["detail"]) == (422, True)
     http.delete(f"/api/recordings/{id}").raise_for_status()
@@ -254,6 +254,7 @@ ROUTES = [
     ("GET", "/api/recordings/0/trend", Scope.VIEW),
     ("GET", "/api/recordings/0/events", Scope.VIEW),
     ("GET", "/api/recordings/0/episodes", Scope.VIEW),
+    ("GET", "/api/recordings/0/figures", Scope.VIEW),
     ("GET", "/api/recordings/0/families", Scope.VIEW),
     ("GET", "/api/recordings/0/families/1/beats", Scope.VIEW),
     ("POST", "/api/recordings/0/analyse", Scope.CORRECT),

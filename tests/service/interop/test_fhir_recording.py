@@ -45,6 +45,12 @@ def test_a_bundle_is_valid_and_holds_report_figures_and_events(start: datetime |
     hours = [result for result in results if result["code"]["text"] == "Hour"]
     assert [hour["component"][1]["valueInteger"] for hour in hours] == [len(analysis)]
     assert "Time in sinus rhythm" in str(results)
+    rates = {
+        result["code"]["text"].split()[0]: result["valueQuantity"]["value"]
+        for result in results
+        if result["id"].startswith("figure-") and result["valueQuantity"]["unit"] == "beats/minute"
+    }
+    assert rates["Lowest"] <= rates["Mean"] <= rates["Highest"]
     run = next(result for result in results if result.get("valueString") == EVENT.text)
     assert [part["valueQuantity"]["value"] for part in run["component"][:3]] == [12.0, 2.5, 130.0]
     if start is not None and start.tzinfo:

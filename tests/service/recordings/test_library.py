@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis import analyse
+from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.builtin_recordings import builtin_names, load_builtin
@@ -277,7 +278,7 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
         pulses=(PulseWave("PLETH", "NU", 125.0, np.arange(5000, dtype=np.float32)),),
     )
     analysis = analyse(recording, load_ambulatory())
-    save_result(tmp_path, recording, analysis)
+    save_result(tmp_path, recording, analysis, measure_minutes(recording, analysis))
     result = load_result(tmp_path)
     assert encode(result.analysis) == encode(analysis)
     assert encode(replace(result.recording, start=None)) == encode(replace(recording, start=None))
@@ -290,7 +291,7 @@ def test_rows_of_events_episodes_and_families(tmp_path):
     episodes = [Episode("ventricular_tachycardia", 40, 5)]
     recording = simulate_recording(90, ectopic={"V": 0.1}, episodes=episodes, random_state=5)
     analysis = analyse(recording, load_ambulatory())
-    save_result(tmp_path, recording, analysis)
+    save_result(tmp_path, recording, analysis, measure_minutes(recording, analysis))
     result = load_result(tmp_path)
     events = result.event_rows()
     assert sorted(event["rank"] for event in events) == list(range(1, len(events) + 1))

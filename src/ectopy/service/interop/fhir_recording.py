@@ -5,19 +5,16 @@ Source: https://hl7.org/fhir/R4/diagnosticreport.html and those of `ectopy.servi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePath
+from typing import Any
 from uuid import uuid5
-
-import numpy as np
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
-from ectopy.analysis.holter_figures import HolterFigures, HourFigures, holter_figures
+from ectopy.analysis.recording_results import summary
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event
-from ectopy.analysis.verdicts import Hint
-from ectopy.disclaimers import STATEMENTS
 from ectopy.recording import Recording
 from ectopy.service.interop.fhir import (
     CONDITION_SYSTEM,
@@ -44,10 +41,10 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
     Times within the recording are seconds from its first sample. Recorders do not say in which time zone their clock
     is: where the start has none, the report has only its date.
     """
-    figures = holter_figures(recording, analysis, events)
+    figures = summary(recording, analysis, events)
     person = recording.patient.identifier or PurePath(recording.source).stem or "unknown"
     when = _when(recording)
-    rate = figures.rate.median_bpm
+    rate = figures["median_rate_bpm"]
     results = [
         observation(
             "heart-rate",
@@ -60,10 +57,16 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
         ),
         *(
             observation(f"beats-{number}", person, 0.0, PROCEDURE, {"text": title}, **when, valueInteger=int(count))
-            for number, (title, count) in enumerate(_counts(analysis).items())
+            for number, (title, count) in enumerate(_counts(figures).items())
         ),
-        observation("rhythm", person, 0.0, PROCEDURE, {"text": "Rhythms"}, **when, component=_rhythms(figures)),
-        *(_hour(person, hour, when) for hour in figures.hours),
+        *(
+            observation(f"figure-{number}", person, 0.0, PROCEDURE, {"text": title}, **when, valueQuantity=value)
+            for number, (title, value) in enumerate(_amounts(figures["holter"]).items())
+        ),
+        observation(
+            "rhythm", person, 0.0, PROCEDURE, {"text": "Rhythms"}, **when, component=_rhythms(figures["holter"])
+        ),
+        *(_hour(person, hour, when) for hour in figures["holter"]["hours"]),
         *(
             _family(person, number, family, recording, analysis, when)
             for number, family in enumerate(find_families(analysis.beats, analysis.hint), start=1)
@@ -78,7 +81,7 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
         "subject": results[0]["subject"],
         **when,
         "result": [{"reference": _urn(result)} for result in results],
-        "conclusion": " ".join(STATEMENTS),
+        "conclusion": " ".join(figures["statements"]),
     }
     subject: Resource = {"type": "Patient", "identifier": {"value": person}}
     if recording.patient.name:
@@ -92,23 +95,24 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
     }
 
 
-def _rhythms(figures: HolterFigures) -> list[Resource]:
-    shares = figures.rhythms or {"unknown rhythm": 100.0}
+def _rhythms(holter: Mapping[str, Any]) -> list[Resource]:
+    shares = holter["rhythms"] or {"unknown rhythm": 100.0}
     return [_part(f"Time in {rhythm}", _quantity(share, "%", "%")) for rhythm, share in shares.items()]
 
 
-def _hour(person: str, hour: HourFigures, when: Resource) -> Resource:
+def _hour(person: str, hour: Mapping[str, Any], when: Resource) -> Resource:
+    beats, rate = hour["beats"], hour["rate"]
     components = [
-        _part("Begins after", _quantity(hour.start_s, "s", "s")),
-        _part("Beats", hour.beats.total),
-        _part("Ventricular beats", hour.beats.ventricular),
-        _part("Supraventricular beats", hour.beats.supraventricular),
+        _part("Begins after", _quantity(hour["start_s"], "s", "s")),
+        _part("Beats", beats["total"]),
+        _part("Ventricular beats", beats["ventricular"]),
+        _part("Supraventricular beats", beats["supraventricular"]),
     ]
-    rates = {"Lowest": hour.rate.minimum_bpm, "Mean": hour.rate.mean_bpm, "Highest": hour.rate.maximum_bpm}
+    rates = {"Lowest": rate["minimum_bpm"], "Mean": rate["mean_bpm"], "Highest": rate["maximum_bpm"]}
     components += [
         _part(f"{name} heart rate", _quantity(bpm, "beats/minute", "/min")) for name, bpm in rates.items() if bpm
     ]
-    return observation("hour", person, hour.start_s, PROCEDURE, {"text": "Hour"}, **when, component=components)
+    return observation("hour", person, hour["start_s"], PROCEDURE, {"text": "Hour"}, **when, component=components)
 
 
 def _family(
@@ -158,14 +162,25 @@ def _event(person: str, number: int, event: Event, recording: Recording, when: R
     )
 
 
-def _counts(analysis: Analysis) -> dict[str, int]:
+def _counts(figures: Mapping[str, Any]) -> dict[str, int]:
     """Numbers of beats: all, the abnormal ones, and those with each hint."""
-    hints = {
-        f"{hint.value} beats".capitalize(): int(np.sum(np.equal(analysis.hint, hint)))
-        for hint in Hint
-        if hint is not Hint.EMPTY
+    hints = {f"{hint} beats".capitalize(): count for hint, count in figures["hints"].items()}
+    return {"Beats": figures["beats"], "Abnormal beats": figures["abnormal"], **hints}
+
+
+def _amounts(holter: Mapping[str, Any]) -> dict[str, Resource]:
+    """Figures of a Holter report that are known, by `ectopy.analysis.holter_figures`."""
+    rate, pauses, variability = holter["rate"], holter["pauses"], holter["variability"]["whole"]
+    window = f"heart rate over {rate['window_s']:g} s"
+    amounts = {
+        f"Lowest {window}": (rate["minimum_bpm"], "beats/minute", "/min"),
+        "Mean heart rate": (rate["mean_bpm"], "beats/minute", "/min"),
+        f"Highest {window}": (rate["maximum_bpm"], "beats/minute", "/min"),
+        "Longest RR interval": (pauses["longest_rr_s"], "s", "s"),
+        "Burden of atrial fibrillation": (holter["atrial_fibrillation"]["burden_percent"], "%", "%"),
+        "SDNN": (variability["sdnn_ms"], "ms", "ms"),
     }
-    return {"Beats": len(analysis), "Abnormal beats": int(analysis.abnormal.sum()), **hints}
+    return {title: _quantity(*amount) for title, amount in amounts.items() if amount[0] is not None}
 
 
 def _when(recording: Recording) -> Resource:

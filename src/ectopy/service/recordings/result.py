@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.changed_minutes import measure_changed_minutes
 from ectopy.analysis.corrections import Corrections, analysis_digest, apply_corrections
+from ectopy.analysis.minute_waves import MinuteMeasurements
 from ectopy.analysis.recording_results import family_rows, summary
 from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
-from ectopy.analysis.rhythm_events import Event, by_severity, find_events
+from ectopy.analysis.rhythm_events import Event, by_severity
 from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.wave_findings import find_all_events
 from ectopy.detector import Verdict
 from ectopy.errors import NotFoundError, SettingError
 from ectopy.monitor.codec import decode, encode
@@ -32,7 +35,7 @@ MOST_POSITIONS = 200_000
 _SHORTEST_STEP_S = 1.0
 _DECIMALS = 4
 
-_RECORDING, _ANALYSIS = "recording.msgpack", "analysis.msgpack"
+_RECORDING, _ANALYSIS, _MINUTES = "recording.msgpack", "analysis.msgpack", "minutes.msgpack"
 _SIGNAL, _SEGMENTS = "signal.npy", "segments.npy"
 _ECTOPIC = (Hint.VENTRICULAR.value, Hint.SUPRAVENTRICULAR.value)
 
@@ -68,6 +71,8 @@ class Result:
         The pyramids of its signal and of each pulse wave; see `ectopy.service.recordings.downsampling.pyramid`.
     analysed : Analysis
         As the program found it.
+    measured : MinuteMeasurements
+        Its waves.
     corrections : Corrections
         Made on it.
     analysis : Analysis
@@ -78,6 +83,7 @@ class Result:
     levels: tuple[NDArray[np.float32], ...]
     pulse_levels: tuple[list[NDArray[np.float32]], ...]
     analysed: Analysis
+    measured: MinuteMeasurements
     corrections: Corrections
     analysis: Analysis
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
@@ -98,9 +104,14 @@ class Result:
         return self.analysis.intervals_s
 
     @_ComputedOnce
+    def minutes(self) -> MinuteMeasurements:
+        """Return the waves of each minute."""
+        return measure_changed_minutes(self.measured, self.recording, self.analysed, self.analysis)
+
+    @_ComputedOnce
     def events(self) -> tuple[Event, ...]:
-        """Return runs, pauses and other events, in order of their start."""
-        return tuple(find_events(self.analysis))
+        """Return the events of the rhythm and of the waves, in order of their start."""
+        return tuple(find_all_events(self.analysis, self.minutes, self.recording.patient.sex))
 
     @_ComputedOnce
     def episodes(self) -> tuple[RhythmEpisode, ...]:
@@ -125,7 +136,7 @@ class Result:
         """Return the figures of the recording and its events, for JSON."""
         start = self.recording.start
         return {
-            **summary(self.recording, self.analysis, self.events),
+            **summary(self.recording, self.analysis, self.events, minutes=self.minutes),
             "sampling_rate_hz": self.recording.sampling_rate_hz,
             "start": None if start is None else start.isoformat(),
             "event_list": [
@@ -269,7 +280,7 @@ class Result:
         return np.arange(first, last)
 
 
-def save_result(folder: Path, recording: Recording, analysis: Analysis) -> None:
+def save_result(folder: Path, recording: Recording, analysis: Analysis, measured: MinuteMeasurements) -> None:
     """Write the files that `load_result` reads."""
     # An encoded time keeps no time zone.
     start = None if recording.start is None else recording.start.isoformat()
@@ -281,6 +292,7 @@ def save_result(folder: Path, recording: Recording, analysis: Analysis) -> None:
     segments = analysis.beats.samples
     (folder / _ANALYSIS).write_bytes(encode(replace(analysis, beats=replace(analysis.beats, samples=segments[:0]))))
     np.save(folder / _SEGMENTS, segments)
+    (folder / _MINUTES).write_bytes(encode(measured))
 
 
 def load_result(folder: Path) -> Result:
@@ -299,6 +311,7 @@ def load_result(folder: Path) -> Result:
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
         tuple(pyramid(wave.samples[:, np.newaxis]) for wave in header.pulses),
         analysis,
+        decode(MinuteMeasurements, (folder / _MINUTES).read_bytes()),
         Corrections(analysis_digest(analysis)),
         analysis,
     )
@@ -306,7 +319,7 @@ def load_result(folder: Path) -> Result:
 
 def has_analysis(folder: Path) -> bool:
     """Check whether a result has its analysis; earlier versions of Ectopy stored none."""
-    return (folder / _ANALYSIS).exists()
+    return (folder / _MINUTES).exists()
 
 
 def finite_values(values: NDArray[np.floating]) -> list[float | None]:

@@ -105,15 +105,16 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     _check_disk(folder, _RESULT_BYTES * values)
     _report(progress=0.2)
     analysis = analyse(recording, load_ambulatory())
+    minutes = measure_minutes(recording, analysis)
     _report(progress=0.6)
     _check_disk(folder, _RESULT_BYTES * values)
     unfinished = folder / f"{RESULT}.part"
     unfinished.mkdir()
-    save_result(unfinished, recording, analysis)
+    save_result(unfinished, recording, analysis, minutes)
     _report(progress=0.75)
     _check_disk(folder, 0)
-    events = find_all_events(analysis, measure_minutes(recording, analysis), recording.patient.sex)
-    recording_report(unfinished / REPORT, recording, analysis, events)
+    events = find_all_events(analysis, minutes, recording.patient.sex)
+    recording_report(unfinished / REPORT, recording, analysis, events, minutes=minutes)
     unfinished.rename(folder / RESULT)
     _report(progress=1.0)
 
@@ -123,9 +124,18 @@ def write_document(folder: Path, path: Path, version: int) -> None:
     result = read_result(folder, version)
     _check_disk(folder, _RESULT_BYTES * result.recording.signal.size)
     if path.name == REPORT:
-        recording_report(path, result.recording, result.analysis, result.events)
+        recording_report(
+            path,
+            result.recording,
+            result.analysis,
+            result.events,
+            minutes=result.minutes,
+            corrections=result.corrections,
+        )
     else:
-        write_results(path, result.recording, result.analysis, result.events, ambulatory_digest())
+        write_results(
+            path, result.recording, result.analysis, result.events, ambulatory_digest(), minutes=result.minutes
+        )
 
 
 def _check_disk(folder: Path, needed_bytes: int) -> None:

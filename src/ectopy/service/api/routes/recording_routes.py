@@ -188,6 +188,13 @@ def episodes(library: LibraryDep, entry: ViewedRecording) -> Response:
     return json_response({**result.version._asdict(), "episodes": result.episode_rows()})
 
 
+@router.get("/{id}/figures", response_model=schemas.RecordingFiguresShape)
+def figures(library: LibraryDep, entry: ViewedRecording) -> Response:
+    """All figures of a Holter report, of the whole recording and of each hour."""
+    result = library.result(entry.id)
+    return json_response({**result.version._asdict(), "figures": result.summary["holter"]})
+
+
 @router.get("/{id}/families", response_model=schemas.RecordingFamiliesShape)
 def families(library: LibraryDep, entry: ViewedRecording) -> Response:
     """Families of similar beats with their mean shapes."""

@@ -1,0 +1,75 @@
+"""The command that writes the report on a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ectopy.cli.options import (
+    Baseline,
+    CorrectionsFile,
+    Language,
+    Learning,
+    Logo,
+    Notch,
+    Overwrite,
+    Paper,
+    Partial,
+    Rate,
+    Unit,
+)
+
+
+def report(
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Recordings of any format, folders of them, s3:// or https://.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="REPORT",
+            help="A .pdf or .html file, of several recordings a folder; by default here, named after the recording.",
+            show_default=False,
+        ),
+    ] = None,
+    language: Language = "en",
+    paper: Paper = "a4",
+    logo: Logo = None,
+    rate: Rate = None,
+    unit: Unit = None,
+    notch: Notch = None,
+    learning: Learning = 300.0,
+    baseline: Baseline = None,
+    partial: Partial = False,
+    corrections: CorrectionsFile = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the report on a recording that a physician reads and signs: figures, hours, trend and strips."""
+    from ectopy.analysis.shipped_detector import SHIPPED
+    from ectopy.cli.batch import Job, find_recordings
+    from ectopy.cli.detector_commands import detect_recordings
+    from ectopy.report import ReportStyle, require_extra
+    from ectopy.report.report_style import usual_suffix
+    from ectopy.signal import FilterSettings
+
+    require_extra()
+    paths, suffix = find_recordings(recordings), usual_suffix()
+    if output is None:
+        output = Path() if len(paths) > 1 else Path(f"{paths[0].stem}{suffix}")
+    job = Job(
+        paths[0],
+        SHIPPED,
+        sampling_rate_hz=rate,
+        unit=unit,
+        filters=FilterSettings(notch_hz=notch),
+        learning_s=learning,
+        baseline=baseline,
+        partial=partial,
+        corrections=corrections,
+        report_style=ReportStyle(language, paper, logo),
+    )
+    detect_recordings(job, paths, None, output, None, overwrite, suffix)

@@ -28,7 +28,7 @@ from ectopy.monitor.codec import encode
 from ectopy.recording import Patient, PulseWave
 from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
-from ectopy.service.recordings.library import REPORT, RESULT, read_stored
+from ectopy.service.recordings.library import RESULT, read_stored, report_name
 from ectopy.service.recordings.result import load_result, save_result
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
@@ -169,7 +169,7 @@ def test_upload_is_analysed_and_shown(library):
     result = library.result(entry.id)
     assert result.summary["source"] == "Ada's.csv"
     assert result.summary["duration_s"] == seconds
-    assert "Ada&#39;s.csv" in library.document(entry.id, REPORT).read_text()
+    assert "Ada&#39;s.csv" in library.document(entry.id, report_name()).read_text()
     whole = result.signal(0, seconds, 200)
     assert len(whole["low"]) == len(whole["leads"]) == 2
     assert whole["beats_there"] == len(whole["beats"]) == result.summary["beats"]
@@ -380,7 +380,7 @@ def test_a_named_recording_is_analysed_by_the_same_worker(library):
     result = library.result(entry.id)
     assert result.summary["source"] == "simulated"
     np.testing.assert_array_equal(result.recording.signal, load_builtin("simulated").signal)
-    assert "simulated" in library.document(entry.id, REPORT).read_text()
+    assert "simulated" in library.document(entry.id, report_name()).read_text()
 
 
 def test_an_entry_with_an_unknown_name_fails_with_a_message(tmp_path):

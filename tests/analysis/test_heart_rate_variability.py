@@ -125,6 +125,7 @@ def test_an_interval_that_is_left_out_is_left_out_as_by_neurokit():
     ours = variability(times_s, nn_s)
     assert ours.sdnn_ms == pytest.approx(theirs["HRV_SDNN"], rel=0.01)
     assert ours.rmssd_ms == pytest.approx(theirs["HRV_RMSSD"], rel=0.01)
+    assert ours.pnn50_percent == pytest.approx(theirs["HRV_pNN50"], rel=0.01)
     assert ours.triangular_index == pytest.approx(theirs["HRV_HTI"], rel=0.01)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -180,6 +180,7 @@ def test_the_clock_of_the_recorder_goes_on_over_midnight_and_summer_time():
     assert changed.variability == plain.variability
     assert changed.rate == plain.rate
     assert changed.times.end.replace(tzinfo=None) == plain.times.end
+    assert changed.times.end.astimezone(UTC) == datetime(2026, 3, 29, 2, 31, tzinfo=UTC)
 
 
 def test_relabelled_beats_change_the_figures():

@@ -69,7 +69,8 @@ class HeartRateVariability:
     rmssd_ms : float
         Root mean square of the differences of successive NN intervals.
     pnn50_percent : float
-        Number of those differences that are above 50 ms, over the number of NN intervals.
+        Number of those differences that are above 50 ms, over the number of NN intervals that have them: one more than
+        there are differences.
     triangular_index : float
         Number of NN intervals over that in the fullest bin of 1/128 s.
     lf_ms2, hf_ms2, lf_hf : float
@@ -190,7 +191,7 @@ class NormalIntervals:
             sdnn_ms=1000.0 * _spread(known_s),
             sdann_ms=1000.0 * _spread(self.segment_means_s[inside]),
             rmssd_ms=1000.0 * sqrt(np.square(differences_s).mean()) if len(differences_s) else nan,
-            pnn50_percent=100.0 * int(is_long.sum()) / len(known_s),
+            pnn50_percent=100.0 * int(is_long.sum()) / (len(differences_s) + 1),
             triangular_index=len(known_s) / float(bins.max()),
             lf_ms2=lf,
             hf_ms2=hf,

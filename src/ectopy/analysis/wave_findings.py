@@ -1,7 +1,8 @@
 """Events in the waves of a recording, by `ectopy.analysis.wave_rules`: sustained changes of ST, and long QTc.
 
-A change of ST is one of its level, whatever the reason. Ischaemia is not told from a change of posture or of the axis,
-from conduction that changes, from a fast rate, or from drugs; look at the strips. Nothing here is a diagnosis.
+A change of ST is one of its level, whatever the reason: ischaemia is not told from a change of posture that hardly
+changes the QRS complex, from a fast rate, or from drugs. Where the complex itself changes much, ST is not judged, and a
+change of ST that goes with it is missed. Look at the strips; nothing here is a diagnosis.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import Analysis
 from ectopy.analysis.minute_waves import MINUTE_S, MinuteMeasurements
-from ectopy.analysis.rhythm_events import Event, fibrillation_episodes, find_events
+from ectopy.analysis.rhythm_events import Event, Extreme, fibrillation_episodes, find_events
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.stretches import episodes
 from ectopy.analysis.wave_rules import (
     FAST_BPM,
+    MOST_QRS_CHANGE,
     QTC_CLEAR_MS,
     QTC_LEAST_S,
     QTC_VERY_LONG_MS,
@@ -29,6 +31,8 @@ from ectopy.analysis.wave_rules import (
 )
 from ectopy.arguments import checked
 from ectopy.signal.beat_segments import finite_median
+
+_HOUR = 60  # minutes
 
 
 @checked
@@ -73,19 +77,34 @@ def st_deviations(minutes: MinuteMeasurements) -> NDArray[np.float64]:
     return np.asarray(levels - finite_median(windows))
 
 
+def qrs_changes(minutes: MinuteMeasurements) -> NDArray[np.float64]:
+    """Return how far the QRS complex of each minute differs from the usual one, shape (m,); NaN = not known.
+
+    The root of the energy of the difference in all leads together over that of the usual complex, which is the median
+    of the hour and the two hours before and after; 0.1 is common.
+    """
+    complexes = minutes.complexes_mv
+    difference, size = np.zeros((2, len(minutes)))
+    for start in range(0, len(minutes), _HOUR):
+        hour = slice(start, start + _HOUR)
+        usual = finite_median(complexes[:, max(start - 2 * _HOUR, 0) : start + 3 * _HOUR], axis=1)[:, None]
+        is_known = np.isfinite(complexes[:, hour])
+        difference[hour] = np.where(is_known, np.square(complexes[:, hour] - usual), 0.0).sum(axis=(0, 2))
+        size[hour] = np.where(is_known, np.square(usual), 0.0).sum(axis=(0, 2))
+    return np.sqrt(difference / np.where(size > 0, size, np.nan))
+
+
 def _st_changes(minutes: MinuteMeasurements) -> list[Event]:
     events = []
-    for lead, deviation in zip(minutes.leads, st_deviations(minutes), strict=True):
+    deviations = np.where(qrs_changes(minutes) > MOST_QRS_CHANGE, np.nan, st_deviations(minutes))
+    for lead, deviation in zip(minutes.leads, deviations, strict=True):
         for kind, sign, side in ((WaveKind.ST_ELEVATION, 1, "above"), (WaveKind.ST_DEPRESSION, -1, "below")):
             beyond, near = sign * deviation >= ST_MV, sign * deviation >= ST_STILL_MV
             for first, last in episodes(beyond, near, minutes.start_s, 0, apart_s=ST_LEAST_S):
-                part = sign * deviation[first : last + 1]
-                greatest = int(part.argmax())
-                text = (
-                    f"{lead}: {part[greatest]:.2f} mV {side} the patient's usual level at most, in minute "
-                    f"{greatest + 1} of {len(part)}"
-                )
-                events.append(_event(minutes, kind, first, last, text))
+                greatest = first + int((sign * deviation[first : last + 1]).argmax())
+                value_mv = float(deviation[greatest])
+                text = f"{lead}: {abs(value_mv):.2f} mV {side} the patient's usual level at most"
+                events.append(_event(minutes, kind, first, last, text, lead, value_mv, greatest))
     return events
 
 
@@ -99,11 +118,25 @@ def _long_qtc(minutes: MinuteMeasurements, analysis: Analysis, sex: str) -> list
     events = []
     for first, last in episodes(beyond, near, minutes.start_s, 0, apart_s=MINUTE_S, least_s=QTC_LEAST_S - MINUTE_S):
         part = qtc_ms[first : last + 1]
-        text = f"QTc (Framingham) {np.median(part):.0f} ms, {part.max():.0f} ms at most"
-        events.append(_event(minutes, WaveKind.LONG_QTC, first, last, text))
+        longest_ms = float(part.max())
+        text = f"QTc (Framingham) {np.median(part):.0f} ms, {longest_ms:.0f} ms at most"
+        longest = first + int(part.argmax())
+        events.append(_event(minutes, WaveKind.LONG_QTC, first, last, text, "", longest_ms, longest))
     return events
 
 
-def _event(minutes: MinuteMeasurements, kind: WaveKind, first: int, last: int, text: str) -> Event:
+def _event(
+    minutes: MinuteMeasurements,
+    kind: WaveKind,
+    first: int,
+    last: int,
+    text: str,
+    lead: str,
+    value: float,
+    extreme: int,
+) -> Event:
+    """Return the event of the minutes from the first to the last, whose extreme value is that of another minute."""
     beats = int(minutes.beats[first : last + 1].sum())
-    return Event(kind.value, float(minutes.start_s[first]), float(minutes.start_s[last]) + MINUTE_S, beats, text)
+    start_s, end_s, extreme_s = (float(minutes.start_s[minute]) for minute in (first, last, extreme))
+    most = Extreme(lead, round(value, 3), extreme_s + MINUTE_S / 2)
+    return Event(kind.value, start_s, end_s + MINUTE_S, beats, text, extreme=most)

@@ -585,6 +585,7 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     choose_file(page, "<i>day.npy", content.getvalue(), "application/octet-stream")
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("<i>day.npy")
+    page.locator("#page").scroll_into_view_if_needed()
     report = page.frame_locator("#page")
     expect(report.get_by_role("heading", name="Summary")).to_be_visible()
     where = page.locator("#where")
@@ -657,6 +658,7 @@ def test_a_recording_is_chosen_by_keyboard(page: Page):
     page.keyboard.press("Enter")
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("simulated")
+    page.locator("#page").scroll_into_view_if_needed()
     expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
     expect(page.locator("#where")).to_contain_text("of 30:00")
 
@@ -1362,6 +1364,7 @@ def test_a_header_without_its_samples_is_refused_where_it_is_chosen(page: Page):
 def test_a_report_has_no_scroll_bar_of_its_own(page: Page, analysed: str):
     page.goto(f"/recording?id={analysed}")
     frame = page.locator("#page")
+    page.locator("#page").scroll_into_view_if_needed()
     expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
     for width in (1366, 390):
         page.set_viewport_size({"width": width, "height": 768})

@@ -20,7 +20,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.service.access import Scope
 from ectopy.service.recordings import Status, StoredRecording
-from ectopy.service.recordings.library import REPORT, RESULT
+from ectopy.service.recordings.library import RESULT
 from ectopy.service.recordings.result import save_result
 from support.browsers import AXE, Browser, Page, launched, opened, playwright, require_no_serious_fault
 from support.server import Service, running
@@ -45,7 +45,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     (first / RESULT).mkdir(parents=True)
     analysis = analyse(recording, load_ambulatory())
     save_result(first / RESULT, recording, analysis, measure_minutes(recording, analysis))
-    (first / RESULT / REPORT).write_text("<!DOCTYPE html><title>Report</title><body><h1>Report</h1></body>")
     for number in range(COPIES):
         folder = first.with_name(f"{number:016x}")
         if folder != first:
@@ -84,7 +83,12 @@ def signed_in(service: Service, browser: Browser) -> dict[str, Any]:
 
 @pytest.fixture
 def desk(service: Service, browser: Browser, signed_in: dict[str, Any]) -> Iterator[Page]:
-    yield from opened(browser, base_url=service.url, storage_state=signed_in)
+    """A page whose report is a word, and tells the page around it when it is printed."""
+    report = "<!DOCTYPE html><title>Report</title><body>Report</body>"
+    for page in opened(browser, base_url=service.url, storage_state=signed_in):
+        page.add_init_script("window.print = () => (top.printed = (top.printed ?? 0) + 1)")
+        page.route("**/report", lambda route: route.fulfill(body=report, content_type="text/html"))
+        yield page
 
 
 @pytest.fixture
@@ -399,10 +403,6 @@ def test_six_tasks_in_three_steps_each(desk: Page, service: Service, recording: 
         steps.count += 1
         desk.get_by_label("Conclusion").fill("One run.")
 
-    # The report tells the page around it when it is printed.
-    desk.add_init_script("window.print = () => (top.printed = (top.printed ?? 0) + 1)")
-    report = "<!DOCTYPE html><title>Report</title><body>Report</body>"
-    desk.route("**/report", lambda route: route.fulfill(body=report, content_type="text/html"))
     name = f"night {int(recording, 16)}"
     desk.goto("/recordings")
     link = desk.get_by_role("link", name=name, exact=True)

@@ -31,7 +31,7 @@ export class EventList {
   }
 
   focus() {
-    query("#events").focus();
+    query("#events").focus({ preventScroll: true });
   }
 
   #fill() {

@@ -37,7 +37,7 @@ export class FamilyList {
   }
 
   focus() {
-    query("#families").focus();
+    query("#families").focus({ preventScroll: true });
   }
 
   /** Go to the next beat of the family, or to the previous one with -1. */

@@ -9,8 +9,9 @@ export class ReportFrame {
     this.isOld = true;
     this.frame.addEventListener("load", () => this.#fit());
     query("#report-link").href = this.address;
+    query("#pdf-link").href = `${this.address}?format=pdf`;
     query("#print").addEventListener("click", () => this.print());
-    new IntersectionObserver(([{ isIntersecting }]) => (this.isSeen = isIntersecting) && this.#load(), { rootMargin: "400px" }).observe(this.frame);
+    new IntersectionObserver(([{ isIntersecting }]) => (this.isSeen = isIntersecting) && this.#load()).observe(this.frame);
   }
 
   /** The report has changed: load it when it is looked at. */

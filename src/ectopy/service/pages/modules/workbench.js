@@ -45,12 +45,18 @@ export class Workbench {
     if (document.activeElement === document.querySelector("body")) this.viewer.view.focus({ preventScroll: true });
   }
 
+  /** Load the lists, and show each when it is there; gives the log. */
   async #load() {
-    const [{ events }, families, log] = await Promise.all(["events", "families", "corrections"].map((name) => get(`${this.path}/${name}`)));
-    this.events.show(events);
-    this.disclosure.showEvents(events);
-    this.families.show(families);
-    this.panel.show(log);
+    const load = async (name, show) => {
+      const answer = await get(`${this.path}/${name}`);
+      show(answer);
+      return answer;
+    };
+    const [log] = await Promise.all([
+      load("corrections", (answer) => this.panel.show(answer)),
+      load("events", ({ events }) => (this.events.show(events), this.disclosure.showEvents(events))),
+      load("families", (answer) => this.families.show(answer)),
+    ]);
     return log;
   }
 
@@ -73,8 +79,8 @@ export class Workbench {
     this.disclosure.chosen = () => this.#showWhole(false);
     const places = {
       g: () => query("#jump").focus(),
-      d: () => (this.#showWhole(!this.isWhole), this.disclosure.box.focus()),
-      t: () => (this.#showWhole(false), this.viewer.view.focus()),
+      d: () => (this.#showWhole(!this.isWhole), this.disclosure.box.focus({ preventScroll: true })),
+      t: () => (this.#showWhole(false), this.viewer.view.focus({ preventScroll: true })),
       e: () => (this.tabs.show("events-tab"), this.events.focus()),
       f: () => (this.tabs.show("families-tab"), this.families.focus()),
       "[": () => this.families.step(-1),
@@ -89,7 +95,7 @@ export class Workbench {
     };
     query("#workbench").addEventListener("keydown", (event) => {
       const isTyping = event.target.matches("input:not([type=radio]), textarea, select");
-      if (isTyping && event.key === "Escape") this.viewer.view.focus();
+      if (isTyping && event.key === "Escape") this.viewer.view.focus({ preventScroll: true });
       if (isTyping || event.altKey) return;
       const action = this.#action(event, places);
       if (!action) return;

@@ -29,8 +29,8 @@ export class ReportPanel {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.writeConclusion();
     });
     this.undoButton.addEventListener("click", () => this.undo());
-    viewer.addEventListener("mark", () => this.#stretch());
-    viewer.addEventListener("move", () => this.#stretch());
+    viewer.addEventListener("mark", () => this.#showStretch());
+    viewer.addEventListener("move", () => this.#showStretch());
   }
 
   /** Show the log as the API gives it; what somebody is writing stays. */
@@ -46,7 +46,7 @@ export class ReportPanel {
     query("#log").replaceChildren(...log.entries.toReversed().map((entry) => this.#entry(entry)));
     query("#no-log").hidden = log.entries.length > 0;
     this.undoButton.disabled = !log.entries.some(({ type, undone }) => type !== "undo" && !undone);
-    this.#stretch();
+    this.#showStretch();
   }
 
   async writeConclusion() {
@@ -58,7 +58,7 @@ export class ReportPanel {
   }
 
   async chooseStrip() {
-    const [start, end] = this.#chosen();
+    const [start, end] = this.#stretch();
     const correction = { type: "choose_strip", start_s: start, end_s: end, caption: this.caption.value };
     if (!(await attempt(() => this.corrections.send(correction), this.caption))) return;
     this.caption.value = "";
@@ -70,12 +70,12 @@ export class ReportPanel {
   }
 
   /** The stretch that is selected, or else the one that is shown. */
-  #chosen() {
+  #stretch() {
     return this.viewer.selection ?? [this.viewer.start, this.viewer.end];
   }
 
-  #stretch() {
-    const [start, end] = this.#chosen();
+  #showStretch() {
+    const [start, end] = this.#stretch();
     const { clock, selection } = this.viewer;
     setText(query("#strip-stretch"), `${clock.moment(start)}, ${duration(end - start)}, ${selection ? "as selected" : "as shown"}`);
   }

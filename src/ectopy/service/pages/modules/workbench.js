@@ -76,7 +76,7 @@ export class Workbench {
   #connectKeys(mayCorrect) {
     query("#keys").addEventListener("click", showKeys);
     query("#whole-page").addEventListener("click", () => this.#showWhole(!this.isWhole));
-    this.disclosure.chosen = () => this.#showWhole(false);
+    this.disclosure.onChoose = () => this.#showWhole(false);
     const places = {
       g: () => query("#jump").focus(),
       d: () => (this.#showWhole(!this.isWhole), this.disclosure.box.focus({ preventScroll: true })),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -180,6 +180,7 @@ def test_the_clock_of_the_recorder_goes_on_over_midnight_and_summer_time():
     assert changed.variability == plain.variability
     assert changed.rate == plain.rate
     assert changed.times.end.replace(tzinfo=None) == plain.times.end
+    assert changed.times.end.astimezone(UTC) == datetime(2026, 3, 29, 2, 31, tzinfo=UTC)
 
 
 def test_relabelled_beats_change_the_figures():
@@ -202,7 +203,13 @@ def test_waves_are_the_medians_and_extremes_of_their_minutes():
     intervals = WaveIntervals(*[qt_ms] * 7)
     levels_mv = np.stack([np.where(minutes < 60, 0.1, -0.2), np.full(120, np.nan)])
     measured = MinuteMeasurements(
-        ("II", "V5"), 60 * minutes, np.full(120, 70), np.full(120, 0.8), intervals, StSegments(*[levels_mv] * 3)
+        leads=("II", "V5"),
+        start_s=60 * minutes,
+        beats=np.full(120, 70),
+        rr_s=np.full(120, 0.8),
+        complexes_mv=np.zeros((2, 120, 12)),
+        intervals=intervals,
+        st=StSegments(*[levels_mv] * 3),
     )
     figures = holter_figures(recording, analysis, [], measured)
     assert figures.waves.intervals_ms["qt_ms"] == 400

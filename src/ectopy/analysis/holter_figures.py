@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -374,6 +374,8 @@ def holter_figures(
 def _times(recording: Recording, quality: Quality) -> RecordingTimes:
     duration_s, start = recording.duration_s, recording.start
     readable_s = _readable_s(quality, 0.0, duration_s)
+    if start is not None and (offset := start.utcoffset()) is not None:
+        start = start.replace(tzinfo=timezone(offset))
     return RecordingTimes(
         start,
         None if start is None else start + timedelta(seconds=duration_s),

@@ -209,7 +209,7 @@ class HolterTables:
                 Row(text("Longest"), self._duration(fibrillation.longest_s), self._at(fibrillation.longest_start_s)),
                 Row(text("Mean rate"), self._bpm(fibrillation.mean_bpm), text("episodes {span}", span=span)),
             ]
-        return Table(text("Atrial fibrillation"), tuple(rows))
+        return Table(text("Atrial fibrillation or flutter"), tuple(rows))
 
     def _ventricular(self) -> Table:
         text, ventricular = self.language.text, self.figures.ventricular

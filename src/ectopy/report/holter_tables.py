@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ectopy.analysis.heart_rate_variability import HeartRateVariability
 from ectopy.analysis.holter_figures import EctopicBeats, HolterFigures, HourFigures, Run
+from ectopy.analysis.rhythm_episodes import Rhythm
 from ectopy.analysis.rhythm_events import EVENT_TITLES
 from ectopy.analysis.rhythm_rules import RhythmKind, RhythmLimits
 from ectopy.analysis.wave_rules import WaveKind
@@ -103,7 +104,7 @@ class HolterTables:
             text("SVE"),
             text("SVE runs"),
             text("Pauses"),
-            text("AF"),
+            text("AF %"),
             text("Readable %"),
         ]
         if figures.waves is not None:
@@ -277,10 +278,8 @@ class HolterTables:
             self._count(hour.beats.ventricular),
             *(self._count(events.get(kind, 0)) for kind in (RhythmKind.COUPLET, RhythmKind.VENTRICULAR_RUN)),
             self._count(hour.beats.supraventricular),
-            *(
-                self._count(events.get(kind, 0))
-                for kind in (RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE, RhythmKind.ATRIAL_FIBRILLATION)
-            ),
+            *(self._count(events.get(kind, 0)) for kind in (RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE)),
+            self._number(hour.rhythms.get(Rhythm.FIBRILLATION, 0.0) if hour.rhythms else None, 0),
             self._number(readable_percent, 0),
         ]
         if self.figures.waves is not None:

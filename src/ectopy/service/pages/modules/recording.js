@@ -1,8 +1,8 @@
 // One recording: how far its analysis is, then the workbench on which it is read, and its report.
 
-import { get } from "./api.js";
+import { get, post } from "./api.js";
 import { query, setText } from "./dom.js";
-import { announce, follow, parameter, refresh, start } from "./page.js";
+import { announce, attempt, follow, may, parameter, refresh, start } from "./page.js";
 import { ReportFrame } from "./report_frame.js";
 import { Workbench } from "./workbench.js";
 
@@ -40,6 +40,17 @@ async function open() {
   await new Workbench(path, entry, visitor, new ReportFrame(path)).open();
 }
 
+/** Follow the analysis to its end, then open the workbench. */
+async function run() {
+  await follow(look);
+  query("#analyse").hidden = entry.status !== "failed" || !may(visitor, "correct");
+  if (entry.status === "done") await refresh(open);
+}
+
+async function analyseAgain() {
+  if (await attempt(() => post(`${path}/analyse`), query("#analyse"))) await run();
+}
+
 const visitor = await start();
-await follow(look);
-if (entry.status === "done") await refresh(open);
+query("#analyse").addEventListener("click", analyseAgain);
+await run();

@@ -44,6 +44,9 @@ export class ReportPanel {
     setText(query("#conclusion-text"), log.conclusion || "None yet.");
     query("#strips").replaceChildren(...log.strips.map((strip) => this.#strip(strip)));
     query("#log").replaceChildren(...log.entries.toReversed().map((entry) => this.#entry(entry)));
+    const superseded = log.superseded.flatMap(({ entries }) => entries);
+    query("#superseded").hidden = !superseded.length;
+    query("#superseded ol").replaceChildren(...superseded.map((entry) => this.#entry(entry)));
     query("#no-log").hidden = log.entries.length > 0;
     this.undoButton.disabled = !log.entries.some(({ type, undone }) => type !== "undo" && !undone);
     this.#showStretch();

@@ -47,15 +47,13 @@ export class Workbench {
 
   /** Load the lists, and show each when it is there; gives the log. */
   async #load() {
-    const load = async (name, show) => {
-      const answer = await get(`${this.path}/${name}`);
-      show(answer);
-      return answer;
-    };
     const [log] = await Promise.all([
-      load("corrections", (answer) => this.panel.show(answer)),
-      load("events", ({ events }) => (this.events.show(events), this.disclosure.showEvents(events))),
-      load("families", (answer) => this.families.show(answer)),
+      get(`${this.path}/corrections`).then((answer) => (this.panel.show(answer), answer)),
+      Promise.all([get(`${this.path}/events`), get(`${this.path}/episodes`)]).then(([{ events }, { episodes }]) => {
+        this.events.show(events, episodes);
+        this.disclosure.showEvents(events);
+      }),
+      get(`${this.path}/families`).then((answer) => this.families.show(answer)),
     ]);
     return log;
   }

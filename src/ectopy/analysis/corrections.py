@@ -355,7 +355,7 @@ def find_corrections(path: str | Path) -> Corrections | None:
         return Corrections.load(path)
     try:
         return msgspec.json.decode(results.corrections, type=Corrections | None)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} has corrections that cannot be read: {short_text(error)}.") from error
 
 

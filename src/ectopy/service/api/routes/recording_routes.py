@@ -143,7 +143,7 @@ def results(
     name = f"{_UNSAFE.sub('_', entry.name)}.{format}"
     if format == "fhir":
         result = library.result(entry.id)
-        bundle = recording_bundle(result.recording, result.analysis, result.events)
+        bundle = recording_bundle(result.recording, result.analysis, result.events, result.corrections.conclusion)
         headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
         return Response(msgspec.json.encode(bundle), media_type=MEDIA_TYPE, headers=headers)
     return FileResponse(library.document(entry.id, RESULT_NAMES[format]), filename=name)

@@ -263,9 +263,9 @@ def _trend(
     recording: Recording, analysis: Analysis, rate: HeartRate, events: Sequence[Event], language: Language
 ) -> Figure:
     points = trend(analysis, rate, events, recording.duration_s, recording.start)
-    caption = language.text("Mean heart rate; below: when abnormal beats and events were. Shaded: no lead is readable.")
+    caption = language.text("Mean heart rate; below, abnormal beats and events. Shaded: no lead is readable.")
     if len(points.bpm) < len(rate.bpm):
-        caption += " " + language.text("The band shows the lowest and highest over ten seconds.")
+        caption += " " + language.text("Band: lowest and highest over 10 s.")
     return Figure(plots.heart_rate(points, language), caption)
 
 

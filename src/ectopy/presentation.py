@@ -32,6 +32,17 @@ def elapsed(seconds: float, places: int = 0) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" + (f".{fraction:0{places}}" if places else "")
 
 
+def table_text(text: str) -> str:
+    """Return a text for a cell of a table, with an apostrophe before what a spreadsheet would take for a formula.
+
+    Examples
+    --------
+    >>> table_text("=1+1"), table_text("day.edf")
+    ("'=1+1", 'day.edf')
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
 def iso_utc(time: float) -> str:
     """Seconds since 1970 in ISO 8601, UTC, to the millisecond."""
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -133,7 +133,7 @@ def test_corrections_leave_one_entry_per_beat_in_order_and_count_up(data: st.Dat
     assert len(after) == len(ANALYSIS) + added - deleted
     assert (np.diff(after.positions) > 0).all()
     arrays = {name: value for name, value in columns(after).items() if isinstance(value, np.ndarray)}
-    assert {len(value) for name, value in arrays.items() if not name.startswith("quality")} == {len(after)}
+    assert {len(value) for name, value in arrays.items() if not name.startswith(("quality", "signs"))} == {len(after)}
     np.testing.assert_allclose(after.beats.times_s * RATE_HZ, after.positions)
     is_known = np.isfinite(after.intervals_s)
     np.testing.assert_allclose(after.intervals_s[is_known], np.diff(after.beats.times_s)[is_known[1:]])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ectopy.analysis.heart_rate_variability import HF_HZ, LF_HZ, HeartRateVariability, NormalIntervals
-from ectopy.analysis.rhythm_episodes import find_rhythm_episodes
+from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
 from support.beat_streams import analysis_of
 
 
@@ -125,6 +125,7 @@ def test_an_interval_that_is_left_out_is_left_out_as_by_neurokit():
     ours = variability(times_s, nn_s)
     assert ours.sdnn_ms == pytest.approx(theirs["HRV_SDNN"], rel=0.01)
     assert ours.rmssd_ms == pytest.approx(theirs["HRV_RMSSD"], rel=0.01)
+    assert ours.pnn50_percent == pytest.approx(theirs["HRV_pNN50"], rel=0.01)
     assert ours.triangular_index == pytest.approx(theirs["HRV_HTI"], rel=0.01)
 
 
@@ -146,6 +147,12 @@ def test_a_long_gap_adds_no_power():
 
 def test_only_intervals_between_two_normal_beats_count():
     assert np.flatnonzero(np.isfinite(normal_of("NNVNNSNNN").nn_s)).tolist() == [1, 4, 7, 8]
+
+
+@pytest.mark.parametrize("rhythm", ["atrial fibrillation", "paced rhythm"])
+def test_only_intervals_of_the_sinus_node_count(rhythm: str):
+    episode = RhythmEpisode(rhythm, 1.6, 4.0, 3, 75.0)
+    assert np.flatnonzero(np.isfinite(NormalIntervals.of(analysis_of("N" * 9), [episode]).nn_s)).tolist() == [1, 7, 8]
 
 
 def test_a_pause_is_not_an_interval_between_normal_beats():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -15,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.holter_figures import HolterFigures, holter_figures
+from ectopy.analysis.holter_figures import HolterFigures, MinuteValue, holter_figures
+from ectopy.analysis.minute_waves import MinuteMeasurements
 from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.rhythm_rules import RhythmKind
+from ectopy.analysis.wave_intervals import StSegments, WaveIntervals
 from ectopy.recording import Recording
 from ectopy.signal import Quality
 from support.beat_streams import analysis_of
@@ -64,6 +66,8 @@ def test_rows_of_beats_add_up(letters: str, seed: int):
         assert ectopic.pairs == rows.count(2)
         assert ectopic.runs.number == sum(row >= 3 for row in rows)
         assert ectopic.single + 2 * ectopic.pairs + ectopic.runs.beats == ectopic.total
+        assert ectopic.most_in_an_hour == ectopic.total
+        assert (ectopic.most_start_s is None) == (ectopic.total == 0)
         assert ectopic.runs.longest is None or ectopic.runs.longest.beats == max(rows)
     assert figures.events[RhythmKind.COUPLET].number == figures.ventricular.pairs
     counted = figures.beats
@@ -93,6 +97,10 @@ def test_hours_add_up_and_the_mean_lies_between_the_extremes(seed: int, most_s: 
     for rate in (figures.rate, *(hour.rate for hour in hours)):
         if rate.mean_bpm is not None:
             assert rate.minimum_bpm - 1e-9 <= rate.mean_bpm <= rate.maximum_bpm + 1e-9
+    by_hour = [hour.beats.ventricular for hour in hours]
+    assert figures.ventricular.most_in_an_hour == max(by_hour)
+    if max(by_hour):
+        assert hours[by_hour.index(max(by_hour))].start_s == figures.ventricular.most_start_s
     lowest = [hour.rate.minimum_bpm for hour in hours if hour.rate.minimum_bpm is not None]
     assert figures.rate.minimum_bpm == min(lowest, default=None)
 
@@ -172,6 +180,7 @@ def test_the_clock_of_the_recorder_goes_on_over_midnight_and_summer_time():
     assert changed.variability == plain.variability
     assert changed.rate == plain.rate
     assert changed.times.end.replace(tzinfo=None) == plain.times.end
+    assert changed.times.end.astimezone(UTC) == datetime(2026, 3, 29, 2, 31, tzinfo=UTC)
 
 
 def test_relabelled_beats_change_the_figures():
@@ -184,3 +193,28 @@ def test_relabelled_beats_change_the_figures():
     assert (before.ventricular.single, after.ventricular.single) == (10, 30)
     assert after.beats.normal == before.beats.normal + 10
     assert after.hours[0].beats.ventricular == 30
+
+
+def test_waves_are_the_medians_and_extremes_of_their_minutes():
+    recording, analysis = recorded("N" * 9000)
+    minutes = np.arange(120.0)
+    qt_ms = np.where(minutes == 90, 470.0, 400.0)
+    qt_ms[:10] = np.nan
+    intervals = WaveIntervals(*[qt_ms] * 7)
+    levels_mv = np.stack([np.where(minutes < 60, 0.1, -0.2), np.full(120, np.nan)])
+    measured = MinuteMeasurements(
+        leads=("II", "V5"),
+        start_s=60 * minutes,
+        beats=np.full(120, 70),
+        rr_s=np.full(120, 0.8),
+        complexes_mv=np.zeros((2, 120, 12)),
+        intervals=intervals,
+        st=StSegments(*[levels_mv] * 3),
+    )
+    figures = holter_figures(recording, analysis, [], measured)
+    assert figures.waves.intervals_ms["qt_ms"] == 400
+    assert figures.waves.longest_ms["qt_ms"] == MinuteValue(470.0, 5400.0)
+    assert figures.waves.st_lowest_mv == {"II": MinuteValue(-0.2, 3600.0), "V5": None}
+    assert figures.waves.st_highest_mv["II"] == MinuteValue(0.1, 0.0)
+    assert [hour.waves.st_mv for hour in figures.hours] == [{"II": 0.1, "V5": None}, {"II": -0.2, "V5": None}]
+    assert json.loads(json.dumps(figures.summary()))["waves"]["longest_ms"]["qt_ms"] == {"value": 470, "start_s": 5400}

@@ -11,6 +11,7 @@ from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.minute_waves import LEAST_BEATS, measure_minutes, minute_columns
 from ectopy.analysis.recording_results import write_results
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.wave_findings import qrs_changes
 from ectopy.analysis.wave_intervals import measure_waves
 from ectopy.datasets import simulate_recording
 from ectopy.detector import Verdict
@@ -51,6 +52,15 @@ def test_beats_that_are_not_normal_change_nothing(simulated):
     assert before.beats[0] == after.beats[0]
     # Windows of neighbours reach into the changed beats, but not their waves.
     np.testing.assert_allclose(before.st.level_80_mv, after.st.level_80_mv, atol=0.02)
+
+
+def test_another_qrs_complex_of_a_minute_is_noticed(simulated):
+    recording, analysis = simulated
+    assert (qrs_changes(measure_minutes(recording, analysis)) < 0.25).all()
+    signal = recording.signal.copy()
+    signal[: 60 * 250] *= -1.0
+    changes = qrs_changes(measure_minutes(replace(recording, signal=signal), analysis))
+    assert (changes > 0.4).tolist() == [True, False, False]
 
 
 def test_minute_with_few_beats_is_not_known(simulated):

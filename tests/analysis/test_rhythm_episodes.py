@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, summarise_rhythm
+from ectopy.analysis.rhythm_episodes import find_rhythm_episodes, paced_stretches, summarise_rhythm
+from ectopy.analysis.rhythm_signs import RhythmSigns
 from support.beat_streams import analysis_of
 
 
@@ -65,3 +67,27 @@ def test_episodes_follow_each_other_from_the_first_beat_to_the_last(seed: int, r
     for before, after in pairwise(episodes):
         assert before.end_s == after.start_s
         assert before.rhythm != after.rhythm
+
+
+def test_beats_that_follow_spikes_by_the_same_time_are_paced():
+    analysis = analysis_of("N" * 60)
+    times_s = analysis.beats.times_s
+    spikes_s = np.delete(times_s[10:31] - 0.12, [4, 11, 12])
+    paced = replace(analysis, signs=RhythmSigns(spikes_s))
+    episodes = find_rhythm_episodes(paced)
+    assert [episode.rhythm for episode in episodes] == ["sinus rhythm", "paced rhythm", "sinus rhythm"]
+    assert (episodes[1].start_s, episodes[1].end_s) == (times_s[10], times_s[30])
+    assert summarise_rhythm(episodes)["shares"]["paced rhythm"] == pytest.approx(100 * 20 / 59, abs=0.01)
+
+
+@given(st.lists(st.floats(0.03, 0.3), min_size=30, max_size=30, unique=True), st.integers(0, 29))
+def test_few_spikes_and_those_at_any_time_before_beats_are_not_a_paced_rhythm(delays_s: list[float], number: int):
+    times_s = np.arange(1.0, 31.0)
+    apart_s = 0.03 + 0.27 * (np.arange(30) * 7 % 10) / 9  # neighbours differ by more than 20 ms
+    assert paced_stretches(times_s, times_s - apart_s) == []
+    assert paced_stretches(times_s, times_s[:4] - delays_s[0]) == []
+    assert paced_stretches(times_s, times_s - 0.4) == []
+    stretches = paced_stretches(times_s, times_s - np.array(delays_s))
+    assert all(last - first >= 4 for first, last in stretches)
+    spikes_s = np.delete(times_s - 0.1, number)
+    assert paced_stretches(times_s, spikes_s) == [(0 if number else 1, 29 if number != 29 else 28)]

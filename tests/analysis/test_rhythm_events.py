@@ -8,8 +8,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from ectopy.analysis.blocked_p_waves import BlockedPWaves
 from ectopy.analysis.rhythm_events import Event, by_severity, find_events
 from ectopy.analysis.rhythm_rules import RECORDING, WARD, RhythmKind, RhythmLimits
+from ectopy.analysis.rhythm_signs import RhythmSigns
 from ectopy.datasets.simulated import simulate_recording
 from support.beat_streams import analysis_of
 
@@ -125,6 +127,36 @@ def test_intervals_between_unreadable_beats_are_no_rhythm():
     assert find_events(replace(analysis, verdict=np.full(200, "UNREADABLE"))) == []
 
 
+def blocked_at(*times_s: float, pr_s: tuple[float, float, float] = (0.16, 0.16, 0.16)) -> RhythmSigns:
+    return RhythmSigns(blocked=BlockedPWaves.of([(at_s, *pr_s) for at_s in times_s]))
+
+
+def test_p_waves_that_are_not_conducted_are_events_unless_a_beat_is_added_after_them():
+    rr_s = [np.nan, 0.8, 0.8, 1.6, 0.8, 0.8, 1.6, *[0.8] * 20, 1.6, 0.8]
+    times_s = np.nancumsum(rr_s)
+    signs = blocked_at(*(times_s[beat] - 0.96 for beat in (3, 6, 27)))
+    analysis = replace(analysis_of("N" * len(rr_s), rr_s), signs=signs)
+    first, second = (event for event in find_events(analysis) if event.kind == "second-degree AV block")
+    assert (first.start_s, first.end_s, first.beats) == (times_s[2], times_s[6], 5)
+    assert first.text.startswith(
+        "2 P waves without a QRS complex; PR is 0.16 s before and 0.16 s after: it is constant"
+    )
+    assert second.text.startswith("1 P wave without")
+    conducted = analysis_of("N" * 4, [np.nan, 0.8, 0.8, 0.8])
+    assert find_events(replace(conducted, signs=blocked_at(1.44))) == []
+
+
+def test_a_rhythm_with_p_waves_that_are_not_conducted_is_not_fibrillation():
+    rng = np.random.default_rng(0)
+    rr_s = [np.nan, *rng.uniform(0.6, 1.3, 299)]
+    analysis = analysis_of("N" * 300, rr_s)
+    assert "atrial fibrillation" in kinds(find_events(analysis))
+    long = np.flatnonzero(np.array(rr_s) > 1.2)
+    block = blocked_at(*(analysis.beats.times_s[long] - 0.6))
+    assert len(long) > 30
+    assert "atrial fibrillation" not in kinds(find_events(replace(analysis, signs=block)))
+
+
 def test_events_are_in_order_of_time():
     analysis = analysis_of("NVVNNVVVNNNSSSN")
     starts = [event.start_s for event in find_events(analysis)]
@@ -237,6 +269,8 @@ def test_every_kind_has_its_place():
     rr = [np.nan, *rng.uniform(0.35, 0.75, 249), *_wave(250), *([0.45] * 20), *([2.2] * 10), *([1.3] * 9)]
     letters += "N" * 20 + "NNVNNVNNVNNSNSNSNNSNNSNN"
     rr += [0.9] * 24
-    events = find_events(analysis_of(letters, rr))
+    analysis = analysis_of(letters, rr)
+    analysis = replace(analysis, signs=blocked_at(float(analysis.beats.times_s[-35]) - 0.6))
+    events = find_events(analysis)
     assert set(kinds(events)) == {kind.value for kind in RhythmKind}
     assert by_severity(events)[0].kind == "ventricular run"

@@ -54,7 +54,11 @@ def test_a_recording_holds_what_the_monitor_says_of_its_beats(
 
 def test_a_kind_that_is_also_an_alarm_has_the_same_name_title_and_definition():
     only_in_recordings = {kind for kind in RhythmKind if kind.value not in CONDITIONS}
-    assert only_in_recordings == {RhythmKind.SUPRAVENTRICULAR_BIGEMINY, RhythmKind.SUPRAVENTRICULAR_TRIGEMINY}
+    assert only_in_recordings == {
+        RhythmKind.AV_BLOCK,
+        RhythmKind.SUPRAVENTRICULAR_BIGEMINY,
+        RhythmKind.SUPRAVENTRICULAR_TRIGEMINY,
+    }
     for kind in set(RhythmKind) - only_in_recordings:
         condition = CONDITIONS[kind.value]
         assert condition.title == TITLES[kind]

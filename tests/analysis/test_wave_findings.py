@@ -35,6 +35,7 @@ def minutes_of(level_mv: list[float], rr_s: float = 0.8, qtc_ms: object = 400.0,
         start_s=60.0 * np.arange(count),
         beats=np.full(count, 75),
         rr_s=np.full(count, rr_s),
+        complexes_mv=np.tile(np.hanning(12), (1, count, 1)),
         intervals=WaveIntervals(**intervals),
         st=StSegments(levels / 2, levels, np.zeros(levels.shape)),
     )
@@ -56,6 +57,14 @@ def test_depression_begins_and_ends_at_half_of_what_it_must_reach():
 @pytest.mark.parametrize(("level_mv", "kinds"), [(0.09, []), (0.11, ["ST elevation"]), (-0.11, ["ST depression"])])
 def test_limit_of_a_change(level_mv, kinds):
     assert [kind for kind, *_ in found_in(minutes_of([0.0] * 10 + [level_mv] * 2 + [0.0] * 10))] == kinds
+
+
+def test_change_of_st_that_goes_with_another_qrs_complex_is_not_judged():
+    minutes = minutes_of([0.0] * 10 + [0.3] * 2 + [0.0] * 10)
+    complexes_mv = minutes.complexes_mv.copy()
+    complexes_mv[:, 10:12] *= 1.5
+    assert found_in(minutes)
+    assert not found_in(replace(minutes, complexes_mv=complexes_mv))
 
 
 def test_level_is_that_after_60_ms_in_a_fast_rate():

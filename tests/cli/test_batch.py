@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
@@ -48,9 +49,13 @@ def test_a_recording_gets_its_figures_and_its_results(ectopy, file: Path, record
         ectopy("detect", "ambulatory", file, "-o", tmp_path / "beats.csv", "--json", tmp_path / "figures.json")
     )
     assert "ventricular-like" in done.out
+    assert re.search(r"lowest \d+ at 0:0\d:\d\d", done.out)
+    assert re.search(r"single \d+, couplets \d+, runs \d+", done.out)
     (figures,) = json.loads((tmp_path / "figures.json").read_text())["recordings"]
     true = int(np.sum(recording.annotations.symbols == "V"))
     assert figures["hints"]["ventricular-like"] == pytest.approx(true, abs=2)
+    assert figures["holter"]["ventricular"]["total"] == figures["hints"]["ventricular-like"]
+    assert figures["holter"]["variability"]["whole"]["sdnn_ms"] > 0
     assert figures["normal"] + figures["abnormal"] + figures["unreadable"] == figures["beats"]
     lines = (tmp_path / "beats.csv").read_text().splitlines()
     assert len(lines) == figures["beats"] + 1

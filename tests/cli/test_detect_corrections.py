@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.recording import Recording
 from support.command_line import assert_refused, assert_success
+from support.edf_files import edf
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -81,3 +83,20 @@ def test_corrections_that_do_not_fit_are_refused_in_one_sentence(ectopy, file: P
     assert_refused(ectopy(*detect, tmp_path / "old.json"), "superseded")
     assert_refused(ectopy("detect", file, file, "--corrections", corrections), "belong to one recording")
     assert_refused(ectopy(*detect, corrections, "-o", corrections), "the command reads")
+
+
+def test_the_examples_of_the_documentation_run(ectopy, recording: Recording, tmp_path: Path, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "corrections.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    edf(Path("holter.edf"), [lead.astype(float) for lead in recording.signal.T], recording.leads, [b"mV"] * 2, rate=200)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    exec(compile(code, "corrections.md", "exec"), {})
+    assert "Corrected to supraventricular by Dr Ada. Score" in capsys.readouterr().out
+    commands = re.findall(r"^    ectopy (detect .*)$", page, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        assert_success(ectopy(*command.split()))
+    assert "Frequent supraventricular beats." in Path("holter.html").read_text()
+    symbols = [beat["symbol"] for beat in json.loads(Path("holter.json").read_text())["beat_list"]]
+    assert symbols.count("S") > 3
+    assert pd.read_csv("holter.csv", keep_default_na=False)["symbol"].tolist() == symbols

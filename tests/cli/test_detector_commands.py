@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +19,15 @@ from ectopy.beats import Beats
 from ectopy.cli import demo_command
 from ectopy.cli.detector_commands import train_and_save
 from ectopy.datasets import load_simulated, simulate_recording
+from ectopy.datasets.ludb import LEADS
 from ectopy.datasets.mitdb import DS1
 from ectopy.detector import Detector
 from ectopy.detector.bundle import bundle_digest
 from ectopy.files import GENERATOR
-from ectopy.training import TrainingSettings
+from ectopy.formats import write_annotations
+from ectopy.recording import Annotations
+from ectopy.signal.wave_network import WaveNetwork, shipped_network
+from ectopy.training import TrainingSettings, train_waves
 from support.command_line import assert_refused, assert_success
 from support.labelled_beats import Parts
 from support.wfdb_records import write_record
@@ -86,11 +92,49 @@ def test_a_detector_for_recordings_is_trained_on_a_folder_of_databases(ectopy, t
     assert ectopy("detect", bundle, tmp_path / "mitdb" / f"{DS1[0]}.hea").status == 0
 
 
+def write_marked(folder: Path, name: str, suffixes: Sequence[str], seed: int) -> None:
+    """Write a record of 40 s, and files in which P, QRS and T of every beat are marked."""
+    recording = simulate_recording(40, sampling_rate_hz=250, random_state=seed)
+    marks = recording.annotations.positions[1:-1, None] + np.array([-50, -38, -25, -12, 0, 12, 38, 70, 90])
+    annotations = Annotations(marks.ravel(), np.tile(list("(p)(N)(t)"), len(marks)))
+    write_record(folder, name, replace(recording, annotations=None))
+    for suffix in suffixes:
+        write_annotations(folder / f"{name}.{suffix}", annotations, 250)
+
+
+def test_network_of_waves_is_trained_on_a_folder_of_databases(ectopy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
+    tensorflow = pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
+    monkeypatch.setattr(train_waves, "_EPOCHS", 1)
+    for database in ("qtdb", "ludb", "cinc2017"):
+        (tmp_path / database).mkdir()
+    for number in (1, 2):  # each counts by twenty beats at most
+        write_marked(tmp_path / "qtdb", f"sel{number}", ("q1c",), number)
+        write_marked(tmp_path / "ludb", f"{number}", LEADS, 10 + number)
+    write_record(tmp_path / "cinc2017", "A00001", simulate_recording(20, random_state=3))
+    (tmp_path / "cinc2017" / "REFERENCE.csv").write_text("A00001,A\n", encoding="ascii")
+    tensorflow.config.run_functions_eagerly(True)
+    try:
+        done = assert_success(ectopy("train", "waves", "--data", tmp_path, "-o", tmp_path / "one.npz", "--seed", 5))
+        people = train_waves.collect_people(tmp_path)
+        train_waves.train_waves(people, 5).save(tmp_path / "two.npz")
+    finally:
+        tensorflow.config.run_functions_eagerly(False)
+    assert len(people[-1]) == 8
+    assert f"{len(people)} recordings" in done.err + done.out
+    one = (tmp_path / "one.npz").read_bytes()
+    assert one == (tmp_path / "two.npz").read_bytes()
+    network, shipped = WaveNetwork.load(one), shipped_network()
+    assert [weight.shape for weight in astuple(network)] == [weight.shape for weight in astuple(shipped)]
+
+
 @pytest.mark.parametrize(
     ("data", "options", "says"),
     [
         ("ambulatory", ("--split", "ds1"), "--split"),
         ("simulated", ("--data", "."), "--data"),
+        ("waves", (), "--data DIR"),
+        ("waves", ("--data", "."), "cinc2017"),
         ("simulated", ("--from-corrected", "holter.edf"), "--from-corrected"),
     ],
 )

@@ -659,6 +659,13 @@ def test_annotations_as_csv_and_json(tmp_path: Path) -> None:
     assert [{key: str(value) for key, value in row.items()} for row in content["annotations"]] == rows
 
 
+def test_a_table_holds_no_formula_of_a_note(tmp_path: Path) -> None:
+    notes = ("=HYPERLINK(1)", "@SUM(1)", "-1+1", "day = night")
+    write_marks(tmp_path / "marks.csv", [Mark(place, NOTE, 0, note) for place, note in enumerate(notes)], 250)
+    with (tmp_path / "marks.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["note"] for row in csv.DictReader(file)] == ["'=HYPERLINK(1)", "'@SUM(1)", "'-1+1", "day = night"]
+
+
 @pytest.mark.parametrize("name", ["rec.hea", "rec.dat", "rec.npy", "rec", "rec.1", "rec.a-b"])
 def test_names_that_annotations_cannot_have(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingError, match="annotations are written as"):

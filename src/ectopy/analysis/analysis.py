@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import find_baseline, given_baseline
 from ectopy.analysis.interval_model import Timing, predicting
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
+from ectopy.analysis.rhythm_signs import RhythmSigns, find_signs
 from ectopy.analysis.verdicts import SYMBOLS, Hint, Judgement, JudgingRules, PreviousBeat, reason
 from ectopy.arguments import checked
 from ectopy.detector import Detector, Verdict
@@ -60,6 +61,8 @@ class Analysis:
     correction : ndarray of str, shape (n,), or None
         What a person corrected of each beat, in one sentence, empty where nothing; None = no corrections. See
         `ectopy.analysis.corrections`.
+    signs : RhythmSigns
+        What the signal shows of the rhythm besides the beats.
     """
 
     __repr__ = short_repr
@@ -81,6 +84,7 @@ class Analysis:
     missed: NDArray[np.bool_]
     learned_to_s: float = 0.0
     correction: NDArray[np.str_] | None = None
+    signs: RhythmSigns = field(default_factory=RhythmSigns)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -170,7 +174,9 @@ def analyse(
     require_learning_time(learning_s)
     rules = JudgingRules.of(detector)
     read = read_recording(recording, filters)
-    return analyse_beats(read, recording.leads, recording.sampling_rate_hz, rules, normal, learning_s)
+    analysis = analyse_beats(read, recording.leads, recording.sampling_rate_hz, rules, normal, learning_s)
+    signs = find_signs(recording, analysis.beats, analysis.intervals_s, analysis.ectopic, filters)
+    return replace(analysis, signs=signs)
 
 
 def analyse_beats(

@@ -23,7 +23,9 @@ MOST_FAMILIES = 20
 """Number of families that a person looks through."""
 
 _QRS = np.arange(MARGIN + BEFORE - 22, MARGIN + BEFORE + 28)
-_SHIFTS = np.arange(-MARGIN, MARGIN + 1)
+_SHIFTS = 2 * MARGIN + 1
+_AROUND_QRS = slice(_QRS[0] - MARGIN, _QRS[-1] + MARGIN + 1)
+_ROUNDING = 1e-6
 _SIMILAR = 0.8
 _MEMBER = 0.5
 _MOST_COMPARED = 800
@@ -96,7 +98,7 @@ def _leaders(
 ) -> Iterator[_Leader]:
     """Find the shapes of the families of one hint, among beats that are spread evenly over the recording."""
     compared = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST_COMPARED)).astype(int))]
-    units = _units(beats.samples[compared], 0)
+    units = _units(beats.samples[compared])
     alike = _likeness(beats.samples[compared], weights[compared], units) >= _SIMILAR
     alike |= alike.T
     left = np.ones(len(compared), np.bool_)
@@ -113,22 +115,39 @@ def _leaders(
 
 def _likeness(
     samples: NDArray[np.float32], weights: NDArray[np.float64], units: NDArray[np.float64]
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     """Return the correlation of n beats with m shapes, shape (n, m): the best of all shifts, weighted mean of leads."""
-    best = np.full((len(samples), len(units)), -1.0)
-    shapes = units.reshape(len(units), units.shape[1] * units.shape[2]).T
+    best = np.full((len(samples), len(units)), -1.0, np.float32)
+    shapes = np.ascontiguousarray(np.moveaxis(units, 0, -1), np.float32)
     for start in range(0, len(samples), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
-        shares = weights[rows] / weights[rows].sum(axis=1, keepdims=True)
-        for shift in _SHIFTS.tolist():
-            shifted = _units(samples[rows], shift) * shares[..., None]
-            best[rows] = np.maximum(best[rows], shifted.reshape(len(shifted), -1) @ shapes)
+        around = np.ascontiguousarray(np.swapaxes(samples[rows, :, _AROUND_QRS], 0, 1))
+        around -= around.mean(axis=-1, keepdims=True)
+        # The shapes have mean 0, so that a complex needs no mean of its own, but its length.
+        shares = (weights[rows] / weights[rows].sum(axis=1, keepdims=True)).T
+        factors = (shares[..., None] * _inverse_lengths(around)).astype(np.float32)
+        for shift in range(_SHIFTS):
+            products = around[..., shift : shift + len(_QRS)] @ shapes
+            products *= factors[..., shift, None]
+            best[rows] = np.maximum(best[rows], products.sum(axis=0))
     return best
 
 
-def _units(samples: NDArray[np.float32], shift: int) -> NDArray[np.float64]:
+def _inverse_lengths(around: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return one over the length of the QRS complex without its mean at each shift, shape (leads, n, 9); 0 if flat."""
+    width = len(_QRS)
+    summed = np.zeros((2, *around.shape[:2], around.shape[2] + 1))
+    np.cumsum(around, axis=-1, dtype=np.float64, out=summed[0, ..., 1:])
+    np.cumsum(around * around, axis=-1, dtype=np.float64, out=summed[1, ..., 1:])
+    total, power = summed[..., width:] - summed[..., :-width]
+    about_mean = power - total * total / width
+    is_flat = about_mean <= _ROUNDING * power
+    return np.asarray(np.where(is_flat, 0.0, 1.0 / np.sqrt(np.where(is_flat, 1.0, about_mean))))
+
+
+def _units(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the QRS complexes of beats, mean 0 and length 1 in each lead, shape (n, leads, 50)."""
-    qrs = samples[..., _QRS + shift].astype(np.float64)
+    qrs = samples[..., _QRS].astype(np.float64)
     return _normalised(qrs - qrs.mean(axis=-1, keepdims=True))
 
 

@@ -52,6 +52,7 @@ def measure_changed_minutes(
         start_s=measured.start_s,
         beats=np.where(replaced, again.beats, measured.beats),
         rr_s=np.where(replaced, again.rr_s, measured.rr_s),
+        complexes_mv=np.where(replaced[:, None], again.complexes_mv, measured.complexes_mv),
         intervals=_merged(replaced, again.intervals, measured.intervals),
         st=_merged(replaced, again.st, measured.st),
     )

@@ -4,9 +4,9 @@ Task Force of the European Society of Cardiology and the North American Society 
 Heart rate variability. Circulation 93(5):1043-1065 (1996), doi:10.1161/01.CIR.93.5.1043. SD1 and SD2: Brennan et al.
 2001, doi:10.1109/10.959330.
 
-Only intervals between two successive normal beats count (NN), below two seconds and outside of atrial fibrillation, and
-differences only of two such intervals that follow each other. The share of the intervals that count belongs to every
-figure.
+Only intervals between two successive normal beats count (NN), below two seconds and outside of atrial fibrillation and
+paced rhythm, and differences only of two such intervals that follow each other. The share of the intervals that count
+belongs to every figure.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ LEAST_INTERVALS = 20
 CELL_MS = 20.0
 """Width of the cells of the Poincaré plot."""
 
+_NOT_SINUS = Rhythm.FIBRILLATION, Rhythm.PACED
 _BIN_S = 1.0 / 128.0
 _LONG_DIFFERENCE_S = 0.05
 _ROUNDING_S = 1e-6  # two times that differ by less are the same; recorders sample at whole fractions of 50 ms
@@ -68,7 +69,8 @@ class HeartRateVariability:
     rmssd_ms : float
         Root mean square of the differences of successive NN intervals.
     pnn50_percent : float
-        Number of those differences that are above 50 ms, over the number of NN intervals.
+        Number of those differences that are above 50 ms, over the number of NN intervals that have them: one more than
+        there are differences.
     triangular_index : float
         Number of NN intervals over that in the fullest bin of 1/128 s.
     lf_ms2, hf_ms2, lf_hf : float
@@ -139,7 +141,7 @@ class NormalIntervals:
 
     @classmethod
     def of(cls, analysis: Analysis, rhythm_episodes: Sequence[RhythmEpisode]) -> NormalIntervals:
-        """Return those of an analysed recording: below 2 s, between normal beats in a row outside of fibrillation.
+        """Return those of an analysed recording: below 2 s, between normal beats in a row, of the sinus node.
 
         Parameters
         ----------
@@ -149,7 +151,7 @@ class NormalIntervals:
         """
         normal = np.equal(analysis.verdict, Verdict.NORMAL)
         for episode in rhythm_episodes:
-            if episode.rhythm == Rhythm.FIBRILLATION:
+            if episode.rhythm in _NOT_SINUS:
                 first, last = np.searchsorted(analysis.beats.times_s, [episode.start_s, episode.end_s])
                 normal[first : last + 1] = False
         both = normal & np.append(False, normal)[: len(normal)]
@@ -189,7 +191,7 @@ class NormalIntervals:
             sdnn_ms=1000.0 * _spread(known_s),
             sdann_ms=1000.0 * _spread(self.segment_means_s[inside]),
             rmssd_ms=1000.0 * sqrt(np.square(differences_s).mean()) if len(differences_s) else nan,
-            pnn50_percent=100.0 * int(is_long.sum()) / len(known_s),
+            pnn50_percent=100.0 * int(is_long.sum()) / (len(differences_s) + 1),
             triangular_index=len(known_s) / float(bins.max()),
             lf_ms2=lf,
             hf_ms2=hf,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,10 @@ class EctopicBeats:
         Their share of all beats; None without beats.
     per_hour : float or None
         Their number in an hour of readable time; None where nothing can be read.
+    most_in_an_hour : int
+        Their number in the hour of the recording with most of them.
+    most_start_s : float or None
+        Where that hour begins; None without any.
     single : int
         Beats without another of their kind beside them.
     pairs : int
@@ -148,6 +152,8 @@ class EctopicBeats:
     total: int
     percent: float | None
     per_hour: float | None
+    most_in_an_hour: int
+    most_start_s: float | None
     single: int
     pairs: int
     runs: Runs
@@ -209,11 +215,32 @@ class AtrialFibrillation:
 
 
 @dataclass(frozen=True, slots=True)
+class MinuteValue:
+    """A value and the start of the minute that it was measured in."""
+
+    value: float
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class WaveFigures:
-    """Medians over the minutes: intervals in ms by the names of `WaveIntervals`, ST level at J + 80 ms by lead."""
+    """What the waves of the minutes of some time are like; None = not known.
+
+    Attributes
+    ----------
+    intervals_ms : dict
+        Median of each interval, by the names of `WaveIntervals`.
+    longest_ms : dict
+        The longest of each.
+    st_mv, st_lowest_mv, st_highest_mv : dict
+        Median, lowest and highest ST level at J + 80 ms, by lead.
+    """
 
     intervals_ms: dict[str, float | None]
+    longest_ms: dict[str, MinuteValue | None]
     st_mv: dict[str, float | None]
+    st_lowest_mv: dict[str, MinuteValue | None]
+    st_highest_mv: dict[str, MinuteValue | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +374,8 @@ def holter_figures(
 def _times(recording: Recording, quality: Quality) -> RecordingTimes:
     duration_s, start = recording.duration_s, recording.start
     readable_s = _readable_s(quality, 0.0, duration_s)
+    if start is not None and (offset := start.utcoffset()) is not None:
+        start = start.replace(tzinfo=timezone(offset))
     return RecordingTimes(
         start,
         None if start is None else start + timedelta(seconds=duration_s),
@@ -430,10 +459,14 @@ def _ectopic(
     of_kind = np.equal(analysis.hint, hint)
     lengths = [last - first + 1 for first, last in beats_in_a_row(analysis, of_kind, limits)]
     total = int(of_kind.sum())
+    by_hour = np.bincount((analysis.beats.times_s[of_kind] // HOUR_S).astype(np.int64), minlength=1)
+    busiest = int(by_hour.argmax())
     return EctopicBeats(
         total=total,
         percent=_percent(total, len(analysis)),
         per_hour=HOUR_S * total / times.readable_s if times.readable_s > 0 else None,
+        most_in_an_hour=int(by_hour[busiest]),
+        most_start_s=busiest * HOUR_S if total else None,
         single=lengths.count(1),
         pairs=lengths.count(2),
         runs=_runs([event for event in events if event.kind == run]),
@@ -489,10 +522,24 @@ def _fibrillation(rhythm_episodes: Sequence[RhythmEpisode]) -> AtrialFibrillatio
 
 def _waves(minutes: MinuteMeasurements, start_s: float, end_s: float) -> WaveFigures:
     part = (minutes.start_s >= start_s) & (minutes.start_s < end_s)
+    starts_s = minutes.start_s[part]
+    intervals_ms = {name: values[part] for name, values in asdict(minutes.intervals).items()}
+    levels_mv = {lead: values[part] for lead, values in zip(minutes.leads, minutes.st.level_80_mv, strict=True)}
     return WaveFigures(
-        {name: _median(values[part]) for name, values in asdict(minutes.intervals).items()},
-        {lead: _median(values[part]) for lead, values in zip(minutes.leads, minutes.st.level_80_mv, strict=True)},
+        intervals_ms={name: _median(values) for name, values in intervals_ms.items()},
+        longest_ms={name: _highest(values, starts_s) for name, values in intervals_ms.items()},
+        st_mv={lead: _median(values) for lead, values in levels_mv.items()},
+        st_lowest_mv={lead: _highest(values, starts_s, sign=-1) for lead, values in levels_mv.items()},
+        st_highest_mv={lead: _highest(values, starts_s) for lead, values in levels_mv.items()},
     )
+
+
+def _highest(values: NDArray[np.float64], starts_s: NDArray[np.float64], sign: int = 1) -> MinuteValue | None:
+    """Return the first highest value, the lowest for a negative sign; None if all are NaN."""
+    if not np.isfinite(values).any():
+        return None
+    place = int(np.nanargmax(sign * values))
+    return MinuteValue(float(values[place]), float(starts_s[place]))
 
 
 def _median(values: NDArray[np.float64]) -> float | None:

@@ -142,11 +142,11 @@ def read_corrections(path: str | Path, analysis: Analysis, sampling_rate_hz: flo
     return corrections_from_annotations(analysis, annotations, sampling_rate_hz, by, changed_at)
 
 
-def nearest(values: NDArray[Number], others: NDArray[Number]) -> NDArray[np.intp]:
-    """Return the row of the nearest of one or more other values, in order, to each value."""
-    right = np.minimum(np.searchsorted(others, values), len(others) - 1)
+def nearest(values: NDArray[Number], candidates: NDArray[Number]) -> NDArray[np.intp]:
+    """Return the row of the nearest of one or more candidates, in order, to each value."""
+    right = np.minimum(np.searchsorted(candidates, values), len(candidates) - 1)
     left = np.maximum(right - 1, 0)
-    return np.where(np.abs(others[left] - values) <= np.abs(others[right] - values), left, right)
+    return np.where(np.abs(candidates[left] - values) <= np.abs(candidates[right] - values), left, right)
 
 
 def _pairs(

@@ -22,7 +22,7 @@ from ectopy.presentation import finite_or_none, short_repr
 from ectopy.recording import Recording
 from ectopy.signal.beat_segments import BEFORE as SEGMENT_BEFORE
 from ectopy.signal.beat_segments import MARGIN
-from ectopy.signal.filters import ANALYSIS_RATE_HZ, FilterSettings
+from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered, FilterSettings
 from ectopy.signal.mean_beats import mean_beats
 from ectopy.signal.wave_delineation import BEFORE, delineate
 from ectopy.signal.wave_network import SAMPLES
@@ -34,6 +34,7 @@ LEAST_BEATS = 10
 _SHIFTS = np.arange(-MARGIN, MARGIN + 1)
 _QRS = slice(MARGIN + SEGMENT_BEFORE - 14, MARGIN + SEGMENT_BEFORE + 20)
 _LEAST_ENERGY = 1e-6
+_MIDDLE = slice(BEFORE - 6, BEFORE + 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class MinuteMeasurements:
         Normal beats in the mean, of the lead with the most.
     rr_s : ndarray of float64, shape (m,)
         Mean interval between successive normal beats.
+    complexes_mv : ndarray of float64, shape (leads, m, 12)
+        The middle 67 ms of the mean QRS complex at 180 Hz, at a mean of 0.
     intervals : WaveIntervals
         Of all leads together; corrected for `rr_s`.
     st : StSegments
@@ -61,6 +64,7 @@ class MinuteMeasurements:
     start_s: NDArray[np.float64]
     beats: NDArray[np.intp]
     rr_s: NDArray[np.float64]
+    complexes_mv: NDArray[np.float64]
     intervals: WaveIntervals
     st: StSegments
 
@@ -103,6 +107,7 @@ def measure_minutes(
         start_s=MINUTE_S * np.arange(minutes, dtype=np.float64),
         beats=counts.max(axis=1, initial=0),
         rr_s=rr_s,
+        complexes_mv=_complexes(means, enough),
         intervals=measure_intervals(waves, rr_s),
         st=StSegments(
             *(np.where(enough.T, values, np.nan) for values in (st.level_60_mv, st.level_80_mv, st.slope_mv_per_s))
@@ -148,6 +153,13 @@ def _shifts(
         fit = [np.einsum("nls,ls->n", beats[:, :, _QRS.start + shift : _QRS.stop + shift], mean) for shift in _SHIFTS]
         best[rows] = _SHIFTS[np.argmax(fit, axis=0)]
     return np.asarray(np.rint(best * (rate_hz / ANALYSIS_RATE_HZ)).astype(np.int64))
+
+
+def _complexes(means: Filtered, enough: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the middle of the QRS complex of each mean, at a mean of 0; NaN where it is not known."""
+    minutes, leads = enough.shape
+    middle = means.signal.reshape(leads, minutes, SAMPLES)[:, :, _MIDDLE]
+    return np.where(enough.T[:, :, None], middle - middle.mean(axis=2, keepdims=True), np.nan)
 
 
 def _mean_intervals(

@@ -30,7 +30,7 @@ from ectopy.errors import SettingError
 from ectopy.files import GENERATOR, write_text
 from ectopy.formats import write_annotations
 from ectopy.formats.annotation_files import Span
-from ectopy.presentation import finite_or_none
+from ectopy.presentation import finite_or_none, table_text
 from ectopy.recording import Annotations, Recording
 
 NOISE = "~"
@@ -207,6 +207,7 @@ def write_results(
             origin = {
                 name: value for name, value in provenance(recording, detector_digest).items() if name != "versions"
             }
+            origin["source"] = table_text(recording.source)
             write_text(path, as_csv([row | origin for row in _table(recording, analysis, measured)]))
         case ".json":
             families = find_families(analysis.beats, analysis.hint)

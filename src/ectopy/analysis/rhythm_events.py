@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.atrial_fibrillation import find_fibrillation
+from ectopy.analysis.blocked_p_waves import LONGEST_PR_S, BlockedPWaves, type_of_block
 from ectopy.analysis.rhythm_rules import (
     IRREGULAR_S,
     RATE_APART_S,
@@ -36,6 +38,8 @@ from ectopy.analysis.verdicts import Hint
 from ectopy.analysis.wave_rules import WAVE_TITLES, WaveKind
 from ectopy.arguments import checked
 
+_BLOCKED_APART_S = 10.0
+_BLOCKED_SHARE = 0.1
 _RHYTHM = list(RhythmKind)
 _PLACE = _RHYTHM.index(RhythmKind.SUPRAVENTRICULAR_RUN)
 _TITLES: dict[str, str] = {kind.value: title for kind, title in (*TITLES.items(), *WAVE_TITLES.items())}
@@ -110,6 +114,7 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
         *_alternation(analysis, limits, RhythmKind.SUPRAVENTRICULAR_BIGEMINY, supraventricular),
         *_alternation(analysis, limits, RhythmKind.SUPRAVENTRICULAR_TRIGEMINY, supraventricular),
         *_pauses(analysis, limits),
+        *_av_block(analysis),
         *_rates(analysis, limits),
         *_fibrillation(analysis),
         *_irregular(analysis, limits, ventricular | supraventricular),
@@ -213,6 +218,30 @@ def _pauses(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
     ]
 
 
+def _av_block(analysis: Analysis) -> list[Event]:
+    """P waves that are not conducted; those that are less apart than ten seconds are one event."""
+    blocked, following = _blocked(analysis)
+    if not len(blocked):
+        return []
+    begins = np.flatnonzero(np.diff(blocked.times_s, prepend=-np.inf) > _BLOCKED_APART_S)
+    events = []
+    for first, stop in pairwise([*begins.tolist(), len(blocked)]):
+        number = f"{stop - first} P wave{'' if stop == first + 1 else 's'} without a QRS complex"
+        text = f"{number}; {type_of_block(blocked[first:stop])}"
+        events.append(_event(analysis, RhythmKind.AV_BLOCK, following[first] - 1, following[stop - 1], text))
+    return events
+
+
+def _blocked(analysis: Analysis) -> tuple[BlockedPWaves, NDArray[np.intp]]:
+    """P waves that are not conducted, also where beats have been corrected, and the beat after each."""
+    blocked, times_s = analysis.signs.blocked, analysis.beats.times_s
+    following = np.searchsorted(times_s, blocked.times_s)
+    inside = (following > 0) & (following < len(times_s))
+    next_s = times_s[np.minimum(following, len(times_s) - 1)] if len(times_s) else blocked.times_s
+    inside &= next_s - blocked.times_s > LONGEST_PR_S
+    return blocked[inside], following[inside]
+
+
 def _rates(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
     intervals_s = analysis.intervals_s[1:]
     mean_s = moving_mean(intervals_s, RATE_OVER)
@@ -265,8 +294,17 @@ def _fibrillation(analysis: Analysis) -> list[Event]:
 
 
 def fibrillation_episodes(analysis: Analysis) -> list[tuple[int, int]]:
-    """First and last beat of each episode of atrial fibrillation of an analysed recording."""
-    return find_fibrillation(analysis.beats.times_s, analysis.intervals_s, analysis.ectopic)
+    """First and last beat of each episode of atrial fibrillation of an analysed recording.
+
+    One in which a tenth of the intervals or more hold a P wave that is not conducted is none: in fibrillation there are
+    no P waves, and second-degree AV block makes intervals irregular, too.
+    """
+    _, following = _blocked(analysis)
+    return [
+        (first, last)
+        for first, last in find_fibrillation(analysis.beats.times_s, analysis.intervals_s, analysis.ectopic)
+        if len(np.unique(following[(following > first) & (following <= last)])) < _BLOCKED_SHARE * (last - first)
+    ]
 
 
 def _irregular(analysis: Analysis, limits: RhythmLimits, ectopic: NDArray[np.bool_]) -> list[Event]:

@@ -72,6 +72,7 @@ class RhythmKind(StrEnum):
 
     VENTRICULAR_RUN = "ventricular run"
     PAUSE = "pause"
+    AV_BLOCK = "second-degree AV block"
     ATRIAL_FIBRILLATION = "atrial fibrillation"
     SUPRAVENTRICULAR_RUN = "supraventricular run"
     HIGH_RATE = "high rate"
@@ -88,6 +89,7 @@ TITLES: Mapping[RhythmKind, str] = MappingProxyType(
     {
         RhythmKind.VENTRICULAR_RUN: "Ventricular run",
         RhythmKind.PAUSE: "Pause",
+        RhythmKind.AV_BLOCK: "Second-degree AV block suspected",
         RhythmKind.ATRIAL_FIBRILLATION: "Atrial fibrillation",
         RhythmKind.SUPRAVENTRICULAR_RUN: "Supraventricular run",
         RhythmKind.HIGH_RATE: "High heart rate",
@@ -175,6 +177,7 @@ def definitions(limits: RhythmLimits) -> dict[RhythmKind, str]:
     return {
         RhythmKind.VENTRICULAR_RUN: f"{limits.run_beats} or more ventricular-like beats in a row",
         RhythmKind.PAUSE: f"RR interval of at least {limits.pause_s:g} s",
+        RhythmKind.AV_BLOCK: "P waves of the usual form that come when they are due, and that no QRS complex follows",
         RhythmKind.ATRIAL_FIBRILLATION: (
             f"RR intervals between beats that are not ectopic differ without a pattern, judged over {WINDOW}, for "
             f"{LEAST_EPISODE_S:g} s"

@@ -1,7 +1,8 @@
 """Events in the waves of a recording, by `ectopy.analysis.wave_rules`: sustained changes of ST, and long QTc.
 
-A change of ST is one of its level, whatever the reason. Ischaemia is not told from a change of posture or of the axis,
-from conduction that changes, from a fast rate, or from drugs; look at the strips. Nothing here is a diagnosis.
+A change of ST is one of its level, whatever the reason: ischaemia is not told from a change of posture that hardly
+changes the QRS complex, from a fast rate, or from drugs. Where the complex itself changes much, ST is not judged, and a
+change of ST that goes with it is missed. Look at the strips; nothing here is a diagnosis.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.stretches import episodes
 from ectopy.analysis.wave_rules import (
     FAST_BPM,
+    MOST_QRS_CHANGE,
     QTC_CLEAR_MS,
     QTC_LEAST_S,
     QTC_VERY_LONG_MS,
@@ -29,6 +31,8 @@ from ectopy.analysis.wave_rules import (
 )
 from ectopy.arguments import checked
 from ectopy.signal.beat_segments import finite_median
+
+_HOUR = 60  # minutes
 
 
 @checked
@@ -73,9 +77,27 @@ def st_deviations(minutes: MinuteMeasurements) -> NDArray[np.float64]:
     return np.asarray(levels - finite_median(windows))
 
 
+def qrs_changes(minutes: MinuteMeasurements) -> NDArray[np.float64]:
+    """Return how far the QRS complex of each minute differs from the usual one, shape (m,); NaN = not known.
+
+    The root of the energy of the difference in all leads together over that of the usual complex, which is the median
+    of the hour and the two hours before and after; 0.1 is common.
+    """
+    complexes = minutes.complexes_mv
+    difference, size = np.zeros((2, len(minutes)))
+    for start in range(0, len(minutes), _HOUR):
+        hour = slice(start, start + _HOUR)
+        usual = finite_median(complexes[:, max(start - 2 * _HOUR, 0) : start + 3 * _HOUR], axis=1)[:, None]
+        is_known = np.isfinite(complexes[:, hour])
+        difference[hour] = np.where(is_known, np.square(complexes[:, hour] - usual), 0.0).sum(axis=(0, 2))
+        size[hour] = np.where(is_known, np.square(usual), 0.0).sum(axis=(0, 2))
+    return np.sqrt(difference / np.where(size > 0, size, np.nan))
+
+
 def _st_changes(minutes: MinuteMeasurements) -> list[Event]:
     events = []
-    for lead, deviation in zip(minutes.leads, st_deviations(minutes), strict=True):
+    deviations = np.where(qrs_changes(minutes) > MOST_QRS_CHANGE, np.nan, st_deviations(minutes))
+    for lead, deviation in zip(minutes.leads, deviations, strict=True):
         for kind, sign, side in ((WaveKind.ST_ELEVATION, 1, "above"), (WaveKind.ST_DEPRESSION, -1, "below")):
             beyond, near = sign * deviation >= ST_MV, sign * deviation >= ST_STILL_MV
             for first, last in episodes(beyond, near, minutes.start_s, 0, apart_s=ST_LEAST_S):

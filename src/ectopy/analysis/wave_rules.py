@@ -25,6 +25,8 @@ ST_STILL_MV = 0.05
 """An ST episode reaches the first, and goes on above the second."""
 ST_LEAST_S = 60.0
 """Time for which it reaches the first, and between two episodes."""
+MOST_QRS_CHANGE = 0.4
+"""Where the QRS complex differs more from the usual one, conduction or the axis has changed, and ST is not judged."""
 FAST_BPM = 120.0
 """Above this rate, the level of the ST segment is that 60 ms after the J point, and 80 ms otherwise."""
 REFERENCE_S = 7200.0
@@ -70,7 +72,8 @@ def wave_definitions(sex: str = "") -> dict[WaveKind, str]:
     """
     level = (
         f"ST level {{}} the patient's usual one by at least {ST_MV:g} mV for {ST_LEAST_S:g} s, in means of a minute, "
-        f"until by less than {ST_STILL_MV:g} mV"
+        f"until by less than {ST_STILL_MV:g} mV; not where the QRS complex differs from the usual one by more than "
+        f"{MOST_QRS_CHANGE:.0%}"
     )
     return {
         WaveKind.ST_ELEVATION: level.format("above"),

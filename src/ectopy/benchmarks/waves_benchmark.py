@@ -26,7 +26,7 @@ from ectopy.errors import SettingError
 from ectopy.presentation import finite_or_none, short_repr
 from ectopy.recording import Recording
 from ectopy.signal.wave_network import MARKS
-from ectopy.training.train_waves import WaveExamples, read_fibrillation, train_waves, wave_examples
+from ectopy.training.train_waves import marked_examples, read_fibrillation, train_waves
 
 SCORED = {"p_on": "p_onset", "p_off": "p_end", "qrs_on": "qrs_onset", "qrs_off": "qrs_end", "t_off": "t_end"}
 """Names of the marks in the results, and in `MARKS`."""
@@ -160,13 +160,7 @@ def benchmark_left_out(folder: Path, left_out: str, progress: Progress = silent)
     """
     if left_out not in LEFT_OUT:
         raise SettingError(f"what is left out is {' or '.join(LEFT_OUT)}, not '{left_out}'.")
-    people: list[tuple[MarkedRecording, WaveExamples]] = []
-    for database, reader in READERS.items():
-        database_of(folder / database)
-        for marked in reader(folder / database):
-            examples = wave_examples(marked)
-            if examples is not None:
-                people.append((marked, examples))
+    people = list(marked_examples(folder))
     fibrillation = read_fibrillation(folder / cinc2017.NAME)
     groups = [marked.database if left_out == "databases" else _third(marked.patient) for marked, _ in people]
     results = {database: WavesBenchmark(database, {"ectopy": {}}) for database in READERS}

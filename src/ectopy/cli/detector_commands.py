@@ -43,14 +43,17 @@ _ANNOTATION_SUFFIXES = ".edf", ".atr", ".ecto", ".ann"
 
 def train(
     data: Data,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write (.ectopy).")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The bundle to write (.ectopy); of 'waves' .npz.")
+    ],
     split: Split = None,
     sources: Annotated[
         list[Path] | None,
         typer.Option(
             "--data",
             metavar="DIR",
-            help="For 'ambulatory': a folder that holds databases, mitdb, qtdb ...; by default where data are kept.",
+            help="For 'ambulatory' and 'waves': a folder that holds databases, mitdb, qtdb ...; where data are "
+            "kept, by default, for 'ambulatory'.",
             show_default=False,
         ),
     ] = None,
@@ -74,7 +77,10 @@ def train(
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned."""
+    """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned.
+
+    'ambulatory' trains the shipped detector anew, 'waves' the shipped network that delineates P, QRS and T.
+    """
     from ectopy.cli.output import terminal
     from ectopy.detector import ThresholdRule
     from ectopy.training import TrainingSettings
@@ -85,10 +91,14 @@ def train(
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
     if data == "ambulatory" and split:
         raise SettingError("'ambulatory' learns from whole databases: --split is for other data.")
-    if data != "ambulatory" and sources:
-        raise SettingError("--data names databases for 'ambulatory'; leave it out for other data.")
+    if data not in ("ambulatory", "waves") and sources:
+        raise SettingError("--data names databases for 'ambulatory' and 'waves'; leave it out for other data.")
     if data != "ambulatory" and from_corrected:
         raise SettingError("--from-corrected names recordings for 'ambulatory'; leave it out for other data.")
+    if data == "waves":
+        _train_waves(sources or [], output, screen, seed)
+        screen.print(f"Wrote {output}.")
+        return
     if data == "ambulatory":
         detector = _train_ambulatory(sources or [], from_corrected or [], output, screen, settings, rule, seed)
     else:
@@ -377,6 +387,21 @@ def _train_ambulatory(
         detector = train_ambulatory(examples, settings, rule, random_state=seed, progress=progress)
     detector.save(output)
     return detector
+
+
+def _train_waves(folders: list[Path], output: Path, screen: Console, seed: int) -> None:
+    from ectopy.cli.output import terminal
+    from ectopy.training.load_tensorflow import load_tensorflow
+    from ectopy.training.train_waves import collect_people, train_waves
+
+    if len(folders) != 1:
+        raise SettingError("'waves' needs one folder that holds qtdb, ludb and cinc2017: --data DIR.")
+    load_tensorflow()  # reading takes minutes: what is missing is told before
+    with terminal.progress("reading") as progress:
+        people = collect_people(folders[0], progress)
+    screen.print(f"Learning from {len(people)} recordings, {sum(map(len, people)):,} beats and leads.")
+    with terminal.step_progress("starting TensorFlow", "training") as progress:
+        train_waves(people, seed, progress).save(output)
 
 
 def evaluate_and_show(detector: Detector, beats: Beats, json: str | None, report: Path | None, screen: Console) -> None:

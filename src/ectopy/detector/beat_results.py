@@ -14,7 +14,7 @@ from ectopy.beats import Beats
 from ectopy.detector.detector import Explanation
 from ectopy.errors import SettingError
 from ectopy.files import GENERATOR, write_text
-from ectopy.presentation import finite_or_none
+from ectopy.presentation import finite_or_none, table_text
 
 RESULT_SUFFIXES = (".csv", ".json")
 
@@ -85,6 +85,7 @@ def write_results(path: Path, beats: Beats, explanation: Explanation, detector_d
     if path.suffix.lower() == ".json":
         write_text(path, json.dumps({**facts, "versions": versions(), "beat_list": rows}, indent=1) + "\n")
     else:
+        facts["source"] = table_text(beats.source)
         write_text(path, as_csv([{**row, **facts} for row in rows]))
 
 

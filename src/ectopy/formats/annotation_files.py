@@ -15,6 +15,7 @@ import numpy as np
 from ectopy.errors import DataError, short_text
 from ectopy.files import write_text
 from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ
+from ectopy.presentation import table_text
 from ectopy.recording import Annotations
 
 MAX_BYTES = 512 << 20
@@ -74,11 +75,14 @@ def within(marks: Iterable[Mark], samples: int) -> Annotations:
 
 
 def write_csv(path: Path, annotations: Annotations, sampling_rate_hz: float) -> None:
-    """Write a table of position, time_s, symbol, subtype and note, one mark a row, atomically."""
+    """Write a table of position, time_s, symbol, subtype and note, one mark a row, atomically.
+
+    A note that a spreadsheet would take for a formula has an apostrophe before it.
+    """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_rows(annotations, sampling_rate_hz))
+    writer.writerows({**row, "note": table_text(row["note"])} for row in _rows(annotations, sampling_rate_hz))
     write_text(path, buffer.getvalue())
 
 

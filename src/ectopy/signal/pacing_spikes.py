@@ -24,6 +24,8 @@ _TAIL_S = 0.012
 _ALONE = 6.0
 _SHARE_OF_SPAN = 0.5
 _BEFORE_S = (0.012, 0.040)
+_BEFORE_BEAT_S = (0.30, 0.03)
+_BEATS_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,42 @@ def spikes_end(rate_hz: float, state: SpikeState) -> NDArray[np.float64]:
     if state.recent.shape[1] == 0:
         return state.recent
     return spikes_step(rate_hz, state, np.repeat(state.recent[:, -1:], _reach(rate_hz), axis=1))[1]
+
+
+def spikes_before(signal: NDArray[np.floating], rate_hz: float, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find the last spike 0.3 to 0.03 s before each beat in any lead.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (samples, leads)
+        Millivolt as recorded.
+    rate_hz : float
+    times_s : ndarray of float64, shape (n,)
+        Fiducial points of the beats.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Seconds from the start of the recording; NaN = none.
+    """
+    spikes_s = np.full(len(times_s), np.nan)
+    reach = _reach(rate_hz)
+    if reach == 0 or len(signal) == 0:
+        return spikes_s
+    margin = reach + _first_before(rate_hz) + _tail(rate_hz)
+    first, stop = (round(at_s * rate_hz) for at_s in _BEFORE_BEAT_S)
+    offsets = np.arange(-first - margin, reach - stop)
+    for start in range(0, len(times_s), _BEATS_AT_ONCE):
+        places = np.rint(times_s[start : start + _BEATS_AT_ONCE] * rate_hz).astype(np.intp)[:, None] + offsets
+        windows = signal[np.clip(places, 0, len(signal) - 1)]
+        steep = (np.abs(np.diff(windows, axis=1)) > _LEAST_SPIKE_MV / reach).any(axis=(1, 2))
+        for beat in np.flatnonzero(steep).tolist():
+            window = np.nan_to_num(windows[beat].T.astype(np.float64))
+            spikes = (_without_spikes(window, rate_hz) != window).any(axis=0)
+            inside = np.flatnonzero(spikes[margin : len(offsets) - reach])
+            if len(inside):
+                spikes_s[start + beat] = places[beat, margin + inside[-1]] / rate_hz
+    return spikes_s
 
 
 def _reach(rate_hz: float) -> int:

@@ -7,7 +7,7 @@ taken away, noise and a wandering baseline are added, and the lead is inverted. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.arguments import StepProgress
+from ectopy.arguments import Progress, StepProgress, silent
 from ectopy.datasets import cinc2017
-from ectopy.datasets.marked_recordings import P_PEAK, QRS_PEAK, T_PEAK, MarkedRecording
+from ectopy.datasets.marked_recordings import P_PEAK, QRS_PEAK, READERS, T_PEAK, MarkedRecording, database_of
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.presentation import short_repr
 from ectopy.recording import Recording
@@ -131,6 +131,42 @@ def fibrillation_examples(recording: Recording) -> WaveExamples | None:
     is_known = np.zeros(marks.shape, np.bool_)
     is_known[:, P_PEAK - 1 : P_PEAK + 2] = True
     return WaveExamples(beats, means, marks, is_known)
+
+
+def marked_examples(folder: Path) -> Iterator[tuple[MarkedRecording, WaveExamples]]:
+    """Read the marked recordings in the folders ``qtdb`` and ``ludb``, those in which Ectopy finds beats.
+
+    A `DataError` if one of the databases is missing, or a recording cannot be read.
+    """
+    for database in READERS:
+        database_of(folder / database)
+    for database, reader in READERS.items():
+        for marked in reader(folder / database):
+            examples = wave_examples(marked)
+            if examples is not None:
+                yield marked, examples
+
+
+def collect_people(folder: Path, progress: Progress = silent) -> list[WaveExamples]:
+    """Read all that the shipped network learned from, in the folders ``qtdb``, ``ludb`` and ``cinc2017``.
+
+    Parameters
+    ----------
+    folder : Path
+    progress : callable
+        Called with recordings done, recordings in all (0 = not known), and the current one.
+
+    Raises
+    ------
+    DataError
+        If a database is missing, or a recording cannot be read.
+    """
+    cinc2017.read_classes(folder / cinc2017.NAME)
+    people = []
+    for number, (marked, examples) in enumerate(marked_examples(folder), start=1):
+        progress(number, 0, f"{marked.database} {marked.record}")
+        people.append(examples)
+    return [*people, *read_fibrillation(folder / cinc2017.NAME)]
 
 
 def read_fibrillation(folder: Path) -> list[WaveExamples]:

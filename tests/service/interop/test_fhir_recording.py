@@ -33,8 +33,18 @@ def test_a_bundle_is_valid_and_holds_report_figures_and_events(start: datetime |
     report, *results = [entry["resource"] for entry in bundle["entry"]]
     assert [entry["fullUrl"] for entry in bundle["entry"][1:]] == [item["reference"] for item in report["result"]]
     assert all(resource["subject"]["display"] == "<b>=Byron" for resource in (report, *results))
-    beats = {result["code"]["text"]: result["valueInteger"] for result in results if "valueInteger" in result}
+    beats = {
+        result["code"]["text"]: result["valueInteger"]
+        for result in results
+        if "valueInteger" in result and "component" not in result
+    }
     assert beats["Beats"] == len(analysis)
+    families = [result for result in results if result["code"]["text"].startswith("Family")]
+    assert sum(family["valueInteger"] for family in families) <= len(analysis)
+    assert families[0]["component"][2]["valueSampledData"]["data"].count(" ") == 139
+    hours = [result for result in results if result["code"]["text"] == "Hour"]
+    assert [hour["component"][1]["valueInteger"] for hour in hours] == [len(analysis)]
+    assert "Time in sinus rhythm" in str(results)
     rates = {
         result["code"]["text"].split()[0]: result["valueQuantity"]["value"]
         for result in results

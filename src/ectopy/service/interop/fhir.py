@@ -96,7 +96,7 @@ def ecg(patient: str, waveform: Waveform, start: float) -> Resource:
     rate_hz = waveform.sampling_rate_hz
     study = {"coding": [coding(LOINC, "11524-6", "EKG study"), _mdc(ECG)], "text": "ECG"}
     components = [
-        {"code": _lead(lead), "valueSampledData": sampled_data(waveform.signal[:, column], rate_hz)}
+        {"code": lead_concept(lead), "valueSampledData": sampled_data(waveform.signal[:, column], rate_hz)}
         for column, lead in enumerate(waveform.leads)
     ]
     period = _period(start, len(waveform.signal), rate_hz)
@@ -257,7 +257,8 @@ def _software() -> Resource:
     return {"display": f"Ectopy {__version__}"}
 
 
-def _lead(lead: str) -> Resource:
+def lead_concept(lead: str) -> Resource:
+    """Return a lead as CodeableConcept, with its code where it has one."""
     code = lead_code(lead)
     return {"coding": [_mdc(code)], "text": lead} if code else {"text": lead}
 

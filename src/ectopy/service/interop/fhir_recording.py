@@ -1,4 +1,4 @@
-"""Results of an analysed recording as a Bundle of HL7 FHIR R4: a preliminary report, its figures and its events.
+"""Results of an analysed recording as a Bundle of HL7 FHIR R4: a preliminary report, its figures, families and events.
 
 Source: https://hl7.org/fhir/R4/diagnosticreport.html and those of `ectopy.service.interop.fhir`.
 """
@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid5
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.beat_families import BeatFamily, find_families
 from ectopy.analysis.recording_results import summary
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event
 from ectopy.recording import Recording
@@ -24,12 +25,18 @@ from ectopy.service.interop.fhir import (
     Resource,
     coding,
     concept,
+    lead_concept,
     observation,
+    sampled_data,
 )
+from ectopy.signal import ANALYSIS_RATE_HZ
 
 
 def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> Resource:
-    """Return a report with an Observation of the rate, of the number of beats of each kind, and of each event.
+    """Return a report with Observations: rate, beats of each kind, rhythms, each hour, family of beats and event.
+
+    A family has the times of its first and last beat and the mean shape in each lead. Single beats are in no Bundle:
+    a day has 100,000.
 
     Times within the recording are seconds from its first sample. Recorders do not say in which time zone their clock
     is: where the start has none, the report has only its date.
@@ -56,6 +63,14 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
             observation(f"figure-{number}", person, 0.0, PROCEDURE, {"text": title}, **when, valueQuantity=value)
             for number, (title, value) in enumerate(_amounts(figures["holter"]).items())
         ),
+        observation(
+            "rhythm", person, 0.0, PROCEDURE, {"text": "Rhythms"}, **when, component=_rhythms(figures["holter"])
+        ),
+        *(_hour(person, hour, when) for hour in figures["holter"]["hours"]),
+        *(
+            _family(person, number, family, recording, analysis, when)
+            for number, family in enumerate(find_families(analysis.beats, analysis.hint), start=1)
+        ),
         *(_event(person, number, event, recording, when) for number, event in enumerate(events)),
     ]
     report = {
@@ -80,6 +95,44 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
     }
 
 
+def _rhythms(holter: Mapping[str, Any]) -> list[Resource]:
+    shares = holter["rhythms"] or {"unknown rhythm": 100.0}
+    return [_part(f"Time in {rhythm}", _quantity(share, "%", "%")) for rhythm, share in shares.items()]
+
+
+def _hour(person: str, hour: Mapping[str, Any], when: Resource) -> Resource:
+    beats, rate = hour["beats"], hour["rate"]
+    components = [
+        _part("Begins after", _quantity(hour["start_s"], "s", "s")),
+        _part("Beats", beats["total"]),
+        _part("Ventricular beats", beats["ventricular"]),
+        _part("Supraventricular beats", beats["supraventricular"]),
+    ]
+    rates = {"Lowest": rate["minimum_bpm"], "Mean": rate["mean_bpm"], "Highest": rate["maximum_bpm"]}
+    components += [
+        _part(f"{name} heart rate", _quantity(bpm, "beats/minute", "/min")) for name, bpm in rates.items() if bpm
+    ]
+    return observation("hour", person, hour["start_s"], PROCEDURE, {"text": "Hour"}, **when, component=components)
+
+
+def _family(
+    person: str, number: int, family: BeatFamily, recording: Recording, analysis: Analysis, when: Resource
+) -> Resource:
+    times_s = analysis.beats.times_s[family.rows]
+    components = [
+        _part("First beat after", _quantity(float(times_s[0]), "s", "s")),
+        _part("Last beat after", _quantity(float(times_s[-1]), "s", "s")),
+    ]
+    components += [
+        {"code": lead_concept(lead), "valueSampledData": sampled_data(mean_mv, ANALYSIS_RATE_HZ)}
+        for lead, mean_mv in zip(recording.leads, family.mean_mv, strict=True)
+    ]
+    code = {"text": f"Family {number} of beats: {family.hint.value or 'normal'}"}
+    return observation(
+        f"family-{number}", person, 0.0, PROCEDURE, code, **when, valueInteger=len(family), component=components
+    )
+
+
 def _event(person: str, number: int, event: Event, recording: Recording, when: Resource) -> Resource:
     start = recording.start
     period = when
@@ -87,16 +140,15 @@ def _event(person: str, number: int, event: Event, recording: Recording, when: R
         begin, end = (start + timedelta(seconds=seconds) for seconds in (event.start_s, event.end_s))
         period = {"effectivePeriod": {"start": begin.isoformat(), "end": end.isoformat()}}
     title = EVENT_TITLES.get(event.kind, event.kind)
-    amounts: list[tuple[str, Any]] = [
-        ("Begins after", _quantity(event.start_s, "s", "s")),
-        ("Duration", _quantity(event.end_s - event.start_s, "s", "s")),
+    components = [
+        _part("Begins after", _quantity(event.start_s, "s", "s")),
+        _part("Duration", _quantity(event.end_s - event.start_s, "s", "s")),
     ]
     if event.rate_bpm is not None:
-        amounts.append(("Rate", _quantity(event.rate_bpm, "beats/minute", "/min")))
+        components.append(_part("Rate", _quantity(event.rate_bpm, "beats/minute", "/min")))
     if event.coupling_s is not None:
-        amounts.append(("Coupling interval", _quantity(event.coupling_s, "s", "s")))
-    components: list[Resource] = [{"code": {"text": text}, "valueQuantity": value} for text, value in amounts]
-    components.append({"code": {"text": "Beats"}, "valueInteger": event.beats})
+        components.append(_part("Coupling interval", _quantity(event.coupling_s, "s", "s")))
+    components.append(_part("Beats", event.beats))
     code = {"coding": [coding(CONDITION_SYSTEM.urn, event.kind.replace(" ", "-"), title)], "text": title}
     return observation(
         f"event-{number}",
@@ -136,6 +188,11 @@ def _when(recording: Recording) -> Resource:
     if start is None:
         return {}
     return {"effectiveDateTime": start.isoformat() if start.tzinfo else start.date().isoformat()}
+
+
+def _part(text: str, value: Resource | int) -> Resource:
+    """A component of an Observation: a number of something, or a quantity."""
+    return {"code": {"text": text}, "valueInteger" if isinstance(value, int) else "valueQuantity": value}
 
 
 def _quantity(value: float, unit: str, code: str) -> Resource:

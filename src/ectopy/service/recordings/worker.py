@@ -134,7 +134,13 @@ def write_document(folder: Path, path: Path, version: int) -> None:
         )
     else:
         write_results(
-            path, result.recording, result.analysis, result.events, ambulatory_digest(), minutes=result.minutes
+            path,
+            result.recording,
+            result.analysis,
+            result.events,
+            ambulatory_digest(),
+            minutes=result.minutes,
+            corrections=result.corrections,
         )
 
 

@@ -66,10 +66,11 @@ def test_json_results_and_a_file_of_corrections_give_the_corrections_themselves(
     corrections.save(tmp_path / "c.json")
     for name in ("r.json", "c.json"):
         assert read_corrections(tmp_path / name, ANALYSIS, RATE_HZ) == corrections
-    content = (tmp_path / "r.json").read_text()
-    (tmp_path / "r.json").write_text(content.replace('"relabel"', '"rename"'))
-    with pytest.raises(DataError, match="corrections that cannot be read"):
-        read_corrections(tmp_path / "r.json", ANALYSIS, RATE_HZ)
+    content = (tmp_path / "r.json").read_bytes()
+    for damage in (b'"rename"', b'"\xff"'):
+        (tmp_path / "r.json").write_bytes(content.replace(b'"relabel"', damage))
+        with pytest.raises(DataError, match="corrections that cannot be read"):
+            read_corrections(tmp_path / "r.json", ANALYSIS, RATE_HZ)
 
 
 def test_labels_of_another_program_are_compared_within_150_ms():

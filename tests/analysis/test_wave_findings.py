@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.minute_waves import MinuteMeasurements, measure_minutes
-from ectopy.analysis.rhythm_events import Event, by_severity
+from ectopy.analysis.rhythm_events import Event, Extreme, by_severity
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.wave_findings import find_all_events, find_wave_events, st_deviations
 from ectopy.analysis.wave_intervals import StSegments, WaveIntervals
 from ectopy.datasets import simulate_recording
-from ectopy.report.recording_strips import worst_events
+from ectopy.report.language import load_language
+from ectopy.report.recording_strips import choices, worst_events
+from ectopy.report.rhythm_trend import heart_rate
 
 
 @cache
@@ -51,7 +53,8 @@ def test_depression_begins_and_ends_at_half_of_what_it_must_reach():
     minutes = minutes_of(levels)
     (event,) = find_wave_events(minutes, analysis())
     assert (event.kind, event.start_s, event.end_s, event.beats) == ("ST depression", 660.0, 780.0, 150)
-    assert event.text == "V5: 0.25 mV below the patient's usual level at most, in minute 2 of 2"
+    assert event.text == "V5: 0.25 mV below the patient's usual level at most"
+    assert event.extreme == Extreme("V5", -0.25, 750.0)
 
 
 @pytest.mark.parametrize(("level_mv", "kinds"), [(0.09, []), (0.11, ["ST elevation"]), (-0.11, ["ST depression"])])
@@ -116,6 +119,15 @@ def test_findings_of_waves_stand_between_other_events_and_get_a_strip():
     ordered = [event.kind for event in by_severity([*rhythm, *waves])]
     assert ordered == ["pause", "ST elevation", "long QTc", "supraventricular run"]
     assert [event.kind for event, _ in worst_events([*rhythm, *waves])] == ordered
+
+
+def test_strip_of_a_change_shows_its_extreme_with_lead_and_size():
+    recording = simulate_recording(120, sampling_rate_hz=250, random_state=1)
+    event = Event("ST depression", 0.0, 120.0, 150, "", extreme=Extreme("V5", -0.253, 90.0))
+    strips = choices(recording, analysis(), [event], heart_rate(analysis(), 120.0), None, load_language("de"))
+    (strip,) = [strip for strip in strips if "V5" in strip.text]
+    assert strip.text == "V5: um bis zu 0,25 mV; 2 min 0 s."
+    assert strip.start_s < 90.0 < strip.end_s
 
 
 def test_shift_of_the_st_segment_in_a_signal_is_an_event():

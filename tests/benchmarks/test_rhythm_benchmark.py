@@ -11,10 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from ectopy.benchmarks.rhythm_benchmark import benchmark_rhythm
+from ectopy.benchmarks.rhythm_kinds import add_kinds, count_kinds
 from ectopy.datasets import simulate_recording
+from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRecording, LabelledRhythms
 from ectopy.errors import DataError
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations
+from support.beat_streams import analysis_of
 from support.command_line import assert_success
 from support.wfdb_records import write_record
 
@@ -86,6 +89,30 @@ def test_a_record_with_a_signal_is_measured_by_the_beats_in_it(tmp_path: Path):
     assert row["tn"] > 100
     assert row["fp"] == row["tp"] == row["fn"] == 0
     assert "fit" not in figures
+    assert figures["kinds"]["bigeminy"] == {"labelled": 0, "found": 0, "events": 0, "false": 0}
+
+
+def test_events_are_counted_against_marks_and_against_labelled_beats():
+    """Trigeminy with its mark, bigeminy that only the labelled beats show, and a run that neither does."""
+    letters = "N" * 20 + "NNV" * 5 + "N" * 20 + "NV" * 5 + "N" * 20 + "VVV" + "N" * 20
+    symbols = np.array([*letters.replace("VVV", "NNN")])
+    analysis = analysis_of(letters)
+    times_s = analysis.beats.times_s
+    labelled = LabelledRecording(
+        "mitdb",
+        "101",
+        "101",
+        float(times_s[-1]) + 1.0,
+        beats=LabelledBeats(times_s, symbols),
+        rhythms=LabelledRhythms(np.array([0.1, times_s[20], times_s[35]]), ("N", "T", "N")),
+    )
+    counts = count_kinds(analysis, labelled)
+    assert counts["trigeminy"] == {"labelled": 1, "found": 1, "events": 1, "false": 0}
+    assert counts["bigeminy"] == {"labelled": 0, "found": 0, "events": 1, "false": 0}
+    assert counts["ventricular run"] == {"labelled": 0, "found": 0, "events": 1, "false": 1}
+    twice = add_kinds([counts, counts])
+    assert twice["ventricular run"]["false"] == 2
+    assert twice["paced rhythm"] == {"labelled": 0, "found": 0, "events": 0, "false": 0}
 
 
 def test_short_recordings_have_a_class(tmp_path: Path, ectopy):

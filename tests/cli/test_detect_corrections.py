@@ -97,6 +97,9 @@ def test_the_examples_of_the_documentation_run(ectopy, recording: Recording, tmp
     for command in commands:
         assert_success(ectopy(*command.split()))
     assert "Frequent supraventricular beats." in Path("holter.html").read_text()
+    assert_success(ectopy("detect", "holter.edf", "--corrections", "holter.corrections.json", "-o", "holter.fhir.json"))
+    report = json.loads(Path("holter.fhir.json").read_text())["entry"][0]["resource"]
+    assert report["conclusion"].startswith("Frequent supraventricular beats. ")
     symbols = [beat["symbol"] for beat in json.loads(Path("holter.json").read_text())["beat_list"]]
     assert symbols.count("S") > 3
     assert pd.read_csv("holter.csv", keep_default_na=False)["symbol"].tolist() == symbols

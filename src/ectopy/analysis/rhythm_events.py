@@ -58,6 +58,25 @@ _ALTERNATION = {
 
 
 @dataclass(frozen=True, slots=True)
+class Extreme:
+    """The minute in which the waves of an event are farthest from the usual.
+
+    Attributes
+    ----------
+    lead : str
+        Of the ST segment; empty for QTc, which is of all leads.
+    value : float
+        Deviation of ST in mV, negative below the patient's own level; QTc in ms.
+    time_s : float
+        The middle of the minute.
+    """
+
+    lead: str
+    value: float
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that lasts longer than a beat.
 
@@ -78,6 +97,8 @@ class Event:
     coupling_s : float or None
         RR interval before the first beat of a run or couplet; in bigeminy and trigeminy the median of those before the
         ectopic beats. None for other events, and where it is not known.
+    extreme : Extreme or None
+        Of a finding in the waves; None for other events.
     """
 
     kind: str
@@ -87,6 +108,7 @@ class Event:
     text: str
     rate_bpm: float | None = None
     coupling_s: float | None = None
+    extreme: Extreme | None = None
 
     @property
     def duration_s(self) -> float:
@@ -126,8 +148,8 @@ def by_severity(events: Sequence[Event]) -> list[Event]:
     """Sort events, the most serious one first.
 
     Kinds come in the order of `RhythmKind`, those of `WaveKind` before supraventricular runs. Of runs those above 100
-    per minute come first, and of these the one with the largest product of beats and rate; of pauses, irregular
-    rhythms and findings in the waves the longest; of rates the most extreme.
+    per minute come first, and of these the one with the largest product of beats and rate; of pauses and irregular
+    rhythms the longest; of rates and findings in the waves the most extreme.
     """
     return sorted(events, key=lambda event: (_RANKS[event.kind], *_mildness(event), event.start_s))
 
@@ -142,6 +164,8 @@ def _mildness(event: Event) -> tuple[float, float]:
             return -rate_bpm, -event.duration_s
         case RhythmKind.LOW_RATE:
             return rate_bpm, -event.duration_s
+        case _ if event.extreme is not None:
+            return -abs(event.extreme.value), -event.duration_s
         case _:
             return -event.duration_s, 0.0
 

@@ -90,7 +90,7 @@ TITLES: Mapping[RhythmKind, str] = MappingProxyType(
         RhythmKind.VENTRICULAR_RUN: "Ventricular run",
         RhythmKind.PAUSE: "Pause",
         RhythmKind.AV_BLOCK: "Second-degree AV block suspected",
-        RhythmKind.ATRIAL_FIBRILLATION: "Atrial fibrillation",
+        RhythmKind.ATRIAL_FIBRILLATION: "Atrial fibrillation or flutter",
         RhythmKind.SUPRAVENTRICULAR_RUN: "Supraventricular run",
         RhythmKind.HIGH_RATE: "High heart rate",
         RhythmKind.LOW_RATE: "Low heart rate",

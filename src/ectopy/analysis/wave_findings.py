@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import Analysis
 from ectopy.analysis.minute_waves import MINUTE_S, MinuteMeasurements
-from ectopy.analysis.rhythm_events import Event, fibrillation_episodes, find_events
+from ectopy.analysis.rhythm_events import Event, Extreme, fibrillation_episodes, find_events
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.stretches import episodes
 from ectopy.analysis.wave_rules import (
@@ -101,13 +101,10 @@ def _st_changes(minutes: MinuteMeasurements) -> list[Event]:
         for kind, sign, side in ((WaveKind.ST_ELEVATION, 1, "above"), (WaveKind.ST_DEPRESSION, -1, "below")):
             beyond, near = sign * deviation >= ST_MV, sign * deviation >= ST_STILL_MV
             for first, last in episodes(beyond, near, minutes.start_s, 0, apart_s=ST_LEAST_S):
-                part = sign * deviation[first : last + 1]
-                greatest = int(part.argmax())
-                text = (
-                    f"{lead}: {part[greatest]:.2f} mV {side} the patient's usual level at most, in minute "
-                    f"{greatest + 1} of {len(part)}"
-                )
-                events.append(_event(minutes, kind, first, last, text))
+                greatest = first + int((sign * deviation[first : last + 1]).argmax())
+                value_mv = float(deviation[greatest])
+                text = f"{lead}: {abs(value_mv):.2f} mV {side} the patient's usual level at most"
+                events.append(_event(minutes, kind, first, last, text, lead, value_mv, greatest))
     return events
 
 
@@ -121,11 +118,25 @@ def _long_qtc(minutes: MinuteMeasurements, analysis: Analysis, sex: str) -> list
     events = []
     for first, last in episodes(beyond, near, minutes.start_s, 0, apart_s=MINUTE_S, least_s=QTC_LEAST_S - MINUTE_S):
         part = qtc_ms[first : last + 1]
-        text = f"QTc (Framingham) {np.median(part):.0f} ms, {part.max():.0f} ms at most"
-        events.append(_event(minutes, WaveKind.LONG_QTC, first, last, text))
+        longest_ms = float(part.max())
+        text = f"QTc (Framingham) {np.median(part):.0f} ms, {longest_ms:.0f} ms at most"
+        longest = first + int(part.argmax())
+        events.append(_event(minutes, WaveKind.LONG_QTC, first, last, text, "", longest_ms, longest))
     return events
 
 
-def _event(minutes: MinuteMeasurements, kind: WaveKind, first: int, last: int, text: str) -> Event:
+def _event(
+    minutes: MinuteMeasurements,
+    kind: WaveKind,
+    first: int,
+    last: int,
+    text: str,
+    lead: str,
+    value: float,
+    extreme: int,
+) -> Event:
+    """Return the event of the minutes from the first to the last, whose extreme value is that of another minute."""
     beats = int(minutes.beats[first : last + 1].sum())
-    return Event(kind.value, float(minutes.start_s[first]), float(minutes.start_s[last]) + MINUTE_S, beats, text)
+    start_s, end_s, extreme_s = (float(minutes.start_s[minute]) for minute in (first, last, extreme))
+    most = Extreme(lead, round(value, 3), extreme_s + MINUTE_S / 2)
+    return Event(kind.value, start_s, end_s + MINUTE_S, beats, text, extreme=most)

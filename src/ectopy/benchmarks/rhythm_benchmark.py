@@ -10,7 +10,7 @@ those in ``(AFL``, flutter, which intervals cannot tell from fibrillation, do no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis import analyse
+from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.atrial_fibrillation import (
     LEAST_EPISODE_S,
     MEASURES,
@@ -28,10 +28,12 @@ from ectopy.analysis.atrial_fibrillation import (
     measure_irregularity,
     usual_intervals,
 )
+from ectopy.analysis.rhythm_events import fibrillation_episodes
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.stretches import stretches
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.logistic_fit import fit_logistic
+from ectopy.benchmarks.rhythm_kinds import add_kinds, count_kinds
 from ectopy.benchmarks.short_recordings import NOISY, class_of, fit_classes, measure_short
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.cinc2017 import CLASSES, REFERENCE_FILE, read_cinc2017, read_classes
@@ -92,10 +94,8 @@ class RhythmRecord:
         return cls._with_rhythm(labelled, beats.times_s, intervals_s, ~beats.is_normal)
 
     @classmethod
-    def of_signal(cls, labelled: LabelledRecording, detector: Detector) -> RhythmRecord:
-        """Find and judge the beats in the signal."""
-        assert labelled.recording is not None
-        analysis = analyse(labelled.recording, detector)
+    def of_analysis(cls, labelled: LabelledRecording, analysis: Analysis) -> RhythmRecord:
+        """Take the beats that were found and judged in the signal."""
         return cls._with_rhythm(labelled, analysis.beats.times_s, analysis.intervals_s, analysis.ectopic)
 
     @classmethod
@@ -136,7 +136,8 @@ def benchmark_rhythm(folder: Path, progress: Progress = silent) -> dict[str, Any
         ``af``: ``se``, ``sp`` and ``ppv`` of beats; ``episodes_found``, of the labelled ones of 30 s or more those of
         which at least half is found; ``burden_errors``, by record, in percentage points of its time; and ``records``
         with counts. Where the beats are labelled also ``fit``: the same with the weights fitted without each patient,
-        and the weights fitted to all. Of the Challenge 2017 ``f1`` by class, and ``confusion``.
+        and the weights fitted to all; where there are signals ``kinds``: events of each kind against the marks, see
+        `count_kinds`. Of the Challenge 2017 ``f1`` by class, and ``confusion``.
 
     Raises
     ------
@@ -146,15 +147,13 @@ def benchmark_rhythm(folder: Path, progress: Progress = silent) -> dict[str, Any
     if (folder / REFERENCE_FILE).is_file():
         return _classes(folder, progress)
     names = ltafdb_records(folder)
-    with_signal = [name for name in names if (folder / f"{name}.dat").is_file() and name not in PACED]
+    with_signal = [name for name in names if (folder / f"{name}.dat").is_file()]
     if not names:
         raise DataError(
             f"the folder {folder} has neither records with marks of rhythm (.hea, .atr) nor {REFERENCE_FILE}."
         )
     if with_signal:
-        return {
-            "af": _figures([(record, _episodes_of(record)) for record in _own_beats(folder, with_signal, progress)])
-        }
+        return _own_beats(folder, with_signal, progress)
     records: list[RhythmRecord] = []
     for labelled in read_ltafdb(folder):
         progress(len(records), len(names), f"reading {labelled.name}")
@@ -205,12 +204,23 @@ def _confusion(labels: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
     return {"f1": f1, "confusion": confusion}
 
 
-def _own_beats(folder: Path, names: Sequence[str], progress: Progress) -> Iterator[RhythmRecord]:
+def _own_beats(folder: Path, names: Sequence[str], progress: Progress) -> dict[str, Any]:
+    """Measure with Ectopy's own beats: atrial fibrillation without the paced records, and events of each kind."""
     detector = load_ambulatory()
+    results, kinds = [], []
     for number, name in enumerate(names):
         progress(number, len(names), name)
-        labelled = LabelledRecording.of(folder.name, name, read_annotated(folder / name))
-        yield RhythmRecord.of_signal(labelled, detector)
+        recording = read_annotated(folder / name)
+        labelled = LabelledRecording.of(folder.name, name, recording)
+        analysis = analyse(recording, detector)
+        kinds.append(count_kinds(analysis, labelled))
+        if name not in PACED:
+            record = RhythmRecord.of_analysis(labelled, analysis)
+            inside = np.zeros(len(analysis), np.bool_)
+            for first, last in fibrillation_episodes(analysis):
+                inside[first : last + 1] = True
+            results.append((record, inside))
+    return {"af": _figures(results), "kinds": add_kinds(kinds)}
 
 
 def _episodes_of(record: RhythmRecord, weights: Sequence[float] = WEIGHTS) -> NDArray[np.bool_]:

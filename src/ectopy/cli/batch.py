@@ -164,7 +164,9 @@ def run(job: Job) -> Outcome:
         if job.results is not None and job.results.name.endswith(FHIR_SUFFIX):
             from ectopy.service.interop.fhir_recording import recording_bundle
 
-            write_text(job.results, json.dumps(recording_bundle(recording, analysis, events), indent=1) + "\n")
+            conclusion = corrections.conclusion if corrections else ""
+            bundle = recording_bundle(recording, analysis, events, conclusion)
+            write_text(job.results, json.dumps(bundle, indent=1) + "\n")
         elif job.results is not None:
             measured = measure_waves(recording, analysis, job.filters) if job.waves else None
             write_results(

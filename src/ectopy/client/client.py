@@ -247,9 +247,19 @@ class Client:
         kind = Path(path).suffix.lower().removeprefix(".")
         self._download(f"{_recording(id)}/results", {"format": kind}, Path(path))
 
-    def report(self, id: str, path: str | Path) -> None:
-        """Write the report of a recording with its corrections, an HTML file; errors as in `results`."""
-        self._download(f"{_recording(id)}/report", {}, Path(path))
+    def report(self, id: str, path: str | Path, language: str = "en", paper: str = "a4") -> None:
+        """Write the report on a recording with its corrections; errors as in `results`.
+
+        Parameters
+        ----------
+        id : str
+        path : str or Path
+            A PDF where it ends with ``.pdf``, else an HTML file.
+        language : {"en", "de"}
+        paper : {"a4", "letter"}
+        """
+        kind = "pdf" if Path(path).suffix.lower() == ".pdf" else "html"
+        self._download(f"{_recording(id)}/report", {"format": kind, "language": language, "paper": paper}, Path(path))
 
     def _change(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         response = self._send("POST", path, json=body)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ectopy.analysis.heart_rate_variability import HeartRateVariability
 from ectopy.analysis.holter_figures import EctopicBeats, HolterFigures, HourFigures, Run
+from ectopy.analysis.rhythm_episodes import Rhythm
 from ectopy.analysis.rhythm_events import EVENT_TITLES
 from ectopy.analysis.rhythm_rules import RhythmKind, RhythmLimits
 from ectopy.analysis.wave_rules import WaveKind
@@ -96,7 +97,7 @@ class HolterTables:
             text("SVE"),
             text("SVE runs"),
             text("Pauses"),
-            text("AF"),
+            text("AF %"),
             text("Readable %"),
         ]
         if figures.waves is not None:
@@ -201,7 +202,7 @@ class HolterTables:
                 Row(text("Longest"), self._duration(fibrillation.longest_s), self._at(fibrillation.longest_start_s)),
                 Row(text("Mean rate"), self._bpm(fibrillation.mean_bpm), text("episodes {span}", span=span)),
             ]
-        return Table(text("Atrial fibrillation"), tuple(rows))
+        return Table(text("Atrial fibrillation or flutter"), tuple(rows))
 
     def _ventricular(self) -> Table:
         text, ventricular = self.language.text, self.figures.ventricular
@@ -284,10 +285,8 @@ class HolterTables:
             self._count(hour.beats.ventricular),
             *(self._count(events.get(kind, 0)) for kind in (RhythmKind.COUPLET, RhythmKind.VENTRICULAR_RUN)),
             self._count(hour.beats.supraventricular),
-            *(
-                self._count(events.get(kind, 0))
-                for kind in (RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE, RhythmKind.ATRIAL_FIBRILLATION)
-            ),
+            *(self._count(events.get(kind, 0)) for kind in (RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE)),
+            self._number(hour.rhythms.get(Rhythm.FIBRILLATION, 0.0) if hour.rhythms else None, 0),
             self._number(readable_percent, 0),
         ]
         if self.figures.waves is not None:

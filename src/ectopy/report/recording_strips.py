@@ -17,6 +17,7 @@ from ectopy.analysis.corrections import ChooseStrip, Corrections, RemoveStrip
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, by_severity
 from ectopy.analysis.rhythm_rules import RhythmKind
 from ectopy.analysis.verdicts import Hint
+from ectopy.analysis.wave_rules import WaveKind
 from ectopy.detector import Verdict
 from ectopy.recording import PulseWave, Recording
 from ectopy.report import text_format as fmt
@@ -255,7 +256,9 @@ def _beat(
 
 
 def _event(event: Event, which: str, start: datetime | None, duration_s: float, language: Language) -> Choice:
-    if event.duration_s <= STRIP_S - 2 * _BESIDE_EVENT_S:
+    if event.extreme is not None:
+        start_s, end_s = _around(event.extreme.time_s, duration_s)
+    elif event.duration_s <= STRIP_S - 2 * _BESIDE_EVENT_S:
         start_s, end_s = _around((event.start_s + event.end_s) / 2, duration_s)
     else:
         start_s, end_s = _around(event.start_s - _BEFORE_EVENT_S + STRIP_S / 2, duration_s)
@@ -265,10 +268,16 @@ def _event(event: Event, which: str, start: datetime | None, duration_s: float, 
 
 
 def _event_text(event: Event, language: Language) -> str:
-    """Say how long an event is, with its beats and its rate."""
+    """Say how long an event is, with its beats and its rate, or how far its waves are from the usual."""
     duration = fmt.seconds(event.duration_s, language)
     if event.kind == RhythmKind.PAUSE:
         return language.text("{duration} without a beat.", duration=duration)
+    if event.extreme is not None and event.kind == WaveKind.LONG_QTC:
+        longest = f"{language.decimal(event.extreme.value)} ms"
+        return language.text("QTc up to {longest}; {duration}.", longest=longest, duration=duration)
+    if event.extreme is not None:
+        lead, change = event.extreme.lead, f"{language.decimal(abs(event.extreme.value), 2)} mV"
+        return language.text("{lead}: by up to {change}; {duration}.", lead=lead, change=change, duration=duration)
     beats = language.counted("{number} beat", "{number} beats", event.beats)
     if event.rate_bpm is None:
         return language.text("{beats} in {duration}.", beats=beats, duration=duration)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -250,9 +251,19 @@ def test_the_report_is_of_the_corrected_recording(http: httpx.Client, recording:
     run = next(
         event for event in http.get(f"{recording}/events").json()["events"] if event["kind"] == "ventricular run"
     )
+    for text in ("<img src=x onerror=alert(1)>", "Runs; <b>see</b> strip."):
+        assert correct(http, recording, type="write_conclusion", text=text).status_code == 201
+    strip = {"start_s": start_s, "end_s": start_s + 8, "caption": "<script>alert(2)</script>"}
+    assert correct(http, recording, type="choose_strip", **strip).status_code == 201
     page = http.get(f"{recording}/report")
     assert page.status_code == 200
-    assert run["text"].partition(",")[0] in page.text
+    assert f"{run['beats']} beats, {run['rate_bpm']:.0f} /min" in page.text
+    assert "Runs; &lt;b&gt;see&lt;/b&gt; strip." in page.text
+    assert "&lt;script&gt;alert(2)" in page.text
+    assert not re.search("<script|<img src=x|<b>see", page.text)
+    german = http.get(f"{recording}/report", params={"format": "pdf", "language": "de"})
+    assert german.headers["content-type"] == "application/pdf"
+    assert german.content.startswith(b"%PDF")
 
 
 def test_corrections_are_there_after_a_restart_and_deleted_with_the_recording(tmp_path: Path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
@@ -16,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis import analyse
+from ectopy.analysis.corrections import WriteConclusion
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
@@ -28,7 +31,7 @@ from ectopy.monitor.codec import encode
 from ectopy.recording import Patient, PulseWave
 from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
-from ectopy.service.recordings.library import REPORT, RESULT, read_stored
+from ectopy.service.recordings.library import RESULT, read_stored, report_name
 from ectopy.service.recordings.result import load_result, save_result
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
@@ -169,7 +172,7 @@ def test_upload_is_analysed_and_shown(library):
     result = library.result(entry.id)
     assert result.summary["source"] == "Ada's.csv"
     assert result.summary["duration_s"] == seconds
-    assert "Ada&#39;s.csv" in library.document(entry.id, REPORT).read_text()
+    assert "Ada&#39;s.csv" in library.document(entry.id, report_name()).read_text()
     whole = result.signal(0, seconds, 200)
     assert len(whole["low"]) == len(whole["leads"]) == 2
     assert whole["beats_there"] == len(whole["beats"]) == result.summary["beats"]
@@ -287,6 +290,40 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
     assert isinstance(result.analysis.beats.samples, np.memmap)
 
 
+def test_a_correction_is_stored_whole_or_not_at_all(tmp_path, monkeypatch):
+    """The process is killed while it writes: the file of before is there, and nothing else counts."""
+    recording = simulate_recording(40, sampling_rate_hz=RATE_HZ, random_state=3)
+    analysis = analyse(recording, load_ambulatory())
+    library = Library(tmp_path)
+    entry = library.add([upload("a.csv", csv(1))], RATE_HZ, "mV")
+    (tmp_path / entry.id / RESULT).mkdir()
+    save_result(tmp_path / entry.id / RESULT, recording, analysis, measure_minutes(recording, analysis))
+    stored = msgspec.json.encode(replace(entry, status=Status.ANALYSED)).decode()
+    write_text(tmp_path / entry.id / "entry.json", stored)
+
+    library = Library(tmp_path)
+    seen = library.result(entry.id).version
+    corrected = library.correct(entry.id, seen, "Ada", lambda result: WriteConclusion("Before."))
+    script = (
+        "import os, sys; from pathlib import Path; from ectopy.analysis.corrections import WriteConclusion\n"
+        "from ectopy.service.recordings import Library\n"
+        "Path.replace = lambda *paths: os._exit(9)\n"
+        "library = Library(Path(sys.argv[1])); result = library.result(sys.argv[2])\n"
+        "library.correct(sys.argv[2], result.version, 'Bob', lambda result: WriteConclusion('After.'))\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path), entry.id], check=False)
+    assert killed.returncode == 9
+    again = Library(tmp_path).result(entry.id)
+    assert (again.version, again.corrections.conclusion) == (corrected.version, "Before.")
+
+    monkeypatch.setattr("ectopy.service.recordings.stored_corrections.MOST_CORRECTIONS", 1)
+    with pytest.raises(DataError, match="at most 1 corrections"):
+        library.correct(entry.id, corrected.version, "Ada", lambda result: WriteConclusion("More."))
+    library.analyse_again(entry.id)
+    with pytest.raises(DataError, match="not analysed; wait"):
+        library.correct(entry.id, corrected.version, "Ada", lambda result: WriteConclusion("Late."))
+
+
 def test_rows_of_events_episodes_and_families(tmp_path):
     episodes = [Episode("ventricular_tachycardia", 40, 5)]
     recording = simulate_recording(90, ectopic={"V": 0.1}, episodes=episodes, random_state=5)
@@ -380,7 +417,7 @@ def test_a_named_recording_is_analysed_by_the_same_worker(library):
     result = library.result(entry.id)
     assert result.summary["source"] == "simulated"
     np.testing.assert_array_equal(result.recording.signal, load_builtin("simulated").signal)
-    assert "simulated" in library.document(entry.id, REPORT).read_text()
+    assert "simulated" in library.document(entry.id, report_name()).read_text()
 
 
 def test_an_entry_with_an_unknown_name_fails_with_a_message(tmp_path):

@@ -11,7 +11,7 @@ from ectopy.cli.output.rich_tables import decimals, numbers_table
 
 
 def renderables(figures: Mapping[str, Any]) -> Iterator[Table | str]:
-    """Atrial fibrillation in all records and in each; or F1 by class."""
+    """Atrial fibrillation in all records and in each, and events of each kind; or F1 by class."""
     if "f1" in figures:
         yield from _classes(figures)
         return
@@ -32,6 +32,11 @@ def renderables(figures: Mapping[str, Any]) -> Iterator[Table | str]:
         shares = (row["burden_percent"], row["labelled_percent"], error)
         table.add_row(name, *(f"{count:,}" for count in counts), *(decimals(share, 1) for share in shares))
     yield table
+    if "kinds" in figures:
+        table = numbers_table("Against the marks of rhythm", "", "labelled", "found", "events", "false")
+        for name, row in figures["kinds"].items():
+            table.add_row(name, *(f"{count:,}" for count in row.values()))
+        yield table
 
 
 def _classes(figures: Mapping[str, Any]) -> Iterator[Table]:

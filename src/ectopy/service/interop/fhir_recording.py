@@ -32,14 +32,17 @@ from ectopy.service.interop.fhir import (
 from ectopy.signal import ANALYSIS_RATE_HZ
 
 
-def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[Event]) -> Resource:
+def recording_bundle(
+    recording: Recording, analysis: Analysis, events: Sequence[Event], conclusion: str = ""
+) -> Resource:
     """Return a report with Observations: rate, beats of each kind, rhythms, each hour, family of beats and event.
 
     A family has the times of its first and last beat and the mean shape in each lead. Single beats are in no Bundle:
     a day has 100,000.
 
     Times within the recording are seconds from its first sample. Recorders do not say in which time zone their clock
-    is: where the start has none, the report has only its date.
+    is: where the start has none, the report has only its date. Before the statements of what Ectopy is not comes the
+    conclusion that a person wrote.
     """
     figures = summary(recording, analysis, events)
     person = recording.patient.identifier or PurePath(recording.source).stem or "unknown"
@@ -81,7 +84,7 @@ def recording_bundle(recording: Recording, analysis: Analysis, events: Sequence[
         "subject": results[0]["subject"],
         **when,
         "result": [{"reference": _urn(result)} for result in results],
-        "conclusion": " ".join(figures["statements"]),
+        "conclusion": " ".join(filter(None, [conclusion, *figures["statements"]])),
     }
     subject: Resource = {"type": "Patient", "identifier": {"value": person}}
     if recording.patient.name:

@@ -30,6 +30,7 @@ from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.errors import DataError, NotFoundError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
+from ectopy.report.report_style import ReportStyle
 from ectopy.service.recordings.result import Result, ResultVersion, has_analysis, load_result
 from ectopy.service.recordings.stored_corrections import (
     check_room,
@@ -48,11 +49,12 @@ SHARE_OF_KEY = 0.5
 
 TIME_LIMIT_S = 1800.0
 
-FILES, RESULT, REPORT = "files", "result", "report.html"
+FILES, RESULT = "files", "result"
 RESULT_NAMES = {kind: f"results.{kind}" for kind in ("csv", "json", "edf", "atr", "ann")}
 """Names of the files of results, by their kind."""
 
 _DOCUMENTS = "documents"
+_REPORT = "report"
 _ENTRY = "entry.json"
 _UNFINISHED = ".part-"
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -117,6 +119,20 @@ class StoredRecording:
     def is_analysed(self) -> bool:
         """True if there is a result."""
         return self.status is Status.ANALYSED
+
+
+def report_name(kind: str = "html", style: ReportStyle | None = None) -> str:
+    """Return the name of the file of a report, ``html`` or ``pdf``."""
+    style = style or ReportStyle()
+    return f"{_REPORT}-{style.language}-{style.paper}.{kind}"
+
+
+def report_style(name: str) -> ReportStyle | None:
+    """Return how the report of this name looks; None if it is not the name of a report."""
+    match Path(name).stem.split("-"):
+        case [word, language, paper] if word == _REPORT:
+            return ReportStyle(language, paper)
+    return None
 
 
 def read_stored(folder: Path) -> StoredRecording:
@@ -235,7 +251,7 @@ class Library:
         ----------
         id : str
         name : str
-            `REPORT`, or one of `RESULT_NAMES`.
+            From `report_name`, or one of `RESULT_NAMES`.
 
         Raises
         ------
@@ -247,8 +263,8 @@ class Library:
         with self._writing:
             result = self.result(id)
             folder, (digest, version) = self._folder / id, result.version
-            if name == REPORT and not version:
-                return folder / RESULT / REPORT  # written with the analysis
+            if name == report_name() and not version:
+                return folder / RESULT / name  # written with the analysis
             documents = folder / _DOCUMENTS / f"{digest}-{version}"
             if not (documents / name).exists():
                 self._write_document(folder, documents, name, version)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -46,7 +46,7 @@ class _ComputedOnce(cached_property[T]):
     """A property that is computed at its first use, by one thread at a time."""
 
     def __get__(self, instance: Any, owner: type[Any] | None = None) -> T:  # type: ignore[override]
-        with instance._lock:
+        with instance.__dict__.setdefault(f"lock of {self.attrname}", threading.RLock()):
             value: T = super().__get__(instance, owner)
             return value
 
@@ -71,8 +71,8 @@ class Result:
         The pyramids of its signal and of each pulse wave; see `ectopy.service.recordings.downsampling.pyramid`.
     analysed : Analysis
         As the program found it.
-    measured : MinuteMeasurements
-        Its waves.
+    measured : (Analysis, MinuteMeasurements)
+        An analysis of the recording whose waves are measured: this one, or one with other corrections.
     corrections : Corrections
         Made on it.
     analysis : Analysis
@@ -83,10 +83,9 @@ class Result:
     levels: tuple[NDArray[np.float32], ...]
     pulse_levels: tuple[list[NDArray[np.float32]], ...]
     analysed: Analysis
-    measured: MinuteMeasurements
+    measured: tuple[Analysis, MinuteMeasurements]
     corrections: Corrections
     analysis: Analysis
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @property
     def version(self) -> ResultVersion:
@@ -96,7 +95,9 @@ class Result:
     def corrected(self, corrections: Corrections) -> Result:
         """Return the same recording with these corrections; errors are those of `apply_corrections`."""
         analysis = apply_corrections(self.analysed, corrections, self.recording.sampling_rate_hz)
-        return replace(self, corrections=corrections, analysis=analysis, _lock=threading.RLock())
+        # The minutes that were measured last differ least.
+        measured = (self.analysis, self.minutes) if "minutes" in self.__dict__ else self.measured
+        return replace(self, measured=measured, corrections=corrections, analysis=analysis)
 
     @_ComputedOnce
     def intervals_s(self) -> NDArray[np.float64]:
@@ -106,7 +107,8 @@ class Result:
     @_ComputedOnce
     def minutes(self) -> MinuteMeasurements:
         """Return the waves of each minute."""
-        return measure_changed_minutes(self.measured, self.recording, self.analysed, self.analysis)
+        analysed, measured = self.measured
+        return measure_changed_minutes(measured, self.recording, analysed, self.analysis)
 
     @_ComputedOnce
     def events(self) -> tuple[Event, ...]:
@@ -311,7 +313,7 @@ def load_result(folder: Path) -> Result:
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
         tuple(pyramid(wave.samples[:, np.newaxis]) for wave in header.pulses),
         analysis,
-        decode(MinuteMeasurements, (folder / _MINUTES).read_bytes()),
+        (analysis, decode(MinuteMeasurements, (folder / _MINUTES).read_bytes())),
         Corrections(analysis_digest(analysis)),
         analysis,
     )

@@ -30,12 +30,13 @@ from ectopy.recording import Recording
 from ectopy.report.recording_page import recording_report
 from ectopy.service.recordings.library import (
     FILES,
-    REPORT,
     RESULT,
     SPARE_BYTES,
     StoredRecording,
     read_result,
     read_stored,
+    report_name,
+    report_style,
     size_of,
 )
 from ectopy.service.recordings.result import save_result
@@ -114,7 +115,7 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     _report(progress=0.75)
     _check_disk(folder, 0)
     events = find_all_events(analysis, minutes, recording.patient.sex)
-    recording_report(unfinished / REPORT, recording, analysis, events, minutes=minutes)
+    recording_report(unfinished / report_name(), recording, analysis, events, minutes=minutes)
     unfinished.rename(folder / RESULT)
     _report(progress=1.0)
 
@@ -123,7 +124,8 @@ def write_document(folder: Path, path: Path, version: int) -> None:
     """Write the report or the results of a recording, by the suffix, with the first `version` corrections."""
     result = read_result(folder, version)
     _check_disk(folder, _RESULT_BYTES * result.recording.signal.size)
-    if path.name == REPORT:
+    style = report_style(path.name)
+    if style is not None:
         recording_report(
             path,
             result.recording,
@@ -131,6 +133,7 @@ def write_document(folder: Path, path: Path, version: int) -> None:
             result.events,
             minutes=result.minutes,
             corrections=result.corrections,
+            style=style,
         )
     else:
         write_results(

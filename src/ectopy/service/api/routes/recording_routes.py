@@ -14,6 +14,7 @@ from starlette.types import Message
 
 from ectopy.detector import Verdict
 from ectopy.errors import DataError
+from ectopy.report.report_style import ReportStyle
 from ectopy.service import schemas
 from ectopy.service.api.dependencies import (
     AuditDep,
@@ -27,7 +28,7 @@ from ectopy.service.api.middleware.access_control import Administering, Correcti
 from ectopy.service.interop.fhir import MEDIA_TYPE
 from ectopy.service.interop.fhir_recording import recording_bundle
 from ectopy.service.recordings import StoredRecording, Upload
-from ectopy.service.recordings.library import MOST_RECORDINGS, REPORT, RESULT_NAMES
+from ectopy.service.recordings.library import MOST_RECORDINGS, RESULT_NAMES, report_name
 from ectopy.service.recordings.result import MOST_COLUMNS, MOST_POSITIONS, Result
 from ectopy.service.recordings.uploads import MOST_FILES
 from ectopy.service.responses import SHAPE_RATE_HZ
@@ -35,6 +36,7 @@ from ectopy.service.responses import SHAPE_RATE_HZ
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_PDF = "application/pdf"
 _MOST_FIELDS = 8
 _FIELD_BYTES = 1024
 _LONGEST_S = 1e9
@@ -107,12 +109,24 @@ def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
     return shape(entry, library.result(entry.id) if entry.is_analysed else None)
 
 
-@router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}}}})
-def report(library: LibraryDep, entry: ViewedRecording) -> FileResponse:
-    """The page about the corrected recording, which refers to nothing outside itself."""
-    return FileResponse(
-        library.document(entry.id, REPORT), media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS
-    )
+@router.get(
+    "/{id}/report",
+    response_class=FileResponse,
+    responses={200: {"content": {"text/html": {}, _PDF: {}}}},
+)
+def report(
+    library: LibraryDep,
+    entry: ViewedRecording,
+    format: Annotated[Literal["html", "pdf"], Query(description="Of the file.")] = "html",
+    language: Annotated[Literal["en", "de"], Query(description="Of its words.")] = "en",
+    paper: Annotated[Literal["a4", "letter"], Query(description="On which it is printed.")] = "a4",
+) -> FileResponse:
+    """The report on the corrected recording, which refers to nothing outside itself."""
+    path = library.document(entry.id, report_name(format, ReportStyle(language, paper)))
+    if format == "pdf":
+        name = f"{_UNSAFE.sub('_', entry.name)}.pdf"
+        return FileResponse(path, media_type=_PDF, filename=name, content_disposition_type="inline")
+    return FileResponse(path, media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
 
 
 @router.get(
@@ -129,7 +143,7 @@ def results(
     name = f"{_UNSAFE.sub('_', entry.name)}.{format}"
     if format == "fhir":
         result = library.result(entry.id)
-        bundle = recording_bundle(result.recording, result.analysis, result.events)
+        bundle = recording_bundle(result.recording, result.analysis, result.events, result.corrections.conclusion)
         headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
         return Response(msgspec.json.encode(bundle), media_type=MEDIA_TYPE, headers=headers)
     return FileResponse(library.document(entry.id, RESULT_NAMES[format]), filename=name)

@@ -419,8 +419,8 @@ def apply_corrections(analysis: Analysis, corrections: Corrections, sampling_rat
     """
     if corrections.analysis_digest != analysis_digest(analysis):
         raise ConflictError(
-            "these corrections were made on another analysis of the recording, which has been superseded; "
-            "open the new one and make them again."
+            "these corrections were made on another analysis, with other beats or labels, which has been superseded; "
+            "they are left as they are: make them again on this one, or read the results of that one as labels."
         )
     entries = corrections.in_force
     labels = _Labels(analysis, sampling_rate_hz)
@@ -508,8 +508,8 @@ class _Labels:
     def _inside(self, noise: MarkNoise) -> tuple[NDArray[np.intp], list[int]]:
         """Find the beats in a time, as `_places` does."""
         first, last = noise.start_s * self._rate_hz, noise.end_s * self._rate_hz
-        positions = self._analysis.positions
-        rows = np.flatnonzero((positions >= first) & (positions <= last) & self._remains)
+        begin, end = np.searchsorted(self._analysis.positions, [math.ceil(first), math.floor(last) + 1])
+        rows = begin + np.flatnonzero(self._remains[begin:end])
         return rows, [position for position in self._added if first <= position <= last]
 
     def _require_free(self, position: int) -> None:

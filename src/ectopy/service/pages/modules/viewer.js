@@ -58,7 +58,7 @@ export class Viewer extends EventTarget {
     if (!this.marker) return;
     const { time_s: time, beat } = this.marker;
     const same = (other) => (beat ? other.position === beat.position : Math.abs(other.time_s - time) < SAME_S);
-    this.mark(time, this.signal.beats.find(same) ?? null);
+    this.#setMarker({ time_s: time, beat: this.signal.beats.find(same) ?? null });
   }
 
   async #loadTrend() {
@@ -173,8 +173,12 @@ export class Viewer extends EventTarget {
 
   /** Put the marker at a moment, or on a beat; the stretch follows it. */
   mark(time, beat = null) {
-    this.marker = { time_s: Math.min(Math.max(time, 0), this.duration), beat };
     if (time < this.start || time > this.end) this.goTo(time);
+    this.#setMarker({ time_s: Math.min(Math.max(time, 0), this.duration), beat });
+  }
+
+  #setMarker(marker) {
+    this.marker = marker;
     this.redraw();
     this.dispatchEvent(new Event("mark"));
   }
@@ -190,7 +194,10 @@ export class Viewer extends EventTarget {
   async goToBeat(time, middle = time) {
     this.clearSelection();
     this.goTo(middle);
-    this.mark(time, (await this.beatAt(time)) ?? null);
+    this.mark(time);
+    const { marker } = this;
+    const beat = await this.beatAt(time);
+    if (beat && this.marker === marker) this.#setMarker({ time_s: time, beat });
   }
 
   /** Select a stretch; null selects none. */

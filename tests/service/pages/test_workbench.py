@@ -28,7 +28,7 @@ from support.waiting import until
 
 expect = playwright.expect
 
-COPIES = 8
+COPIES = 10
 SHARED = f"{0:016x}"
 DURATION_S = 900
 RUN_S = 620.0

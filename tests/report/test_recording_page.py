@@ -393,8 +393,8 @@ def test_the_lowest_and_highest_rate_have_their_time(page: str, case: Case) -> N
     lowest, highest = rate.extremes
     text = assert_sound(page).text
     assert rate.bpm[lowest] == np.nanmin(rate.bpm)
-    assert f"Minimum{rate.bpm[lowest]:.0f} /minat {fmt.time_of_day(case.recording.start, 10 * lowest)}" in text
-    assert f"Maximum{rate.bpm[highest]:.0f} /minat {fmt.time_of_day(case.recording.start, 10 * highest)}" in text
+    assert f"Minimum{rate.bpm[lowest]:.0f} /min{fmt.time_of_day(case.recording.start, 10 * lowest)}" in text
+    assert f"Maximum{rate.bpm[highest]:.0f} /min{fmt.time_of_day(case.recording.start, 10 * highest)}" in text
 
 
 def test_names_of_leads_are_shortened(case: Case, tmp_path: Path) -> None:

@@ -102,16 +102,13 @@ def find_blocked_p_waves(
     for first, stop in find_fibrillation(beats.times_s, intervals_s, ectopic):
         fibrillation[first : stop + 1] = True
     by_beat = _search(recording, beats, np.flatnonzero(long & ~fibrillation), ectopic, filters)
-    # Where many intervals are long, one in fibrillation and three slow ones in a row are looked at in each minute; if
-    # they hold blocked P waves, then all around, of which most must: a U wave is seldom where a P wave is due.
+    # Where many intervals are long, one is looked at in each minute of fibrillation and of three slow ones in a row. If
+    # it holds blocked P waves, then all around, of which most must: a U wave is seldom where a P wave is due.
     for often, together in ((long & fibrillation, 1), (slow, _SLOW_BEATS)):
-        sampled = _one_a_minute(often, together, beats.times_s)
-        part = _search(recording, beats, np.unique(sampled[:, None] - np.arange(together)), ectopic, filters)
-        for row in sampled.tolist():
-            if all(row - back in part for back in range(together)):
-                near = np.flatnonzero(often & (np.abs(beats.times_s - beats.times_s[row]) <= _SAMPLED_S))
-                around = _search(recording, beats, near, ectopic, filters)
-                by_beat |= around if 2 * len(around) >= len(near) else {}
+        for row in _search(recording, beats, _one_a_minute(often, together, beats.times_s), ectopic, filters):
+            near = np.flatnonzero(often & (np.abs(beats.times_s - beats.times_s[row]) <= _SAMPLED_S))
+            around = _search(recording, beats, near, ectopic, filters)
+            by_beat |= around if 2 * len(around) >= len(near) else {}
     return BlockedPWaves.of([each for row in sorted(by_beat) for each in by_beat[row]])
 
 

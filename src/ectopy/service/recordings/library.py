@@ -60,6 +60,8 @@ _UNFINISHED = ".part-"
 _ID = re.compile(r"[0-9a-f]{16}")
 _BLOCK = 2**20
 _MOST_LOADED = 4
+_MOST_WAITING = 8
+"""Requests that wait for a document at once."""
 _EARLIER = "it was analysed by an earlier version of Ectopy; analyse it again."
 SPARE_BYTES = 2**30
 """Free space that uploads and analyses leave on the disk, for the database."""
@@ -191,6 +193,7 @@ class Library:
         self._loading = threading.Lock()
         self._results: OrderedDict[str, Result] = OrderedDict()
         self._correcting, self._writing = threading.Lock(), threading.Lock()
+        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
         for path in folder.iterdir():
             if path.name.startswith(_UNFINISHED):
@@ -258,17 +261,24 @@ class Library:
         DataError
             If there is no recording with this id, or no result.
         StorageError
-            If it cannot be written.
+            If it cannot be written, or others wait for theirs.
         """
-        with self._writing:
-            result = self.result(id)
-            folder, (digest, version) = self._folder / id, result.version
-            if name == report_name() and not version:
-                return folder / RESULT / name  # written with the analysis
-            documents = folder / _DOCUMENTS / f"{digest}-{version}"
-            if not (documents / name).exists():
-                self._write_document(folder, documents, name, version)
-            return documents / name
+        folder, (digest, version) = self._folder / id, self.result(id).version
+        if name == report_name() and not version:
+            return folder / RESULT / name  # written with the analysis
+        documents = folder / _DOCUMENTS / f"{digest}-{version}"
+        if not (documents / name).exists():
+            # Whoever waits for one keeps a thread, of which other requests need some.
+            if not self._waiting.acquire(blocking=False):
+                raise StorageError("reports and results of other recordings are being written; try again.")
+            try:
+                with self._writing:
+                    if not (documents / name).exists():
+                        self._write_document(folder, documents, name, version)
+                        self._set(id, size_bytes=size_of(folder))
+            finally:
+                self._waiting.release()
+        return documents / name
 
     def _write_document(self, folder: Path, documents: Path, name: str, version: int) -> None:
         try:

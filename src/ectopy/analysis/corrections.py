@@ -35,8 +35,8 @@ MOST_POSITIONS = 2_000_000
 """Beats in one correction: more than a fortnight has."""
 MOST_NAME, MOST_CAPTION, MOST_CONCLUSION = 100, 300, 20_000
 """Characters."""
-MAX_BYTES = 64 << 20
-"""Size of a file of corrections."""
+MAX_BYTES, MOST_RESULTS_BYTES = 64 << 20, 512 << 20
+"""Size of a file of corrections, and of results with corrections."""
 LEAST_APART_S = 0.1
 """A beat is not added nearer than this to another one."""
 
@@ -347,8 +347,9 @@ def find_corrections(path: str | Path) -> Corrections | None:
     """
     try:
         with Path(path).open("rb") as file:
-            head = file.read(1)
-            results = msgspec.json.decode(head + file.read(), type=_Results) if head == b"{" else _Results()
+            content = file.read(1)
+            content += file.read(MOST_RESULTS_BYTES) if content == b"{" else b""
+        results = msgspec.json.decode(content, type=_Results) if content[:1] == b"{" else _Results()
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if results.format == _FORMAT:

@@ -43,7 +43,7 @@ _LONGEST_S = 1e9
 _REPORT_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
-        "sandbox allow-same-origin"  # no script can run; the page around it may measure its height
+        "sandbox allow-same-origin allow-modals"  # no script can run; the page around it may measure and print it
     ),
     "X-Frame-Options": "SAMEORIGIN",
 }

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ectopy.analysis.corrections import apply_corrections
+from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel, apply_corrections
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.wave_findings import find_all_events
@@ -233,6 +233,11 @@ def test_results_are_of_the_corrected_recording(service: Service, http: httpx.Cl
     assert bundle.headers["content-type"] == "application/fhir+json"
     assert bundle.json()["resourceType"] == "Bundle"
     assert "day.csv.fhir.json" in bundle.headers["content-disposition"]
+    log = http.get(f"{recording}/results", params={"format": "corrections"})
+    (tmp_path / "log.json").write_bytes(log.content)
+    assert Corrections.load(tmp_path / "log.json").entries[-1].correction == Relabel(
+        (row["position"],), BeatLabel.VENTRICULAR
+    )
     # The other kinds as the process of a document writes them, before and after.
     for kind in RESULT_NAMES:
         before, after = (tmp_path / f"{name}.{kind}" for name in ("before", "after"))

@@ -235,7 +235,8 @@ class Client:
         ----------
         id : str
         path : str or Path
-            By its suffix ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr``, ISHNE's ``.ann``, ``.fhir``, or ``.corrections``.
+            By its suffix ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr``, ISHNE's ``.ann``, ``.fhir``, or
+            ``.corrections``.
 
         Raises
         ------

@@ -126,13 +126,14 @@ async def _changes(library: Library, feed: Feed, id: str, is_still_valid: Callab
             try:
                 frames, _ = await asyncio.wait_for(viewer.take(), _QUIET_S)
             except TimeoutError:
-                library.entry(id)
+                if not library.entry(id).is_analysed:
+                    return
                 yield KEEPALIVE_COMMENT
                 continue
             for frame in frames:
                 yield format_sse_event(data_str=str(frame), event="corrected")
     except DataError:
-        return  # it was deleted, or is being analysed again
+        return  # it was deleted
     finally:
         feed.leave(viewer)
 

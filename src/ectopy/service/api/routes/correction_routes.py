@@ -122,16 +122,17 @@ async def _changes(library: Library, feed: Feed, id: str, is_still_valid: Callab
         # What was corrected before it joined is in the newest version.
         result = await run_in_threadpool(library.result, id)
         yield format_sse_event(data_str=_json(result.version._asdict()), event="current")
-        while feed.open and is_still_valid():
+        while feed.open:
             try:
                 frames, _ = await asyncio.wait_for(viewer.take(), _QUIET_S)
             except TimeoutError:
-                if not library.entry(id).is_analysed:
-                    return
-                yield KEEPALIVE_COMMENT
-                continue
-            for frame in frames:
-                yield format_sse_event(data_str=str(frame), event="corrected")
+                frames = []
+            if not is_still_valid() or not library.entry(id).is_analysed:
+                return
+            yield (
+                b"".join(format_sse_event(data_str=str(frame), event="corrected") for frame in frames)
+                or KEEPALIVE_COMMENT
+            )
     except DataError:
         return  # it was deleted
     finally:

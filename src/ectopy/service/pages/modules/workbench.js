@@ -62,6 +62,7 @@ export class Workbench {
   async #change(by) {
     await refresh(async () => {
       const [log] = await Promise.all([this.#load(), this.viewer.reload()]);
+      performance.mark("correction shown");
       this.disclosure.reload();
       this.report.reload();
       if (!by) return;

@@ -143,6 +143,19 @@ def test_fibrillation_has_its_burden_and_its_longest_episode():
     assert fibrillation.minimum_bpm == fibrillation.maximum_bpm == pytest.approx(fibrillation.mean_bpm, abs=0.001)
 
 
+def test_the_shares_of_rhythms_of_the_hours_make_up_that_of_the_recording():
+    intervals_s = np.full(9000, 0.8)
+    intervals_s[3000:7000] = 0.6 * np.exp(0.2 * np.random.default_rng(4).standard_normal(4000))
+    figures = figures_of("N" * 9001, [np.nan, *intervals_s])
+    first, second = (hour.rhythms["atrial fibrillation"] for hour in figures.hours)
+    assert 0 < first < 100
+    assert 0 < second < 100
+    # The first beat is at 0 s; after the last one no rhythm is known.
+    known_s = [3600.0, figures.hours[1].end_s - 3600.0 - 0.5]
+    burden = np.average([first, second], weights=known_s)
+    assert burden == pytest.approx(figures.atrial_fibrillation.burden_percent, abs=0.01)
+
+
 @pytest.mark.parametrize(("letters", "duration_s"), [("", 0.0), ("", 30.0), ("?" * 20, None), ("N", 0.5)])
 def test_what_cannot_be_known_is_none(letters: str, duration_s: float | None):
     figures = figures_of(letters, duration_s=duration_s)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -8,13 +9,13 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import analyse
-from ectopy.analysis.inspection import inspect
+from ectopy.analysis.inspection import diary, inspect, origin
 from ectopy.analysis.recording_results import summary
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
 from ectopy.monitor import BeatJudged, Monitor, replay
-from ectopy.recording import Recording
+from ectopy.recording import Annotations, Recording
 from ectopy.report.rhythm_trend import heart_rate
 from support.command_line import assert_refused, assert_success
 
@@ -164,3 +165,11 @@ def test_bad_input_gives_one_sentence(inspected, csv: Path, tmp_path: Path):
     assert_refused(inspected(csv, *stated, "--notch", 500), "notch_hz")
     assert_refused(inspected(slow, "--rate", 50, "--unit", "mV"), "100 and 1000 Hz")
     assert_refused(inspected(csv, *stated, "--json", tmp_path / "no" / "x.json"), "does not exist")
+
+
+def test_comments_are_marks_of_the_diary():
+    annotations = Annotations(np.array([250, 500]), np.array(['"', "N"]), notes=("<b>dizzy</b>", ""))
+    recording = Recording(np.zeros((1000, 1)), 250.0, ("II",), annotations=annotations)
+    assert diary(recording) == [(1.0, "<b>dizzy</b>")]
+    assert origin(recording)["diary"] == [{"time_s": 1.0, "text": "<b>dizzy</b>"}]
+    assert diary(replace(recording, annotations=None)) == []

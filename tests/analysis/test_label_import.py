@@ -99,13 +99,18 @@ def test_the_rate_of_the_file_counts(tmp_path: Path):
         assert moved.positions.tolist() == ANALYSIS.positions.tolist()
     (tmp_path / "l.csv").write_text("symbol,position,sampling_rate_hz\nN,100,200\nV,120,200\n")
     assert read_annotations(tmp_path / "l.csv", RATE_HZ).positions.tolist() == [50, 60]
+    (tmp_path / "l.csv").write_text("time_s,symbol\n0.5,N\n0.6,V\n")
+    assert read_annotations(tmp_path / "l.csv", RATE_HZ).positions.tolist() == [50, 60]
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"", "empty"),
-        (b"time,beat\n1,N\n", "columns 'position'"),
+        (b"time,beat\n1,N\n", "columns 'symbol'"),
+        (b"position,time_s,symbol\n1,0.01,N\n,,V\n", "neither a position nor a time"),
+        (b"time_s,symbol\nnan,V\n", "as CSV"),
+        (b"time_s,symbol,sampling_rate_hz\n1,V,inf\n", "as CSV"),
         (b"position,symbol\nx,N\n", "as CSV"),
         (b"position,symbol\n-1,N\n", "as CSV"),
         (b"position,symbol,sampling_rate_hz\n1,N,0\n", "sampling rate of 0 Hz"),

@@ -136,7 +136,7 @@ def test_p_waves_that_are_not_conducted_are_events_unless_a_beat_is_added_after_
     times_s = np.nancumsum(rr_s)
     signs = blocked_at(*(times_s[beat] - 0.96 for beat in (3, 6, 27)))
     analysis = replace(analysis_of("N" * len(rr_s), rr_s), signs=signs)
-    first, second = (event for event in find_events(analysis) if event.kind == "second-degree AV block")
+    first, second = (event for event in find_events(analysis) if event.kind == "second-degree AV block suspected")
     assert (first.start_s, first.end_s, first.beats) == (times_s[2], times_s[6], 5)
     assert first.text.startswith(
         "2 P waves without a QRS complex; PR is 0.16 s before and 0.16 s after: it is constant"

@@ -250,6 +250,7 @@ def test_holter_from_the_command_line(run, tmp_path: Path, monkeypatch: pytest.M
         "seconds",
         "beats",
         "peak_rss_mb",
+        "correction_seconds",
         "times_neurokit",
         "neurokit_minutes",
         "scaling",
@@ -269,7 +270,7 @@ def test_shorter_recordings_show_how_time_grows(run, monkeypatch: pytest.MonkeyP
 
     def run_python(*arguments: str) -> str:
         asked.append(float(arguments[2]))
-        return json.dumps({"seconds": asked[-1] / 4, "beats": 1, "peak_rss_mb": 100.0})
+        return json.dumps({"seconds": asked[-1] / 4, "beats": 1, "peak_rss_mb": 100.0, "correction_seconds": 0.5})
 
     monkeypatch.setattr(holter_benchmark, "run_python", run_python)
     monkeypatch.setattr(holter_benchmark, "find_spec", lambda name: None)

@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ectopy.analysis import analyse
+from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.benchmarks.rhythm_benchmark import benchmark_rhythm
 from ectopy.benchmarks.rhythm_kinds import add_kinds, count_kinds
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRecording, LabelledRhythms
+from ectopy.datasets.mitdb_records import read_annotated
 from ectopy.errors import DataError
 from ectopy.formats import write_annotations
 from ectopy.recording import Annotations
 from support.beat_streams import analysis_of
 from support.command_line import assert_success
+from support.data_sets import folder_of
 from support.wfdb_records import write_record
 
 RATE_HZ = 128.0
@@ -113,6 +117,17 @@ def test_events_are_counted_against_marks_and_against_labelled_beats():
     twice = add_kinds([counts, counts])
     assert twice["ventricular run"]["false"] == 2
     assert twice["paced rhythm"] == {"labelled": 0, "found": 0, "events": 0, "false": 0}
+
+
+def test_bigeminy_and_trigeminy_of_a_real_record_are_found():
+    folder = folder_of("mitdb", ["119"])
+    recording = read_annotated(folder / "119")
+    counts = count_kinds(analyse(recording, load_ambulatory()), LabelledRecording.of("mitdb", "119", recording))
+    assert counts["bigeminy"]["found"] == counts["bigeminy"]["labelled"] == 37
+    assert counts["trigeminy"]["found"] == counts["trigeminy"]["labelled"] == 17
+    assert {kind: counts[kind]["false"] for kind in ("bigeminy", "trigeminy")} == {"bigeminy": 0, "trigeminy": 0}
+    absent = "second-degree AV block suspected", "paced rhythm", "atrial fibrillation"
+    assert {counts[kind]["events"] for kind in absent} == {0}
 
 
 def test_short_recordings_have_a_class(tmp_path: Path, ectopy):

@@ -39,12 +39,12 @@ pytest.importorskip("fastapi")
 OUTPUTS = {"output", "report", "json", "save_baseline", "growth", "folder"}
 INPUTS = {
     "bundle", "data", "recording", "reference", "test", "baseline", "source", "store", "targets", "tls_certificate",
-    "tls_key", "home", "corrections",
+    "tls_key", "home", "corrections", "logo", "recordings",
 }  # fmt: skip
 OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
     "reference_ext", "test_ext", "label_map", "patient", "why", "user", "host", "url", "key", "patients",
-    "left_out",
+    "left_out", "language", "paper",
 }  # fmt: skip
 ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge"}
 """Commands without an output."""
@@ -56,6 +56,7 @@ COMMANDS = {
     "train": ("@", "-o", "new"),
     "evaluate": ("@", "@"),
     "detect": ("ambulatory", "@"),
+    "report": ("@",),
     "info": ("@",),
     "inspect": ("@",),
     "ec57": ("@", "@"),
@@ -73,6 +74,7 @@ COMMANDS = {
 }
 EXTRA_INPUTS = {
     *(("detect", option) for option in ("--baseline", "--corrections")),
+    *(("report", option) for option in ("--baseline", "--corrections", "--logo")),
     ("watch", "--baseline"),
     ("watch", "--bundle"),
     ("what-if", "--store"),

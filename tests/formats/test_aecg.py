@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import ectopy
+from ectopy.analysis.inspection import inspect
+from ectopy.formats.annotation_codes import NOTE
+from ectopy.formats.annotation_files import Mark, each_mark
 from ectopy.recording import Patient
-from support.aecg_files import COUNTS, LEADS, aecg, lead, series, times
+from support.aecg_files import COUNTS, LEADS, aecg, annotation, boundary, lead, series, times
 from support.data_sets import example_file
 from support.refusals import refusal
 
@@ -65,6 +68,43 @@ def test_documents_that_are_refused(tmp_path: Path, parts: tuple[str, ...], expe
     assert expected in refusal(aecg(tmp_path / "ecg", *parts))
 
 
+def test_beats_rhythms_and_statements(tmp_path: Path):
+    def absolute(low: str, high: str) -> str:
+        return boundary("TIME_ABSOLUTE", f'<value><low value="{low}"/><high value="{high}"/></value>')
+
+    complex_at = absolute("20021122091000.350", "20021122091000.450")
+    wave = annotation("MDC_ECG_WAVC", '<value code="MDC_ECG_WAVC_QRSWAVE"/>', complex_at)
+    parts = (
+        annotation("MDC_ECG_BEAT", '<value code="MDC_ECG_BEAT_NORMAL"/>', "", wave),
+        annotation(
+            "MDC_ECG_BEAT",
+            '<value code="MDC_ECG_BEAT_V_P_C"/>',
+            boundary("TIME_RELATIVE", '<value value="500" unit="ms"/>'),
+        ),
+        annotation("MDC_ECG_BEAT", '<value code="MDC_ECG_BEAT_OF_ITS_OWN"/>', absolute("20021122091000.850", "")),
+        annotation("MDC_ECG_BEAT", '<value code="MDC_ECG_BEAT_NORMAL"/>', absolute("20021122081000", "")),
+        annotation("MDC_ECG_BEAT", '<value code="MDC_ECG_BEAT_NORMAL"/>'),
+        annotation(
+            "MDC_ECG_RHY",
+            '<value code="MDC_ECG_RHY_SINUS_RHY" displayName="Sinus"/>',
+            absolute("20021122091000.250", ""),
+        ),
+        annotation("MDC_ECG_INTERPRETATION_STATEMENT", "<value>=Normal ECG, </value>"),
+    )
+    further = "<derivation><derivedSeries/></derivation>"
+    recording = ectopy.read(aecg(tmp_path / "ecg", series(times(), *LEADS, annotations=parts, further=further)))
+    assert list(each_mark(recording.annotations)) == [
+        Mark(0, NOTE, 0, "Sinus"),
+        Mark(75, "N"),
+        Mark(250, "V"),
+        Mark(300, "Q"),
+    ]
+    assert recording.notes == (
+        "Left out: derived series, as of representative beats.",
+        "The file's own reading, not Ectopy's: =Normal ECG.",
+    )
+
+
 def test_the_examples_of_the_standard():
     recording = ectopy.read(example_file("aecg_example.xml"))
     assert recording.signal.shape == (5000, 12)
@@ -73,6 +113,10 @@ def test_the_examples_of_the_standard():
     # Einthoven's law holds within the rounding of each lead.
     first, second, third = (recording.signal[:, recording.leads.index(name)] for name in ("I", "II", "III"))
     np.testing.assert_allclose(third, second - first, atol=2 * 2.5e-3)
+    # The device that made the example finds the beats where Ectopy does.
+    marks = recording.annotations
+    assert (marks.notes[0], set(marks.symbols[1:].tolist())) == ("Sinus Rhythm", {"N"})
+    np.testing.assert_allclose(marks.positions[1:] / 500, inspect(recording).heartbeats_s, atol=0.01)
     smallest = ectopy.read(example_file("aecg_minimum.xml"))
     np.testing.assert_allclose(smallest.signal[:5, 0], np.array([-2, -2, -2, -2, -3]) * 2.5e-3, rtol=1e-5)
     assert "holds no series" in refusal(example_file("aecg_empty.xml"))

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 
 import ectopy
 from ectopy.errors import DataError
+from ectopy.formats import remote
 from ectopy.formats.remote import display_url, list_recordings, remote_url
 from support.command_line import CommandResult, assert_success
 from support.edf_files import MILLIVOLT, edf
@@ -34,13 +36,40 @@ def bucket(tmp_path: Path) -> Iterator[str]:
     files.rm("/bucket", recursive=True)
 
 
+class Handler(SimpleHTTPRequestHandler):
+    """Files of a folder; what begins with a number is answered with that status, and some with a kind of trouble."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        name = self.path.partition("?")[0].strip("/")
+        if name[:3].isdigit():
+            self.send_response(int(name[:3]))
+            self.send_header("Location", f"/{name if name.startswith('301') else 'day.edf'}")
+            self.end_headers()
+        elif name.startswith("short"):
+            self.send_response(200)
+            self.send_header("Content-Length", "10000")
+            self.end_headers()
+            self.wfile.write(bytes(100))
+        elif name.startswith("silent"):
+            Event().wait(1.0)
+        else:
+            super().do_GET()
+
+    def do_HEAD(self) -> None:
+        if self.path.startswith("/3"):
+            self.do_GET()
+        else:
+            self.send_response(405)
+            self.end_headers()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as http:
+    pytest.importorskip("aiohttp")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path)) as http:
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}"
@@ -80,10 +109,34 @@ def test_a_folder(bucket: str, ectopy: Callable[..., CommandResult]):
 
 
 def test_a_web_server(server: str, tmp_path: Path):
-    pytest.importorskip("aiohttp")
     edf(tmp_path / "day.edf")
     recording = ectopy.read(f"{server}/day.edf?token=secret")
     np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=4e-4)
     assert recording.source == f"{server}/day.edf"
     with pytest.raises(DataError, match=r"gone\.edf does not exist"):
         ectopy.read(f"{server}/gone.edf")
+    assert len(ectopy.read(f"{server}/302/day.edf").signal) == len(MILLIVOLT)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("301/day.edf", "cannot be read: its server leads in a circle."),
+        ("403/day.edf", "cannot be read without permission: its server answers 403; log in, or ask for access."),
+        ("503/day.edf", "cannot be read now: its server answers 503; try again later."),
+        ("short.edf", "cannot be read: the connection ended before the whole file was there; try again."),
+        ("silent.edf", "cannot be read: its server was silent for 0.2 s; try again later."),
+        ("login.edf", "is a web page: log in there, or use the address of the file itself."),
+        ("large.edf", "has more than 1,000 bytes; copy it here and split it."),
+    ],
+)
+def test_a_web_server_in_trouble(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, expected: str
+):
+    monkeypatch.setattr(remote, "SILENCE_S", 0.2)
+    monkeypatch.setattr(remote, "MAX_BYTES", 1000)
+    (tmp_path / "login.edf").write_text("<!doctype html>\n<html><body>Your name, please</body></html>")
+    (tmp_path / "large.edf").write_bytes(bytes(2000))
+    with pytest.raises(DataError) as caught:
+        ectopy.read(f"{server}/{name}?token=secret")
+    assert str(caught.value) == f"{server}/{name} {expected}"

@@ -177,6 +177,17 @@ def test_the_intact_part_of_a_record_that_was_cut_short(tmp_path: Path):
         assert refusal(path, partial=True)
 
 
+def test_statements_are_a_note_unless_they_are_a_page_of_print(tmp_path: Path):
+    def section(count: int) -> bytes:
+        texts = b"".join(struct.pack("<BH", number, 5) + b"Text\0" for number in range(count))
+        return bytes(8) + bytes([count]) + texts
+
+    for count, notes in ((1, ["The file's own reading, not Ectopy's: Text."]), (60, [])):
+        recording = ectopy.read(scp(tmp_path / "ecg", {**SECTIONS, 8: section(count)}))
+        assert [note for note in recording.notes if "reading" in note] == notes
+    assert ectopy.read(scp(tmp_path / "ecg", {**SECTIONS, 8: section(3)[:-9]})).leads
+
+
 # Real records
 
 
@@ -192,6 +203,7 @@ def test_a_record_with_a_reference_beat_is_what_other_tools_read(tmp_path: Path)
         )
     assert recording.patient.sex == "male"
     assert recording.device == "PLUSI 0000146"
+    assert "not Ectopy's: Ectopic atrial rhythm; - ventricular couplets; Long QTc interval;" in recording.notes[-1]
 
 
 def test_a_record_of_second_differences():

@@ -336,6 +336,14 @@ def test_every_family_of_beats_is_drawn(page: str, case: Case) -> None:
         assert f"Mean shape of family {number} in {case.recording.leads[0]}." in page
 
 
+def test_what_scrolls_is_reached_by_keyboard_and_named(page: str) -> None:
+    regions = [attributes for attributes in assert_sound(page).all("div") if "scroll" in attributes.get("class", "")]
+    assert len(regions) > 5
+    for region in regions:
+        assert region["tabindex"] == "0"
+        assert region.get("aria-label") or region.get("aria-labelledby")
+
+
 def test_the_same_input_gives_the_same_page(page: str, case: Case, tmp_path: Path) -> None:
     assert written(tmp_path, case.recording, case.analysis, case.events) == page
 
@@ -393,8 +401,8 @@ def test_the_lowest_and_highest_rate_have_their_time(page: str, case: Case) -> N
     lowest, highest = rate.extremes
     text = assert_sound(page).text
     assert rate.bpm[lowest] == np.nanmin(rate.bpm)
-    assert f"Minimum{rate.bpm[lowest]:.0f} /minat {fmt.time_of_day(case.recording.start, 10 * lowest)}" in text
-    assert f"Maximum{rate.bpm[highest]:.0f} /minat {fmt.time_of_day(case.recording.start, 10 * highest)}" in text
+    assert f"Minimum{rate.bpm[lowest]:.0f} /min{fmt.time_of_day(case.recording.start, 10 * lowest)}" in text
+    assert f"Maximum{rate.bpm[highest]:.0f} /min{fmt.time_of_day(case.recording.start, 10 * highest)}" in text
 
 
 def test_names_of_leads_are_shortened(case: Case, tmp_path: Path) -> None:

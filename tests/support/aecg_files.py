@@ -26,13 +26,26 @@ def times(head: str = '"20021122091000.250"', increment: str = '"0.002" unit="s"
     return sequence(kind, f'<value xsi:type="GLIST_TS"><head value={head}/><increment value={increment}/></value>')
 
 
-def series(*sequences: str) -> str:
+def annotation(code: str, value: str, times: str = "", *parts: str) -> str:
+    """One annotation with a value, a boundary in time, and annotations within it."""
+    region = f"<support><supportingROI><component>{times}</component></supportingROI></support>" if times else ""
+    inner = "".join(f"<component>{part}</component>" for part in parts)
+    return f'<annotation><code code="{code}"/>{value}{region}{inner}</annotation>'
+
+
+def boundary(kind: str, value: str) -> str:
+    return f'<boundary><code code="{kind}"/>{value}</boundary>'
+
+
+def series(*sequences: str, annotations: tuple[str, ...] = (), further: str = "") -> str:
     author = (
         "<author><seriesAuthor><manufacturedSeriesDevice><manufacturerModelName>ELI</manufacturerModelName>"
         "</manufacturedSeriesDevice><manufacturerOrganization><name>Maker</name></manufacturerOrganization>"
         "</seriesAuthor></author>"
     )
     sets = f"<component><sequenceSet>{''.join(sequences)}</sequenceSet></component>"
+    marks = "".join(f"<component>{part}</component>" for part in annotations)
+    sets += f"<subjectOf><annotationSet>{marks}</annotationSet></subjectOf>{further}"
     return f'<component><series><code code="RHYTHM"/>{author}{sets}</series></component>'
 
 

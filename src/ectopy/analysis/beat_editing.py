@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.analysis.analysis import Analysis
 from ectopy.analysis.interval_model import Timing
 from ectopy.analysis.patient_template import BeatDifference
 from ectopy.detector import Verdict
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.quality import Quality
+
+_ADDED = -1
+_AT_ONCE = 4096
 
 
 def edit_beats(
@@ -55,7 +59,7 @@ def edit_beats(
     beats, difference = analysis.beats, analysis.difference
     edited = BeatSegments(
         times_s=merged(beats.times_s, np.nan),
-        samples=merged(beats.samples, 0.0),
+        samples=_merged_segments(beats.samples, np.append(rows, np.full(len(added), _ADDED))[order]),
         readable=merged(beats.readable, False),
         prematurity=merged(beats.prematurity, 0.0),
         delay=merged(beats.delay, 0.0),
@@ -83,6 +87,17 @@ def edit_beats(
         missed=missed,
         correction=None if analysis.correction is None else merged(analysis.correction, ""),
     ), is_added
+
+
+def _merged_segments(samples: NDArray[np.float32], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return the segments of these rows, 0 where a beat was added; those of many leads do not fit into memory."""
+    merged = large_arrays.empty((len(rows), *samples.shape[1:]), samples.dtype)
+    for block in large_arrays.blocks(len(rows), _AT_ONCE, merged, samples):
+        part = rows[block]
+        is_analysed = part != _ADDED
+        merged[block][is_analysed] = samples[part[is_analysed]]
+        merged[block][~is_analysed] = 0.0
+    return merged
 
 
 def _with_intervals(

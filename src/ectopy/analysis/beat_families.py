@@ -30,6 +30,8 @@ _SIMILAR = 0.8
 _MEMBER = 0.5
 _MOST_COMPARED = 800
 _AT_ONCE = 2048
+_SPREAD = (10.0, 90.0)
+_MOST_SPREAD = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,30 @@ def find_families(beats: BeatSegments, hints: NDArray[np.str_], most: int = MOST
         members = [rows[belongs & (best == number)] for number in range(len(shapes))]
         families += [BeatFamily(part, hint, _mean(beats, part)) for part in members if len(part)]
     return tuple(sorted(families, key=len, reverse=True))
+
+
+def family_spread(beats: BeatSegments, family: BeatFamily) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the 10th and the 90th percentile of the shapes of a family, over at most 300 of its beats.
+
+    Parameters
+    ----------
+    beats : BeatSegments
+        In which the family was found.
+    family : BeatFamily
+
+    Returns
+    -------
+    low, high : ndarray of float64, shape (leads, 140)
+        Millivolt, as `mean_mv` of the family; NaN in a lead without a readable beat.
+    """
+    count = min(len(family), _MOST_SPREAD)
+    rows = family.rows[np.linspace(0, len(family) - 1, count).astype(int)]
+    shapes, readable = beats.samples[rows].astype(np.float64), beats.readable[rows]
+    spread = np.full((2, *family.mean_mv.shape), np.nan)
+    for lead in np.flatnonzero(readable.any(axis=0)):
+        shape = centred(shapes[readable[:, lead], lead, MARGIN:-MARGIN])
+        spread[:, lead] = np.percentile(shape, _SPREAD, axis=0)
+    return spread[0], spread[1]
 
 
 class _Leader(NamedTuple):

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import detrend
 
 from ectopy.analysis.atrial_fibrillation import find_fibrillation
 from ectopy.presentation import short_repr
@@ -37,6 +36,7 @@ _PREMATURE = 0.85
 _SLOW_S, _SLOW_BEATS, _SAMPLED_S = 1.1, 3, 60.0
 _BEFORE, _AFTER, _PIECE_S, _MARGIN_S = 6, 1, 300.0, 2.0
 _HALF_P, _SMOOTHED = np.arange(-12, 13), 7  # samples at 180 Hz: P waves are slow
+_SLOPE = _HALF_P / np.linalg.norm(_HALF_P)
 _LEAST_P_WAVES, _LEAST_CLEAR = 3, 0.6
 _T_END_S, _AFTER_T_S, _BEFORE_P_S = 0.42, 0.03, 0.2
 _SHORTEST_PR_S, _SAME = 0.11, 1.2
@@ -102,16 +102,13 @@ def find_blocked_p_waves(
     for first, stop in find_fibrillation(beats.times_s, intervals_s, ectopic):
         fibrillation[first : stop + 1] = True
     by_beat = _search(recording, beats, np.flatnonzero(long & ~fibrillation), ectopic, filters)
-    # Where many intervals are long, one in fibrillation and three slow ones in a row are looked at in each minute; if
-    # they hold blocked P waves, then all around, of which most must: a U wave is seldom where a P wave is due.
+    # Where many intervals are long, one is looked at in each minute of fibrillation and of three slow ones in a row. If
+    # it holds blocked P waves, then all around, of which most must: a U wave is seldom where a P wave is due.
     for often, together in ((long & fibrillation, 1), (slow, _SLOW_BEATS)):
-        sampled = _one_a_minute(often, together, beats.times_s)
-        part = _search(recording, beats, np.unique(sampled[:, None] - np.arange(together)), ectopic, filters)
-        for row in sampled.tolist():
-            if all(row - back in part for back in range(together)):
-                near = np.flatnonzero(often & (np.abs(beats.times_s - beats.times_s[row]) <= _SAMPLED_S))
-                around = _search(recording, beats, near, ectopic, filters)
-                by_beat |= around if 2 * len(around) >= len(near) else {}
+        for row in _search(recording, beats, _one_a_minute(often, together, beats.times_s), ectopic, filters):
+            near = np.flatnonzero(often & (np.abs(beats.times_s - beats.times_s[row]) <= _SAMPLED_S))
+            around = _search(recording, beats, near, ectopic, filters)
+            by_beat |= around if 2 * len(around) >= len(near) else {}
     return BlockedPWaves.of([each for row in sorted(by_beat) for each in by_beat[row]])
 
 
@@ -216,20 +213,24 @@ class _Piece:
     ) -> _Piece:
         waves = delineate(filtered, times_s, readable)
         smooth = replace(filtered, signal=uniform_filter1d(filtered.signal, _SMOOTHED, axis=1))
-        return cls(smooth, times_s, readable, ~ectopic & np.isfinite(waves.p_peak), waves)
+        return cls(smooth, times_s, readable, ~ectopic, waves)
 
     def blocked_before(self, beat: int) -> list[tuple[float, tuple[float, float, float]]]:
         """Time of each blocked P wave in the interval before a beat, and the three PR; empty where there is none."""
         near = np.arange(max(beat - _BEFORE, 0), min(beat + _AFTER + 1, len(self.times_s)))
         leads = np.asarray(self.readable[near].all(axis=0), np.bool_)
         usable = near[self.usable[near]]
-        if beat < 1 or len(usable) < _LEAST_P_WAVES or not leads.any():
+        if beat < 1 or not leads.any():
             return []
-        usual = self._usual_p_wave(usable, leads)
-        p_s = np.full(len(self.times_s), np.nan)
-        if usual is not None:
-            p_s[usable] = [self._p_wave_of(row, leads, usual) for row in usable.tolist()]
-        if not np.isfinite(p_s[beat - 1 : beat + 1]).all() or usual is None:
+        # The marks of the network give a first form of the P wave, and the places of that form the one to look for.
+        usual = self._usual_p_wave(self.waves.p_peak[usable], leads)
+        if usual is None or not np.isfinite(self._p_wave_of(beat, leads, usual)):
+            return []
+        usual = self._usual_p_wave(self._p_waves_of(usable, leads, usual)[usable], leads)
+        if usual is None:
+            return []
+        p_s = self._p_waves_of(usable, leads, usual)
+        if not np.isfinite(p_s[beat - 1 : beat + 1]).all():
             return []
         for number, pp_s, late in _numbers(p_s, beat):
             # Each of them is due at its share of the time between the P waves of both beats.
@@ -241,20 +242,31 @@ class _Piece:
                 return [(at_s, self._pr_s(p_s, beat)) for at_s in blocked]
         return []
 
-    def _usual_p_wave(self, beats: NDArray[np.intp], leads: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-        """Mean of the P waves that are alike, shape (leads, 25); None where most are not."""
-        places = np.rint(self.waves.p_peak[beats] * self.filtered.rate_hz).astype(np.intp)
+    def _usual_p_wave(self, p_s: NDArray[np.float64], leads: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+        """Mean of the P waves at some times that are alike, shape (leads, 25); None where fewer than three are."""
+        p_s = p_s[np.isfinite(p_s)]
+        if len(p_s) < _LEAST_P_WAVES:
+            return None
+        places = np.rint(p_s * self.filtered.rate_hz).astype(np.intp)
         shapes = _shapes(self.filtered, places)[:, leads]
         flat = shapes.reshape(len(shapes), -1)
         flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
         alike = flat @ flat.T >= _LEAST_CLEAR
         of_one = alike[alike.sum(axis=1).argmax()]
-        return shapes[of_one].mean(axis=0) if of_one.sum() >= max(_LEAST_P_WAVES, len(beats) / 2) else None
+        return shapes[of_one].mean(axis=0) if of_one.sum() >= _LEAST_P_WAVES else None
 
     def _t_end_s(self, beat: int) -> float:
         """From where on P waves can be told from the T wave of a beat."""
         end_s = float(self.waves.t_end[beat])
         return (end_s if np.isfinite(end_s) else float(self.times_s[beat]) + _T_END_S) + _AFTER_T_S
+
+    def _p_waves_of(
+        self, beats: NDArray[np.intp], leads: NDArray[np.bool_], usual: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Times of the P waves of some beats among all; NaN = none, or another beat."""
+        p_s = np.full(len(self.times_s), np.nan)
+        p_s[beats] = [self._p_wave_of(beat, leads, usual) for beat in beats.tolist()]
+        return p_s
 
     def _p_wave_of(self, beat: int, leads: NDArray[np.bool_], usual: NDArray[np.float64]) -> float:
         at_s = float(self.times_s[beat])
@@ -298,7 +310,10 @@ def _numbers(p_s: NDArray[np.float64], beat: int) -> Iterator[tuple[int, float, 
 def _shapes(filtered: Filtered, places: NDArray[np.intp]) -> NDArray[np.float64]:
     """Cut the samples around some places without their linear trend, shape (places, leads, 25)."""
     around = np.clip(places[:, None] + _HALF_P, 0, filtered.signal.shape[1] - 1)
-    return np.asarray(detrend(filtered.signal[:, around].transpose(1, 0, 2), axis=2))
+    shapes = filtered.signal[:, around].transpose(1, 0, 2)
+    shapes = shapes - shapes.mean(axis=2, keepdims=True)
+    shapes -= (shapes @ _SLOPE)[..., None] * _SLOPE
+    return np.asarray(shapes)
 
 
 def _correlation(

@@ -35,8 +35,8 @@ MOST_POSITIONS = 2_000_000
 """Beats in one correction: more than a fortnight has."""
 MOST_NAME, MOST_CAPTION, MOST_CONCLUSION = 100, 300, 20_000
 """Characters."""
-MAX_BYTES = 64 << 20
-"""Size of a file of corrections."""
+MAX_BYTES, MOST_RESULTS_BYTES = 64 << 20, 512 << 20
+"""Size of a file of corrections, and of results with corrections."""
 LEAST_APART_S = 0.1
 """A beat is not added nearer than this to another one."""
 
@@ -347,8 +347,9 @@ def find_corrections(path: str | Path) -> Corrections | None:
     """
     try:
         with Path(path).open("rb") as file:
-            head = file.read(1)
-            results = msgspec.json.decode(head + file.read(), type=_Results) if head == b"{" else _Results()
+            content = file.read(1)
+            content += file.read(MOST_RESULTS_BYTES) if content == b"{" else b""
+        results = msgspec.json.decode(content, type=_Results) if content[:1] == b"{" else _Results()
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if results.format == _FORMAT:
@@ -419,8 +420,8 @@ def apply_corrections(analysis: Analysis, corrections: Corrections, sampling_rat
     """
     if corrections.analysis_digest != analysis_digest(analysis):
         raise ConflictError(
-            "these corrections were made on another analysis of the recording, which has been superseded; "
-            "open the new one and make them again."
+            "these corrections were made on another analysis, with other beats or labels, which has been superseded; "
+            "they are left as they are: make them again on this one, or read the results of that one as labels."
         )
     entries = corrections.in_force
     labels = _Labels(analysis, sampling_rate_hz)
@@ -508,8 +509,8 @@ class _Labels:
     def _inside(self, noise: MarkNoise) -> tuple[NDArray[np.intp], list[int]]:
         """Find the beats in a time, as `_places` does."""
         first, last = noise.start_s * self._rate_hz, noise.end_s * self._rate_hz
-        positions = self._analysis.positions
-        rows = np.flatnonzero((positions >= first) & (positions <= last) & self._remains)
+        begin, end = np.searchsorted(self._analysis.positions, [math.ceil(first), math.floor(last) + 1])
+        rows = begin + np.flatnonzero(self._remains[begin:end])
         return rows, [position for position in self._added if first <= position <= last]
 
     def _require_free(self, position: int) -> None:

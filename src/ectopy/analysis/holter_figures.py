@@ -11,7 +11,7 @@ which a change to summer time does not move.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -256,6 +256,8 @@ class HourFigures:
     rate : Rates
     events : dict
         Number of events, by each kind of `EVENT_TITLES`.
+    rhythms : dict of float
+        Percent of the time of the hour in which the rhythm is known, by the value of each `Rhythm` that occurs.
     variability : HeartRateVariability
     waves : WaveFigures or None
         None where the waves have not been measured.
@@ -267,6 +269,7 @@ class HourFigures:
     beats: BeatCounts
     rate: Rates
     events: dict[str, int]
+    rhythms: dict[str, float]
     variability: HeartRateVariability
     waves: WaveFigures | None
 
@@ -356,7 +359,7 @@ def holter_figures(
         times=times,
         beats=_count(analysis, whole),
         rate=_rates(analysis.beats.times_s, analysis.intervals_s, 0.0, recording.duration_s),
-        hours=_hours(recording, analysis, events, normal, minutes),
+        hours=_hours(recording, analysis, events, rhythm_episodes, normal, minutes),
         ventricular=_ectopic(analysis, events, limits, times, Hint.VENTRICULAR, RhythmKind.VENTRICULAR_RUN),
         supraventricular=_ectopic(
             analysis, events, limits, times, Hint.SUPRAVENTRICULAR, RhythmKind.SUPRAVENTRICULAR_RUN
@@ -419,6 +422,7 @@ def _hours(
     recording: Recording,
     analysis: Analysis,
     events: Sequence[Event],
+    rhythm_episodes: Sequence[RhythmEpisode],
     normal: NormalIntervals,
     minutes: MinuteMeasurements | None,
 ) -> tuple[HourFigures, ...]:
@@ -441,11 +445,21 @@ def _hours(
                 beats=_count(analysis, part),
                 rate=_rates(times_s[part], intervals_s[part], start_s, end_s),
                 events={kind: kinds.count(kind) for kind in EVENT_TITLES},
+                rhythms=summarise_rhythm(_within(rhythm_episodes, start_s, end_s))["shares"],
                 variability=normal.variability(inside),
                 waves=None if minutes is None else _waves(minutes, start_s, end_s),
             )
         )
     return tuple(hours)
+
+
+def _within(rhythm_episodes: Sequence[RhythmEpisode], start_s: float, end_s: float) -> list[RhythmEpisode]:
+    """Return the parts of episodes that lie between two moments."""
+    return [
+        replace(episode, start_s=max(episode.start_s, start_s), end_s=min(episode.end_s, end_s))
+        for episode in rhythm_episodes
+        if episode.start_s < end_s and episode.end_s > start_s
+    ]
 
 
 def _ectopic(

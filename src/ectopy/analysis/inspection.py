@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.formats.annotation_codes import NOTE
 from ectopy.presentation import finite_or_none, short_repr
 from ectopy.recording import Recording
 from ectopy.signal.filters import FilterSettings
@@ -82,13 +83,26 @@ class Inspection:
 
 
 def origin(recording: Recording) -> dict[str, Any]:
-    """Return the patient and the recorder, for JSON, as far as the file states them; empty or None = not stated."""
+    """Return the patient, the recorder and the diary, for JSON, as the file states them; empty or None = not stated."""
     patient = recording.patient
     birth = patient.birth_date
     return {
         "patient": {**asdict(patient), "birth_date": birth and birth.isoformat()} if patient else None,
         "device": recording.device,
+        "diary": [{"time_s": round(time_s, 3), "text": text} for time_s, text in diary(recording)],
     }
+
+
+def diary(recording: Recording) -> list[tuple[float, str]]:
+    """Return the comments on a recording, as marks of a diary, with their seconds from its start."""
+    marks = recording.annotations
+    if marks is None or marks.notes is None:
+        return []
+    return [
+        (position / recording.sampling_rate_hz, note)
+        for position, symbol, note in zip(marks.positions.tolist(), marks.symbols.tolist(), marks.notes, strict=True)
+        if symbol == NOTE and note
+    ]
 
 
 def described(recording: Recording) -> dict[str, str]:

@@ -72,7 +72,7 @@ class RhythmKind(StrEnum):
 
     VENTRICULAR_RUN = "ventricular run"
     PAUSE = "pause"
-    AV_BLOCK = "second-degree AV block"
+    AV_BLOCK = "second-degree AV block suspected"
     ATRIAL_FIBRILLATION = "atrial fibrillation"
     SUPRAVENTRICULAR_RUN = "supraventricular run"
     HIGH_RATE = "high rate"

@@ -27,7 +27,7 @@ from ectopy.formats.remote import list_recordings, remote_url
 from ectopy.formats.wfdb_header import segment_names
 from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
-from ectopy.report.report_style import ReportStyle, check_report
+from ectopy.report.report_style import ReportStyle
 from ectopy.signal import FilterSettings
 
 FHIR_SUFFIX = ".fhir.json"
@@ -122,8 +122,6 @@ def expand_jobs(
         for path in (results, report, job.save_baseline):
             if path is not None:
                 check_writable(path)
-        if report is not None:
-            check_report(report, job.report_style)
         return [replace(job, recording=recordings[0], results=results, report=report)]
     if job.baseline is not None or job.save_baseline is not None:
         raise SettingError("a baseline belongs to one patient; name one recording at a time.")

@@ -293,11 +293,14 @@ def detect_recordings(
     from ectopy.cli.batch import expand_jobs, find_recordings, run_all
     from ectopy.cli.output import terminal
     from ectopy.cli.output.analysis import analysis_table
+    from ectopy.report.report_style import check_report as check_recording_report
 
     screen = terminal.screen(json)
     jobs = expand_jobs(job, find_recordings(paths), output, report, report_suffix)
     outputs = [path for each in jobs for path in (each.results, each.report, each.save_baseline)]
     check_outputs([*outputs, json], [job.bundle, job.baseline, job.corrections, *paths], overwrite)
+    if jobs[0].report is not None:
+        check_recording_report(jobs[0].report, job.report_style)
     with terminal.progress("reading") as progress:
         outcomes = run_all(jobs, progress)
     summaries = [outcome.summary for outcome in outcomes if outcome.summary is not None]

@@ -20,6 +20,7 @@ from ectopy.cli.options import (
     Rate,
     Unit,
 )
+from ectopy.cli.output_files import check_outputs
 
 
 def report(
@@ -56,6 +57,9 @@ def report(
     from ectopy.report.report_style import usual_suffix
     from ectopy.signal import FilterSettings
 
+    # What does not exist yet may become a folder, of several recordings; it is checked when that is known.
+    outputs = [output] if output is not None and output.exists() and not output.is_dir() else []
+    check_outputs(outputs, [baseline, corrections, logo, *recordings], overwrite)
     require_extra()
     paths, suffix = find_recordings(recordings), usual_suffix()
     if output is None:

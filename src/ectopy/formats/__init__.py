@@ -132,7 +132,7 @@ def read_annotations(path: str | Path, sampling_rate_hz: float) -> Annotations:
     ----------
     path : str or Path
         EDF+ or BDF+ with or without leads, ISHNE's ``.ann``, a WFDB annotation file such as ``100.atr``, or CSV or JSON
-        with a ``position`` and a ``symbol`` for each mark, as results of Ectopy have them.
+        with a ``symbol`` and a ``position``, or a ``time_s``, for each mark, as results of Ectopy have them.
     sampling_rate_hz : float
         Of the recording; positions are moved to it where the file states its own.
 

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.identity import facts, hl7_moment, patient
+from ectopy.formats.aecg_annotations import SECONDS, marks, statements
+from ectopy.formats.annotation_files import within
+from ectopy.formats.identity import facts, hl7_moment, patient, reading
 from ectopy.formats.leads import (
     Signal,
     Stated,
@@ -34,7 +36,6 @@ from ectopy.formats.spelling import readable_unit, stated_number
 from ectopy.formats.xml_tree import read_xml, text_at, value_at
 from ectopy.recording import Patient, Recording
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0}
 _LEAD_PREFIX = "MDC_ECG_LEAD_"
 _SPELLINGS = {"AVR": "aVR", "AVL": "aVL", "AVF": "aVF", "AVRneg": "-aVR"}
 _EVEN = 1e-6
@@ -60,7 +61,7 @@ class _Set(NamedTuple):
 
 
 def read(path: Path, stated: Stated) -> Recording:
-    """Read the rhythm; of several sets of leads those that continue each other, else the longest.
+    """Read the rhythm, of several sets of leads those that continue each other, else the longest; and its annotations.
 
     Raises
     ------
@@ -97,17 +98,21 @@ def read(path: Path, stated: Stated) -> Recording:
                 values = ((sequence.values * sequence.step + sequence.origin) * factor).astype(np.float32)
             signal[begin : begin + len(values), column] = values
     names = unique_names([signal.name for signal in signals])
-    series = root.find("component/series")
+    all_series = root.findall("component/series")
+    start = parts[0].start or hl7_moment(_effective(all_series[0]) or _effective(root))
+    annotations = within((mark for series in all_series for mark in marks(series, start, rate)), samples)
+    if root.find("component/series/derivation") is not None:
+        notes.append("Left out: derived series, as of representative beats.")
     return Recording(
         signal,
         rate,
         tuple(names[lead] for lead in leads),
-        parts[0].start or hl7_moment(_effective(series) or _effective(root)),
-        None,
+        start,
+        annotations if len(annotations) else None,
         str(path),
-        (*notes, *left_out(signals, leads)),
+        (*notes, *left_out(signals, leads), *reading(text for series in all_series for text in statements(series))),
         patient=_patient(root),
-        device=_device(series),
+        device=_device(all_series[0]),
     )
 
 
@@ -133,13 +138,13 @@ def _sets(path: Path, series: Element, stated: Stated) -> Iterator[_Set]:
 
 def _times(path: Path, value: Element) -> tuple[float, datetime | None, float]:
     """Read a list of times (GLIST): its rate, and its head, a point in time or an amount of it."""
-    seconds = _SECONDS.get(value_at(value, "increment", "unit") or "s")
+    seconds = SECONDS.get(value_at(value, "increment", "unit") or "s")
     increment = stated_number(path, "the time between samples", value_at(value, "increment"))
     if seconds is None or not increment > 0:
         raise DataError(f"{path} states {increment:g} {value_at(value, 'increment', 'unit')!r} between samples.")
     head, unit = value_at(value, "head"), value_at(value, "head", "unit")
-    if unit in _SECONDS:
-        return 1 / (increment * seconds), None, stated_number(path, "its beginning", head or "0") * _SECONDS[unit]
+    if unit in SECONDS:
+        return 1 / (increment * seconds), None, stated_number(path, "its beginning", head or "0") * SECONDS[unit]
     return 1 / (increment * seconds), hl7_moment(head), 0.0
 
 
@@ -211,8 +216,8 @@ def _patient(root: Element) -> Patient:
     )
 
 
-def _device(series: Element | None) -> str:
-    author = None if series is None else series.find("author/seriesAuthor")
+def _device(series: Element) -> str:
+    author = series.find("author/seriesAuthor")
     return facts(
         text_at(author, "manufacturerOrganization/name"),
         text_at(author, "manufacturedSeriesDevice/manufacturerModelName"),

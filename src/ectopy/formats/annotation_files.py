@@ -22,7 +22,7 @@ MAX_BYTES = 512 << 20
 """Largest file of CSV or JSON; the results of a fortnight have less."""
 
 _COLUMNS = ("position", "time_s", "symbol", "subtype", "note")
-_MOST_POSITION = 1 << 53
+_MOST_POSITION, _MOST_S = 1 << 53, 1e8
 
 
 class Mark(NamedTuple):
@@ -112,14 +112,20 @@ def at_rate(path: Path, marks: Iterable[Mark], own_hz: float, sampling_rate_hz: 
 class _Row(msgspec.Struct):
     """A mark as a row of a table has it; other columns are left out."""
 
-    position: Annotated[int, msgspec.Meta(ge=0, lt=_MOST_POSITION)]
     symbol: str
+    position: Annotated[int, msgspec.Meta(ge=0, lt=_MOST_POSITION)] | None = None
+    time_s: Annotated[float, msgspec.Meta(ge=0, lt=_MOST_S)] | None = None
     subtype: Annotated[int, msgspec.Meta(ge=-128, le=127)] = 0
     note: str = ""
 
-    @property
-    def mark(self) -> Mark:
-        return Mark(self.position, self.symbol, self.subtype, self.note)
+    def mark(self, sampling_rate_hz: float) -> Mark:
+        """Place the mark by its position, else by its time; a ValueError if it has neither."""
+        position = self.position
+        if position is None:
+            if self.time_s is None:
+                raise ValueError(f"the mark {self.symbol!r} has neither a position nor a time")
+            position = round(self.time_s * sampling_rate_hz)
+        return Mark(position, self.symbol, self.subtype, self.note)
 
 
 class _Table(msgspec.Struct):
@@ -137,14 +143,14 @@ def read_json(path: Path, sampling_rate_hz: float) -> Annotations:
     """
     try:
         table = msgspec.json.decode(_content(path), type=_Table)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        marks = [row.mark(table.sampling_rate_hz) for row in table.annotations or table.beat_list]
+    except (ValueError, OverflowError, RecursionError) as error:
         raise DataError(f"{path} does not hold annotations as JSON: {short_text(error)}.") from error
-    marks = (row.mark for row in table.annotations or table.beat_list)
     return at_rate(path, marks, table.sampling_rate_hz, sampling_rate_hz)
 
 
 def read_csv(path: Path, sampling_rate_hz: float) -> Annotations:
-    """Read a table of position, in samples, and symbol, with a header; positions are moved to this rate.
+    """Read a table of symbol and position, in samples, or time_s, with a header; positions are moved to this rate.
 
     The column ``sampling_rate_hz`` tells the rate of the table, if there is one.
 
@@ -152,16 +158,18 @@ def read_csv(path: Path, sampling_rate_hz: float) -> Annotations:
     """
     try:
         table = csv.DictReader(io.StringIO(_content(path).decode("utf-8-sig")), strict=True)
-        if not {"position", "symbol"} <= set(table.fieldnames or ()):
-            raise ValueError("it needs columns 'position', in samples, and 'symbol', as N and V")
+        columns = set(table.fieldnames or ())
+        if "symbol" not in columns or not columns & {"position", "time_s"}:
+            raise ValueError("it needs columns 'symbol', as N and V, and 'position', in samples, or 'time_s'")
         stored = [{name: value for name, value in row.items() if name and value} for row in table]
-        marks = [row.mark for row in msgspec.convert(stored, list[_Row], strict=False)]
         rates_hz = {float(row["sampling_rate_hz"]) for row in stored if "sampling_rate_hz" in row}
         if len(rates_hz) > 1:
             raise ValueError("it has several sampling rates, of several recordings")
-    except (csv.Error, ValueError) as error:
+        own_hz = next(iter(rates_hz), sampling_rate_hz)
+        marks = [row.mark(own_hz) for row in msgspec.convert(stored, list[_Row], strict=False)]
+    except (csv.Error, ValueError, OverflowError) as error:
         raise DataError(f"{path} does not hold annotations as CSV: {short_text(error)}.") from error
-    return at_rate(path, marks, next(iter(rates_hz), sampling_rate_hz), sampling_rate_hz)
+    return at_rate(path, marks, own_hz, sampling_rate_hz)
 
 
 def _content(path: Path) -> bytes:

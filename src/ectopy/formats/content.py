@@ -50,6 +50,8 @@ def format_of(path: Path) -> str:
         return "dicom"
     if _is_scp(head):
         return "scp"
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise DataError(f"{path} is a web page: log in there, or use the address of the file itself.")
     if _looks_like_xml(head):
         try:
             root = root_name(head)

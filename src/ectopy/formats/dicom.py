@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.formats.annotation_codes import NOTE
 from ectopy.formats.annotation_files import Mark, within
-from ectopy.formats.identity import age, fact, facts, hl7_moment, patient
+from ectopy.formats.identity import age, fact, facts, hl7_moment, patient, reading
 from ectopy.formats.leads import (
     Signal,
     Stated,
@@ -202,7 +202,7 @@ def _recording(path: Path, dataset: Any, stated: Stated) -> Recording:
         start and start + timedelta(seconds=first_s),
         _comments(dataset, begins, samples),
         str(path),
-        (*notes, *left_out(signals, leads), *added),
+        (*notes, *left_out(signals, leads), *added, *reading(_statements(dataset))),
         patient=_patient(dataset),
         device=facts(*(str(dataset.get(name, "")) for name in _DEVICE)),
     )
@@ -300,6 +300,15 @@ def _values(path: Path, group: _Group, place: int, name: str, factor: float) -> 
     baseline = float(channel.get("ChannelBaseline", 0) or 0)
     with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
         return ((group.stored[:, place] * step + baseline) * factor).astype(np.float32)
+
+
+def _statements(dataset: Any) -> list[str]:
+    """Texts that annotate the whole recording."""
+    return [
+        str(item.get("UnformattedTextValue", ""))
+        for item in dataset.get("WaveformAnnotationSequence", None) or ()
+        if item.get("ReferencedSamplePositions", None) is None
+    ]
 
 
 def _comments(dataset: Any, begins: dict[int, int], samples: int) -> Annotations | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import date, datetime, time
 
 from ectopy.errors import short_text
@@ -12,6 +13,7 @@ from ectopy.recording import Patient
 _SEXES = {"f": "female", "female": "female", "w": "female", "m": "male", "male": "male"}
 _UNSTATED = frozenset(("", "-", "--", "---", "?", "x", "n/a", "none", "unknown", "null", "not specified"))
 _MOST_YEARS = 150.0
+_MOST_STATEMENTS = 12
 _MONTHS = "janfebmaraprmayjunjulaugsepoctnovdec"
 _YEARS_OF_A_UNIT = {"y": 1.0, "a": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25, "h": 1 / 8766}
 
@@ -41,6 +43,21 @@ def decoded(content: bytes) -> str:
 def facts(*texts: str | bytes | None) -> str:
     """Texts of a header that state something, each once, with blanks between them."""
     return " ".join(dict.fromkeys(filter(None, map(fact, texts))))
+
+
+def reading(statements: Iterable[str | bytes | None]) -> list[str]:
+    """A note with what a recorder or a reader states of the ECG; none where they state nothing.
+
+    Examples
+    --------
+    >>> reading(["Sinus rhythm ", None, "Normal ECG"])
+    ["The file's own reading, not Ectopy's: Sinus rhythm; Normal ECG."]
+    """
+    texts = list(dict.fromkeys(filter(None, map(fact, statements))))
+    if not texts:
+        return []
+    more = f"; and {len(texts) - _MOST_STATEMENTS} more" if len(texts) > _MOST_STATEMENTS else ""
+    return [f"The file's own reading, not Ectopy's: {'; '.join(texts[:_MOST_STATEMENTS]).rstrip('.')}{more}."]
 
 
 def patient(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient
+from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size, millivolt, sampling_rate, unique_names
 from ectopy.formats.limb_leads import with_limb_leads
 from ectopy.formats.plausibility import check_step
@@ -81,7 +81,7 @@ def read(path: Path, stated: Stated) -> Recording:
         _start(root),
         None,
         str(path),
-        (*notes, *added),
+        (*notes, *added, *reading(element.text for element in root.iterfind("Diagnosis/DiagnosisStatement/StmtText"))),
         patient=_patient(root),
         device=facts(*(text_at(root, f"TestDemographics/{name}") for name in ("AcquisitionDevice", "CartNumber"))),
     )

@@ -17,6 +17,8 @@ from ectopy.formats.wfdb_header import Header, check_name, read_header
 
 MAX_BYTES = 2**33
 """Largest file that is copied: a day of twelve leads at 1000 Hz has a quarter of it."""
+SILENCE_S = 60.0
+"""Longest time that a web server may say nothing."""
 SUFFIXES = (".hea", ".edf", ".bdf", ".ecg", ".scp", ".dcm", ".xml")
 """Suffixes of recordings in a folder elsewhere, whose files are not opened to see what they are."""
 
@@ -86,11 +88,12 @@ def local_copy(url: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="ectopy-") as folder:
         with _reading(url):
             system, path = _file_system(url)
-            name = PurePosixPath(path.partition("?")[0] if "://" in path else path).name or "recording"
-            target = Path(folder) / re.sub(r"[^\w.+-]", "_", name)
-            _copy(system, path, target)
-            _copy_companions(system, path, target)
+        name = PurePosixPath(path.partition("?")[0] if "://" in path else path).name or "recording"
+        target = Path(folder) / re.sub(r"[^\w.+-]", "_", name)
         try:
+            with _reading(url):
+                _copy(system, path, target)
+                _copy_companions(system, path, target)
             yield target
         except EctopyError as error:
             message = str(error).replace(str(target), display_url(url)).replace(f"{folder}/", f"{display_url(url)}: ")
@@ -102,7 +105,13 @@ def _file_system(url: str) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise MissingExtraError.of("remote", "reading from elsewhere") from error
-    system, path = url_to_fs(url)
+    options: dict[str, Any] = {}
+    if url.partition("://")[0].lower() in _WEB:
+        from aiohttp import ClientTimeout
+
+        # However long a large file takes, a server that says nothing for a minute is given up.
+        options["client_kwargs"] = {"timeout": ClientTimeout(total=None, sock_connect=SILENCE_S, sock_read=SILENCE_S)}
+    system, path = url_to_fs(url, **options)
     return system, str(path)
 
 
@@ -115,11 +124,28 @@ def _reading(url: str) -> Iterator[None]:
         raise
     except ImportError as error:
         raise MissingExtraError.of("remote", f"reading {display_url(url)}") from error
-    except FileNotFoundError as error:
-        raise DataError(f"{display_url(url)} does not exist.") from error
     except Exception as error:  # every place has errors of its own
-        reason = short_text(str(error).replace(url, display_url(url)) or type(error).__name__)
-        raise DataError(f"{display_url(url)} cannot be read: {reason.rstrip('.')}.") from error
+        raise DataError(f"{display_url(url)} {_reason(error, url)}.") from error
+
+
+def _reason(error: Exception, url: str) -> str:
+    """Why a file cannot be read: that of the web server, which fsspec takes for a file that is missing, goes first."""
+    cause: BaseException = error.__cause__ or error
+    kinds, status = {type(error).__name__, type(cause).__name__}, getattr(cause, "status", None)
+    if "TooManyRedirects" in kinds:
+        return "cannot be read: its server leads in a circle"
+    if kinds & {"ClientPayloadError", "ServerDisconnectedError"}:
+        return "cannot be read: the connection ended before the whole file was there; try again"
+    if status in (401, 403, 407):
+        return f"cannot be read without permission: its server answers {status}; log in, or ask for access"
+    if isinstance(status, int) and (status >= 500 or status == 429):
+        return f"cannot be read now: its server answers {status}; try again later"
+    if isinstance(cause, TimeoutError):
+        return f"cannot be read: its server was silent for {SILENCE_S:g} s; try again later"
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    reason = short_text(str(error).replace(url, display_url(url)) or type(error).__name__)
+    return f"cannot be read: {reason.rstrip('.')}"
 
 
 def _copy(system: Any, path: str, target: Path) -> None:
@@ -128,7 +154,7 @@ def _copy(system: Any, path: str, target: Path) -> None:
         while content := source.read(_COPY_BYTES):
             size += len(content)
             if size > MAX_BYTES:
-                raise DataError(f"{target.name} has more than {MAX_BYTES >> 30} GiB; copy it here and split it.")
+                raise DataError(f"{target} has more than {MAX_BYTES:,} bytes; copy it here and split it.")
             stream.write(content)
 
 

@@ -1,7 +1,7 @@
-"""SCP-ECG, the standard communications protocol for computer-assisted electrocardiography: sections 0 to 6 of it.
+"""SCP-ECG, the standard communications protocol for computer-assisted electrocardiography: sections 0 to 6 and 8 of it.
 
 Source: EN 1064:2005+A1:2007 (ANSI/AAMI EC71), clauses 5.2 (record), 5.3 (pointers), 5.4 (patient and device), 5.5
-(Huffman tables), 5.6 (leads), 5.7 (QRS complexes), 5.8 (reference beat) and 5.9 (rhythm).
+(Huffman tables), 5.6 (leads), 5.7 (QRS complexes), 5.8 (reference beat), 5.9 (rhythm) and 5.11 (interpretation).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.identity import age, date_of, decoded, facts, moment_of, patient
+from ectopy.formats.identity import age, date_of, decoded, facts, moment_of, patient, reading
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size, sampling_rate, unique_names
 from ectopy.formats.limb_leads import with_limb_leads
 from ectopy.formats.mdc_leads import lead_name
@@ -32,6 +32,7 @@ _HEADER_BYTES = 16
 _POINTER_BYTES = 10
 _NAMED = {1: "patient", 3: "leads", 6: "rhythm"}
 _HIGHEST_FACTOR = 20
+_MOST_STATEMENTS = 30
 _AGE_UNITS = {1: "years", 2: "months", 3: "weeks", 4: "days", 5: "hours"}
 _SEXES = {1: "male", 2: "female"}
 
@@ -148,7 +149,7 @@ def read(path: Path, stated: Stated) -> Recording:
         start,
         None,
         str(path),
-        (*notes, *doubt, *added),
+        (*notes, *doubt, *added, *reading(_statements(sections.get(8, b"")))),
         patient=subject,
         device=device,
     )
@@ -243,6 +244,16 @@ def _device(content: bytes) -> str:
     texts = [decoded(text) for text in content[36:].split(b"\0")]
     _, number, _, _, maker = (*texts, "", "", "", "", "")[:5]
     return facts(maker, content[8:14], number)
+
+
+def _statements(section: bytes) -> list[bytes]:
+    """Read section 8: the interpretation in words; not what is a page of print."""
+    statements, place = [], 9
+    for _ in range(section[8] if len(section) > 8 else 0):
+        length = int.from_bytes(section[place + 1 : place + 3], "little")
+        statements.append(section[place + 3 : place + 3 + length])
+        place += 3 + length
+    return statements if len(statements) <= _MOST_STATEMENTS else []
 
 
 def _leads(path: Path, section: bytes) -> tuple[list[_Lead], bool]:

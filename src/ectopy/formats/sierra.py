@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError, MissingExtraError
-from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient
+from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size, sampling_rate, unique_names
 from ectopy.formats.library_errors import raising_data_error
 from ectopy.formats.plausibility import check_step
@@ -96,7 +96,7 @@ def read(path: Path, stated: Stated) -> Recording:
         moment_of(day, (int(clock[1]), int(clock[2]), int(clock[3]))) if clock else None,
         None,
         str(path),
-        tuple(notes),
+        (*notes, *reading(element.text for element in root.iter("leftstatement"))),
         patient=_patient(root),
         device=_device(acquisition),
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ectopy.analysis.heart_rate_variability import HeartRateVariability
 from ectopy.analysis.holter_figures import EctopicBeats, HolterFigures, HourFigures, Run
+from ectopy.analysis.rhythm_episodes import Rhythm
 from ectopy.analysis.rhythm_events import EVENT_TITLES
 from ectopy.analysis.rhythm_rules import RhythmKind, RhythmLimits
 from ectopy.analysis.wave_rules import WaveKind
@@ -26,14 +27,7 @@ _IN_OTHER_TABLES = (
     RhythmKind.TRIGEMINY,
     *WaveKind,
 )
-_INTERVALS = {
-    "pr_ms": "PR",
-    "qrs_ms": "QRS",
-    "qt_ms": "QT",
-    "qtc_bazett_ms": "QTc (Bazett)",
-    "qtc_fridericia_ms": "QTc (Fridericia)",
-    "qtc_framingham_ms": "QTc (Framingham)",
-}
+_QTC = "qtc_framingham_ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +78,8 @@ class HolterTables:
 
     def columns(self) -> tuple[tuple[Table, ...], tuple[Table, ...]]:
         """Return the tables of the first page, those of its left and of its right column."""
-        left = [self._rate(), self._rhythm(), self._pauses(), self._fibrillation()]
-        right = [self._ventricular(), self._supraventricular(), self._other_events()]
+        left = [self._rate(), self._rhythm(), self._fibrillation(), self._wave_findings()]
+        right = [self._ventricular(), self._supraventricular(), self._pauses(), self._other_events()]
         return tuple(filter(_has_rows, left)), tuple(filter(_has_rows, right))
 
     def hours(self) -> Grid:
@@ -103,7 +97,7 @@ class HolterTables:
             text("SVE"),
             text("SVE runs"),
             text("Pauses"),
-            text("AF"),
+            text("AF %"),
             text("Readable %"),
         ]
         if figures.waves is not None:
@@ -128,20 +122,19 @@ class HolterTables:
         ]
         return Grid(text("Heart rate variability"), ("", *periods), tuple(rows))
 
-    def waves(self) -> Table:
-        """Return the medians of the intervals and the ST levels; without rows where the waves were not measured."""
+    def waves(self) -> tuple[Grid, ...]:
+        """Return the intervals and the ST level of each lead, medians; nothing where the waves were not measured."""
         text, waves = self.language.text, self.figures.waves
         if waves is None:
-            return Table(text("ST and QT"), ())
-        intervals = [
-            Row(title, self._unit(waves.intervals_ms.get(name), 0, "ms")) for name, title in _INTERVALS.items()
-        ]
-        levels = [
-            Row(text("ST level {lead}", lead=fmt.lead(lead)), self._unit(level, 2, "mV"), text("80 ms after J"))
-            for lead, level in waves.st_mv.items()
-        ]
-        findings = [row for kind in WaveKind for row in self._event_row(kind)]
-        return Table(text("ST and QT"), (*intervals, *levels, *findings))
+            return ()
+        names = {"pr_ms": "PR", "qrs_ms": "QRS", "qt_ms": "QT"}
+        names |= {f"qtc_{name.lower()}_ms": f"QTc {name}" for name in ("Bazett", "Fridericia", "Framingham")}
+        intervals = (text("Median (ms)"), *(self._number(waves.intervals_ms.get(name), 0) for name in names))
+        levels = (text("80 ms after J (mV)"), *(self._number(level, 2) for level in waves.st_mv.values()))
+        return (
+            Grid(text("Intervals"), ("", *names.values()), (intervals,)),
+            Grid(text("ST level"), ("", *map(fmt.lead, waves.st_mv)), (levels,)),
+        )
 
     def criteria(self) -> str:
         """Say from where on beats are a run, a pause or a rate."""
@@ -171,8 +164,8 @@ class HolterTables:
                 Row(text("Maximum"), self._bpm(rate.maximum_bpm), self._at(rate.maximum_at_s)),
                 Row(text("Beats"), self._count(beats.total)),
                 Row(text("Unreadable beats"), self._count(beats.unreadable), self._of_beats(beats.unreadable)),
-                *self._event_row(RhythmKind.HIGH_RATE),
-                *self._event_row(RhythmKind.LOW_RATE),
+                *self._event_row(RhythmKind.HIGH_RATE, text("High rate")),
+                *self._event_row(RhythmKind.LOW_RATE, text("Low rate")),
             ),
         )
 
@@ -190,7 +183,7 @@ class HolterTables:
             (
                 Row(text("Pauses"), self._count(pauses.number), limit),
                 Row(
-                    text("Longest RR interval"),
+                    text("Longest RR"),
                     self._unit(pauses.longest_rr_s, 2, "s"),
                     self._at(pauses.longest_rr_start_s),
                 ),
@@ -230,6 +223,21 @@ class HolterTables:
             *self._runs(supraventricular),
         ]
         return Table(text("Supraventricular beats (SVE)"), tuple(rows))
+
+    def _wave_findings(self) -> Table:
+        text, waves = self.language.text, self.figures.waves
+        if waves is None:
+            return Table(text("ST and QT"), ())
+        qtc = self._unit(waves.intervals_ms.get(_QTC), 0, "ms")
+        return Table(
+            text("ST and QT"),
+            (
+                *self._event_row(WaveKind.ST_ELEVATION, text("ST elevation")),
+                *self._event_row(WaveKind.ST_DEPRESSION, text("ST depression")),
+                Row(text("QTc, median"), qtc, "Framingham"),
+                *self._event_row(WaveKind.LONG_QTC),
+            ),
+        )
 
     def _other_events(self) -> Table:
         kinds = [kind for kind in EVENT_TITLES if kind not in _IN_OTHER_TABLES and self._number_of(kind)]
@@ -277,15 +285,13 @@ class HolterTables:
             self._count(hour.beats.ventricular),
             *(self._count(events.get(kind, 0)) for kind in (RhythmKind.COUPLET, RhythmKind.VENTRICULAR_RUN)),
             self._count(hour.beats.supraventricular),
-            *(
-                self._count(events.get(kind, 0))
-                for kind in (RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE, RhythmKind.ATRIAL_FIBRILLATION)
-            ),
+            *(self._count(events.get(kind, 0)) for kind in (RhythmKind.SUPRAVENTRICULAR_RUN, RhythmKind.PAUSE)),
+            self._number(hour.rhythms.get(Rhythm.FIBRILLATION, 0.0) if hour.rhythms else None, 0),
             self._number(readable_percent, 0),
         ]
         if self.figures.waves is not None:
             intervals_ms, st_mv = ({}, {}) if hour.waves is None else (hour.waves.intervals_ms, hour.waves.st_mv)
-            cells.append(self._number(intervals_ms.get("qtc_fridericia_ms"), 0))
+            cells.append(self._number(intervals_ms.get(_QTC), 0))
             cells += [self._number(st_mv.get(lead), 2) for lead in self._st_leads()]
         return tuple(cells)
 
@@ -332,7 +338,7 @@ class HolterTables:
     def _at(self, moment_s: float | None) -> str:
         if moment_s is None:
             return ""
-        return self.language.text("at {at}", at=fmt.moment(self.start, moment_s, self.language))
+        return fmt.moment(self.start, moment_s, self.language)
 
     def _of_beats(self, number: int) -> str:
         return fmt.percent(number, self.figures.beats.total, self.language)

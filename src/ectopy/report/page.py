@@ -74,6 +74,6 @@ def render_page(template: str, language: Language = ENGLISH, **context: Any) -> 
         light=LIGHT,
         dark=DARK,
         version=__version__,
-        statements=[language.text(statement) for statement in STATEMENTS],
+        statements=tuple(language.text(statement) for statement in STATEMENTS),
     )
     return environment.get_template(template).render(**context)

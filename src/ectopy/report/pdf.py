@@ -48,7 +48,8 @@ def render_pdf(page: str, drawing_style: str) -> bytes:
         Style of its drawings of class ``ecg``, to which WeasyPrint does not apply the style of the page.
     """
     weasyprint = require_pdf()
-    logging.getLogger("fontTools").setLevel(logging.WARNING)
+    for library in ("weasyprint", "fontTools"):  # they tell of every property and glyph that they leave out
+        logging.getLogger(library).setLevel(logging.ERROR)
     page = _DRAWING.sub(lambda opening: f"{opening[0]}<style>{drawing_style}{_HALO}</style>", page)
     page = _COLOUR.sub(lambda colour: LIGHT[colour[1]], page)
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=["data"])  # what the page embeds, nothing else

@@ -152,7 +152,7 @@ def recording_report(
         **_drawings(recording, analysis, events, filters, corrections, language),
         **(_screen_only(recording, analysis, events, language) if screen else {}),
         paper_style=ecg_paper.STYLE,
-        limits=[language.text(limit) for limit in LIMITS],
+        limits=tuple(language.text(limit) for limit in LIMITS),
     )
     if screen:
         write_text(path, page)
@@ -191,7 +191,7 @@ def _head(recording: Recording, filters: FilterSettings, figures: HolterFigures,
             (text("File"), source),
         ],
         "recording_facts": [
-            (text("Start"), started),
+            (text("Start"), language.moment(start) if start else text("not stated")),
             (text("End"), ended),
             (text("Length"), fmt.elapsed(recording.duration_s)),
             (text("Readable"), fmt.NO_NUMBER if readable is None else f"{language.decimal(readable, 1)} %"),
@@ -263,9 +263,9 @@ def _trend(
     recording: Recording, analysis: Analysis, rate: HeartRate, events: Sequence[Event], language: Language
 ) -> Figure:
     points = trend(analysis, rate, events, recording.duration_s, recording.start)
-    caption = language.text("Mean heart rate; below: when abnormal beats and events were. Shaded: no lead is readable.")
+    caption = language.text("Mean heart rate; below, abnormal beats and events. Shaded: no lead is readable.")
     if len(points.bpm) < len(rate.bpm):
-        caption += " " + language.text("The band shows the lowest and highest over ten seconds.")
+        caption += " " + language.text("Band: lowest and highest over 10 s.")
     return Figure(plots.heart_rate(points, language), caption)
 
 
@@ -416,8 +416,8 @@ def _kinds(recording: Recording, events: Sequence[Event], language: Language) ->
     kinds = []
     for name, of_kind in groupby(by_severity(events), key=lambda event: event.kind):
         listed = list(of_kind)
-        shown = listed if name in _ALL_LISTED else listed[:_MOST_EVENTS]
-        rows = [_event_row(recording, event, language) for event in shown]
+        most = len(listed) if name in _ALL_LISTED else _MOST_EVENTS
+        rows = [_event_row(recording, event, language) for event in listed[:most]]
         title, total = language.text(EVENT_TITLES[name]), fmt.count(len(listed), language)
         kinds.append(_Kind(title, total, len(listed) - len(rows), rows[:_MOST_OPEN], rows[_MOST_OPEN:]))
     return kinds

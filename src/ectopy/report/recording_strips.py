@@ -100,9 +100,9 @@ def usual_rhythm(recording: Recording, analysis: Analysis, language: Language = 
     duration_s = recording.duration_s
     normal = np.flatnonzero(np.equal(analysis.verdict, Verdict.NORMAL) & np.isfinite(analysis.score))
     if len(normal) == 0:
-        none, unlike = language.text("No heartbeat was found."), language.text("No beat was judged normal.")
+        empty, unlike = language.text("No heartbeat was found."), language.text("No beat was judged normal.")
         title = language.text("The start of the recording")
-        return Choice(title, "", unlike if len(analysis) else none, 0.0, min(STRIP_S, duration_s))
+        return Choice(title, "", unlike if len(analysis) else empty, 0.0, min(STRIP_S, duration_s))
     times_s = analysis.beats.times_s
     # Differences of the running count of other beats give their number in the strip around each normal beat.
     not_normal = np.append(0, np.cumsum(~np.equal(analysis.verdict, Verdict.NORMAL)))

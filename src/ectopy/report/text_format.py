@@ -193,10 +193,12 @@ def number(value: float | None, places: int, language: Language = ENGLISH) -> st
 
     Examples
     --------
-    >>> number(-0.25, 1), number(None, 1)
-    ('−0.2', '–')
+    >>> number(-0.26, 1), number(-0.01, 1), number(None, 1)
+    ('−0.3', '0.0', '–')
     """
-    return NO_NUMBER if value is None or math.isnan(value) else language.decimal(value, places).replace("-", _MINUS)
+    if value is None or math.isnan(value):
+        return NO_NUMBER
+    return language.decimal(round(value, places) + 0.0, places).replace("-", _MINUS)  # 0 has no sign
 
 
 def lead_count(number: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filter, Filtered, FilterSettings
 from ectopy.signal.fir import FirState, fir_step
 from ectopy.signal.wave_delineation import BEFORE
@@ -63,6 +64,7 @@ def mean_beats(
         _, low = fir_step(design.lowpass, fresh, mean)
         first = blocks * up - BEFORE
         means[:, group] = low[:, first : first + SAMPLES]
+        large_arrays.release(signal)
     means -= np.median(means, axis=2, keepdims=True)
     missing = np.repeat(counts.T == 0, SAMPLES, axis=1)
     return Filtered(means.reshape(leads, -1), missing, design.analysis_rate_hz), counts

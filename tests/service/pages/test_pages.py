@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from importlib.util import find_spec
 from itertools import combinations, count, pairwise
 from pathlib import Path
 from urllib.parse import quote
@@ -41,23 +40,21 @@ from ectopy.service.live.frames import signal_frame, together
 from ectopy.service.live.live_samples import LiveSamples
 from ectopy.service.monitoring.write_buffer import Receipt
 from support import outages
+from support.browsers import (
+    AXE,
+    Browser,
+    Page,
+    launched,
+    opened,
+    playwright,
+    require_no_serious_fault,
+)
 from support.pulses import pulse_wave, with_pulses
 from support.server import Service, free_port, running, served
 from support.waiting import PATIENCE_S, until
 
-playwright = pytest.importorskip("playwright.sync_api")
-playwright.expect.set_options(timeout=1000 * PATIENCE_S)
-expect, Page, Browser = playwright.expect, playwright.Page, playwright.Browser
+expect = playwright.expect
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 IMAGES = Path(__file__).parents[3] / "docs" / "images" if os.environ.get("ECTOPY_SCREENSHOTS") else None
 SCREENSHOT_BYTES = 300_000
 
@@ -78,7 +75,6 @@ PAGES = {
     "sign-in": "/signin",
     "unknown": "/nowhere",
 }
-AXE = find_spec("axe_playwright_python")
 PIXELS = "canvas => canvas.toDataURL()"
 EAR = """
   const { connect } = AudioNode.prototype;
@@ -202,12 +198,7 @@ def analysed(service: Service) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}; install the system's package chromium")
-    with playwright.sync_playwright() as running_playwright:
-        browser = running_playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    yield from launched()
 
 
 @pytest.fixture(scope="module")
@@ -242,20 +233,6 @@ def page(service: Service, browser: Browser, signed_in: dict) -> Iterator[Page]:
 def stranger(service: Service, browser: Browser) -> Iterator[Page]:
     """The page of somebody who has not signed in."""
     yield from opened(browser, base_url=service.url)
-
-
-def opened(browser: Browser, **context: object) -> Iterator[Page]:
-    """A page on which no script may fail, and nothing may run that the policy forbids."""
-    chosen = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light", **context}
-    with browser.new_context(**chosen) as visited:
-        visited.set_default_timeout(1000 * PATIENCE_S)
-        page = visited.new_page()
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
-        page.on("request", lambda sent: faults.append(sent.url) if sent.url.endswith("/x") else None)
-        yield page
-        assert faults == []
 
 
 def photograph(page: Page, name: str) -> None:
@@ -608,6 +585,7 @@ def test_upload_to_report_and_down_to_a_beat(page: Page, service: Service):
     choose_file(page, "<i>day.npy", content.getvalue(), "application/octet-stream")
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("<i>day.npy")
+    page.locator("#page").scroll_into_view_if_needed()
     report = page.frame_locator("#page")
     expect(report.get_by_role("heading", name="Summary")).to_be_visible()
     where = page.locator("#where")
@@ -680,6 +658,7 @@ def test_a_recording_is_chosen_by_keyboard(page: Page):
     page.keyboard.press("Enter")
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("simulated")
+    page.locator("#page").scroll_into_view_if_needed()
     expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
     expect(page.locator("#where")).to_contain_text("of 30:00")
 
@@ -1385,6 +1364,7 @@ def test_a_header_without_its_samples_is_refused_where_it_is_chosen(page: Page):
 def test_a_report_has_no_scroll_bar_of_its_own(page: Page, analysed: str):
     page.goto(f"/recording?id={analysed}")
     frame = page.locator("#page")
+    page.locator("#page").scroll_into_view_if_needed()
     expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
     for width in (1366, 390):
         page.set_viewport_size({"width": width, "height": 768})
@@ -1559,21 +1539,6 @@ def test_the_focus_stays_where_tiles_change_places(page: Page):
 
 
 # Every page
-
-
-def require_no_serious_fault(page: Page) -> None:
-    page.evaluate((Path(AXE.submodule_search_locations[0]) / "axe.min.js").read_text())
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        found = page.evaluate("() => axe.run(document, { iframes: false, resultTypes: ['violations'] })")
-        serious = [
-            (one["id"], [node["html"] for node in one["nodes"]])
-            for one in found["violations"]
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], scheme
-    page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.skipif(AXE is None, reason="axe-playwright-python is not installed")

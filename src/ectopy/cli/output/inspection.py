@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from ectopy.analysis.inspection import Inspection, described
+from ectopy.analysis.inspection import Inspection, described, diary
 from ectopy.cli.output.rich_tables import numbers_table, pairs_table
 from ectopy.errors import printable
-from ectopy.formats.annotation_codes import NOTE
 from ectopy.presentation import elapsed
 from ectopy.recording import Recording
 from ectopy.signal.quality import QUALITY_WORDS
@@ -69,14 +68,7 @@ def _origin_rows(recording: Recording) -> dict[str, str]:
 
 def _diary(recording: Recording) -> list[str]:
     """The first comments of a recording, with the time of each."""
-    marks = recording.annotations
-    if marks is None or marks.notes is None:
-        return []
-    comments = [
-        f"{elapsed(position / recording.sampling_rate_hz)} {printable(note)}"
-        for position, symbol, note in zip(marks.positions.tolist(), marks.symbols.tolist(), marks.notes, strict=True)
-        if symbol == NOTE and note
-    ]
+    comments = [f"{elapsed(time_s)} {printable(text)}" for time_s, text in diary(recording)]
     more = [f"and {len(comments) - _MOST_LISTED:,} more"] if len(comments) > _MOST_LISTED else []
     return comments[:_MOST_LISTED] + more
 

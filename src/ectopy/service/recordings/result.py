@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.beat_families import BeatFamily, find_families
+from ectopy.analysis.beat_families import BeatFamily, family_spread, find_families
 from ectopy.analysis.changed_minutes import measure_changed_minutes
 from ectopy.analysis.corrections import Corrections, analysis_digest, apply_corrections
 from ectopy.analysis.minute_waves import MinuteMeasurements
@@ -214,8 +214,12 @@ class Result:
         ]
 
     def family_rows(self) -> list[dict[str, Any]]:
-        """Return the families of beats, the largest first, for JSON."""
-        return family_rows(self.analysis, self.families)
+        """Return the families of beats, the largest first, with the spread of their shapes, for JSON."""
+        spreads = [family_spread(self.analysis.beats, family) for family in self.families]
+        return [
+            {**row, "low_mv": _by_lead(low.T), "high_mv": _by_lead(high.T)}
+            for row, (low, high) in zip(family_rows(self.analysis, self.families), spreads, strict=True)
+        ]
 
     def family(self, number: int) -> BeatFamily:
         """Return the family of a number, from 1; a `NotFoundError` if there is none."""
@@ -333,7 +337,7 @@ def _plain(stretch: Event | RhythmEpisode) -> dict[str, Any]:
     return {**asdict(stretch), "rate_bpm": finite_or_none(stretch.rate_bpm, _DECIMALS)}
 
 
-def _by_lead(samples: NDArray[np.float32]) -> list[list[float | None]]:
+def _by_lead(samples: NDArray[np.floating]) -> list[list[float | None]]:
     return [finite_values(column) for column in samples.T]
 
 

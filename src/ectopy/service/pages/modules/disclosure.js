@@ -12,7 +12,7 @@ const LINE_S = 60;
 const ROW = 26; // CSS pixels from line to line
 const OVER = 10; // a high beat may reach so far into the neighbouring lines
 const LEFT = 52;
-const AHEAD = 6; // lines beyond those in sight
+const AHEAD = 4; // lines beyond those in sight
 const MOST_COLUMNS = 4000;
 const MOST_BLOCKS = 60;
 const USUAL_HEIGHT = 0.75; // of a line, for the tallest tenth of the columns
@@ -21,7 +21,7 @@ const LETTER = "700 9px system-ui, sans-serif";
 
 export class Disclosure {
   constructor(viewer) {
-    Object.assign(this, { viewer, lead: 0, events: [], lines: new Map(), blocks: new Map(), perMv: null });
+    Object.assign(this, { viewer, lead: 0, events: [], lines: new Map(), blocks: new Map(), perMv: null, onChoose: () => {} });
     this.box = query("#disclosure");
     this.sheet = query(".sheet", this.box);
     this.window = query(".window", this.box);
@@ -150,7 +150,7 @@ export class Disclosure {
     const [lows, highs] = [low.slice(first, last), high.slice(first, last)];
     const middle = median(lows);
     const y = (value) => OVER + 0.62 * ROW - (value - middle) * this.perMv;
-    drawEnvelope(context, lows, highs, (at) => x(begin + (first + at) * step), y, "trace", 0.8);
+    drawEnvelope(context, lows, highs, (at) => x(begin + (first + at) * step), y, "ink", 0.8);
     for (const beat of beats) {
       if (beat.verdict !== "ABNORMAL" || beat.time_s < start || beat.time_s >= stop) continue;
       const { letter, colour: name } = beatKind(beat);
@@ -185,7 +185,7 @@ export class Disclosure {
       const { left, top } = this.sheet.getBoundingClientRect();
       const second = Math.min(Math.max((event.clientX - left - LEFT) / this.#wide, 0), 0.999) * LINE_S;
       this.#goTo(Math.floor((event.clientY - top) / ROW) * LINE_S + second);
-      this.chosen?.();
+      this.onChoose();
     });
     box.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -205,7 +205,7 @@ export class Disclosure {
       event.preventDefault();
       event.stopPropagation();
       if (event.key !== "Enter") this.#goTo(to);
-      else this.chosen?.(), viewer.view.focus();
+      else this.onChoose(), viewer.view.focus();
     });
   }
 

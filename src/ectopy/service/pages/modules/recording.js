@@ -1,9 +1,10 @@
 // One recording: how far its analysis is, then the workbench on which it is read, and its report.
 
-import { get } from "./api.js";
+import { get, post } from "./api.js";
 import { query, setText } from "./dom.js";
-import { announce, follow, parameter, refresh, start } from "./page.js";
-import { openWorkbench } from "./workbench.js";
+import { announce, attempt, follow, may, parameter, refresh, start } from "./page.js";
+import { ReportFrame } from "./report_frame.js";
+import { Workbench } from "./workbench.js";
 
 const STEPS = [
   [0.6, "Step 3 of 3: writing the report."],
@@ -32,23 +33,24 @@ function words({ status, progress, error }) {
   return status === "failed" ? `It could not be analysed: ${error}` : "The analysis is done.";
 }
 
-/** The report as high as it is, so that there is one scroll bar. */
-function fit() {
-  const page = query("#page");
-  const { documentElement: root } = page.contentDocument;
-  const measure = () => (page.style.height = `${root.scrollHeight + page.offsetHeight - page.clientHeight}px`);
-  new ResizeObserver(measure).observe(root.querySelector("body"));
-}
-
 async function open() {
   query("#progress-panel").hidden = true;
   query("#workbench").hidden = query("#report").hidden = query("#page-tools").hidden = false;
   announce("The analysis is done.");
-  await openWorkbench(path, entry.summary);
-  query("#page").addEventListener("load", fit);
-  query("#report-link").href = query("#page").src = `${path}/report`;
+  await new Workbench(path, entry, visitor, new ReportFrame(path)).open();
 }
 
-await start();
-await follow(look);
-if (entry.status === "done") await refresh(open);
+/** Follow the analysis to its end, then open the workbench. */
+async function run() {
+  await follow(look);
+  query("#analyse").hidden = entry.status !== "failed" || !may(visitor, "correct");
+  if (entry.status === "done") await refresh(open);
+}
+
+async function analyseAgain() {
+  if (await attempt(() => post(`${path}/analyse`), query("#analyse"))) await run();
+}
+
+const visitor = await start();
+query("#analyse").addEventListener("click", analyseAgain);
+await run();

@@ -3,7 +3,7 @@
 import { duration, elapsedTime } from "./format.js";
 
 const DAY_S = 86_400;
-const TIME = /^(?:day\s*(\d+),?\s+)?(\d+):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?$/i;
+const TIME = /^(?:day\s*(\d+),?\s+)?(\d+):(\d{1,2}(?:\.\d*)?)(?::(\d{1,2}(?:\.\d*)?))?$/i;
 const ELAPSED = /^\+\s*|\s*elapsed$/gi;
 
 export class RecordingClock {
@@ -52,7 +52,8 @@ export class RecordingClock {
   /** The time with its day where there is more than one. */
   moment(seconds, decimals = 0) {
     const hasDays = this.hasTimeOfDay && this.day(this.duration) > 1;
-    return `${hasDays ? `day ${this.day(seconds)} ` : ""}${this.text(seconds, decimals)}`;
+    const rounded = Number(seconds.toFixed(decimals)); // so that its day is that of what is written
+    return `${hasDays ? `day ${this.day(rounded)} ` : ""}${this.text(rounded, decimals)}`;
   }
 
   /**

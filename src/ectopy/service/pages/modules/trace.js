@@ -185,9 +185,9 @@ function nameCell(context, cell, name) {
 }
 
 function drawBeats(context, plot, beats) {
-  const shown = beats.filter(({ time_s: time }) => time >= plot.start && time <= plot.start + plot.span);
-  if (shown.length <= MOST_LETTERS) for (const beat of shown) drawBeat(context, beat, plot.x(beat.time_s), plot.top - 5);
-  else for (const beat of shown) drawTick(context, plot, beat);
+  const visible = beats.filter(({ time_s: time }) => time >= plot.start && time <= plot.start + plot.span);
+  if (visible.length <= MOST_LETTERS) for (const beat of visible) drawBeat(context, beat, plot.x(beat.time_s), plot.top - 5);
+  else for (const beat of visible) drawTick(context, plot, beat);
 }
 
 function drawTick(context, plot, beat) {

@@ -19,12 +19,14 @@ const LOAD_MS = 40;
 const NEAR_PX = 14; // of a beat that is clicked on
 const CLICK_PX = 4;
 const MARKER_S = 0.02;
+const APART_S = 0.001;
+const SAME_S = 0.03; // no two beats are so near
 
 export class Viewer extends EventTarget {
   /** Tells "move" when another stretch is shown, "load" when its signal is there, and "mark" when the marker or the selection changes. */
-  constructor(path, clock) {
+  constructor(path, clock, leads) {
     super();
-    Object.assign(this, { path, clock, duration: clock.duration, start: 0, span: clock.duration });
+    Object.assign(this, { path, clock, leads, duration: clock.duration, start: 0, span: clock.duration });
     this.scale = { speed: SPEED_MM_S, gain: null, isTwelve: false };
     this.loader = new SignalLoader(path, this.duration);
     this.rooms = null;
@@ -41,16 +43,28 @@ export class Viewer extends EventTarget {
       this.isStale = true;
       requestAnimationFrame(() => ((this.isStale = false), paint()));
     };
-    new ResizeObserver(() => this.scale.speed && this.setScale({})).observe(this.view);
+    new ResizeObserver(() => this.view.clientWidth && this.scale.speed && this.setScale({})).observe(this.view);
     this.#listen();
   }
 
   async open() {
     this.setScale({});
-    const [trend] = await Promise.all([get(`${this.path}/trend?step_s=${Math.max(this.duration / 400, 1)}`), this.#load()]);
-    this.trend = trend;
-    this.ends = range(trend.heart_rate_bpm, 50, 110);
-    this.#mark();
+    await Promise.all([this.#loadTrend(), this.#load()]);
+  }
+
+  /** Load everything anew, as after a correction; the marker stays on its beat. */
+  async reload() {
+    await this.open();
+    if (!this.marker) return;
+    const { time_s: time, beat } = this.marker;
+    const same = (other) => (beat ? other.position === beat.position : Math.abs(other.time_s - time) < SAME_S);
+    this.#setMarker({ time_s: time, beat: this.signal.beats.find(same) ?? null });
+  }
+
+  async #loadTrend() {
+    this.trend = await get(`${this.path}/trend?step_s=${Math.max(this.duration / 400, 1)}`);
+    this.ends = range(this.trend.heart_rate_bpm, 50, 110);
+    this.#showOverview();
   }
 
   get signal() {
@@ -99,7 +113,7 @@ export class Viewer extends EventTarget {
   #place(start, span) {
     this.span = Math.min(Math.max(span, Math.min(SHORTEST_S, this.duration)), this.duration);
     this.start = Math.min(Math.max(start, 0), this.duration - this.span);
-    this.#mark();
+    this.#showOverview();
     this.redraw();
     this.dispatchEvent(new Event("move"));
     if (this.loader.suffices(this.start, this.span, this.#pixels)) this.#tell();
@@ -116,11 +130,6 @@ export class Viewer extends EventTarget {
       this.wait = 0;
       refresh(() => this.#load());
     }, LOAD_MS);
-  }
-
-  /** Load the signal anew, as after a correction. */
-  async reload() {
-    await this.#load();
   }
 
   async #load() {
@@ -164,10 +173,31 @@ export class Viewer extends EventTarget {
 
   /** Put the marker at a moment, or on a beat; the stretch follows it. */
   mark(time, beat = null) {
-    this.marker = { time_s: Math.min(Math.max(time, 0), this.duration), beat };
     if (time < this.start || time > this.end) this.goTo(time);
+    this.#setMarker({ time_s: Math.min(Math.max(time, 0), this.duration), beat });
+  }
+
+  #setMarker(marker) {
+    this.marker = marker;
     this.redraw();
     this.dispatchEvent(new Event("mark"));
+  }
+
+  /** The beat at a moment, with the number of its family; undefined if there is none. */
+  async beatAt(time) {
+    const [start, end] = [Math.max(time - APART_S, 0), time + APART_S];
+    const [beat] = await get(`${this.path}/beats?start_s=${start}&stop_s=${end}&limit=1`);
+    return beat;
+  }
+
+  /** Go to the beat at a moment, and put the marker on it. */
+  async goToBeat(time, middle = time) {
+    this.clearSelection();
+    this.goTo(middle);
+    this.mark(time);
+    const { marker } = this;
+    const beat = await this.beatAt(time);
+    if (beat && this.marker === marker) this.#setMarker({ time_s: time, beat });
   }
 
   /** Select a stretch; null selects none. */
@@ -179,9 +209,9 @@ export class Viewer extends EventTarget {
 
   /** Put the marker on the next or the previous beat, `step` 1 or -1. */
   stepBeat(step, { extend = false } = {}) {
-    const from = this.marker?.time_s ?? (step > 0 ? this.start - 1e-6 : this.end + 1e-6);
+    const from = this.marker?.time_s ?? (step > 0 ? this.start - SAME_S : this.end + SAME_S);
     const beats = this.signal?.beats ?? [];
-    const beat = step > 0 ? beats.find(({ time_s: time }) => time > from + 1e-6) : beats.findLast(({ time_s: time }) => time < from - 1e-6);
+    const beat = step > 0 ? beats.find(({ time_s: time }) => time > from + SAME_S) : beats.findLast(({ time_s: time }) => time < from - SAME_S);
     if (!beat) return;
     if (extend) this.select([this.selectionAnchor ??= from, beat.time_s]);
     else this.clearSelection();
@@ -224,7 +254,7 @@ export class Viewer extends EventTarget {
     return time >= this.start && time <= this.end;
   }
 
-  #mark() {
+  #showOverview() {
     if (!this.trend) return;
     const { time_s: times, step_s: step, heart_rate_bpm: values, ectopic } = this.trend;
     this.overview.show({

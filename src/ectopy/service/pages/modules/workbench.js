@@ -1,53 +1,121 @@
-// The workbench of a recording: trace, full disclosure and lists, which follow each other.
+// The workbench of a recording: trace, full disclosure, lists and report, which follow each other and the corrections.
 
 import { get } from "./api.js";
+import { Corrections } from "./corrections.js";
 import { Disclosure } from "./disclosure.js";
 import { query, setText } from "./dom.js";
+import { Editing } from "./editing.js";
 import { EventList } from "./event_list.js";
+import { FamilyList } from "./family_list.js";
+import { showKeys } from "./key_list.js";
+import { announce, may, refresh } from "./page.js";
 import { RecordingClock } from "./recording_clock.js";
+import { ReportPanel } from "./report_panel.js";
 import { Tabs } from "./tabs.js";
 import { connectControls } from "./view_controls.js";
 import { Viewer } from "./viewer.js";
 
-/** Open the workbench of the recording at this path of the API, with its summary. */
-export async function openWorkbench(path, summary) {
-  const clock = new RecordingClock(summary.start, summary.duration_s);
-  setText(query("#about"), clock.description);
-  const viewer = new Viewer(path, clock);
-  connectControls(viewer);
-  await viewer.open();
-  const disclosure = new Disclosure(viewer);
-  const events = new EventList(viewer);
-  const tabs = new Tabs(query("[role=tablist]"));
-  disclosure.showLeads(summary.leads);
-  const { events: list } = await get(`${path}/events`);
-  disclosure.showEvents(list);
-  events.show(list);
-  connectKeys(viewer, disclosure, events, tabs);
-  if (document.activeElement === document.querySelector("body")) viewer.view.focus({ preventScroll: true });
-}
+export class Workbench {
+  /** `entry` is the analysed recording as the API gives it; `visitor` who is signed in; `report` prints. */
+  constructor(path, entry, visitor, report) {
+    const mayCorrect = may(visitor, "correct");
+    const clock = new RecordingClock(entry.summary.start, entry.summary.duration_s);
+    setText(query("#about"), clock.description);
+    this.path = path;
+    this.report = report;
+    this.viewer = new Viewer(path, clock, entry.summary.leads);
+    this.corrections = new Corrections(path, entry);
+    this.disclosure = new Disclosure(this.viewer);
+    this.disclosure.showLeads(entry.summary.leads);
+    this.events = new EventList(this.viewer);
+    this.families = new FamilyList(this.viewer, this.corrections, mayCorrect);
+    this.panel = new ReportPanel(this.viewer, this.corrections, mayCorrect);
+    this.editing = new Editing(this.viewer, this.corrections, mayCorrect);
+    this.tabs = new Tabs(query("[role=tablist]"));
+    connectControls(this.viewer);
+    this.#connectKeys(mayCorrect);
+    this.corrections.addEventListener("change", ({ detail: { by } }) => this.#change(by));
+  }
 
-/** Letters that lead from one part of the workbench to another. */
-function connectKeys(viewer, disclosure, events, tabs) {
-  const workbench = query("#workbench");
-  const button = query("#whole-page");
-  const showWhole = (isWhole) => {
-    workbench.classList.toggle("whole", isWhole);
-    button.setAttribute("aria-pressed", isWhole);
-  };
-  button.addEventListener("click", () => showWhole(!workbench.classList.contains("whole")));
-  disclosure.chosen = () => showWhole(false);
-  const places = {
-    g: () => query("#jump").focus(),
-    f: () => (showWhole(!workbench.classList.contains("whole")), disclosure.box.focus()),
-    t: () => (showWhole(false), viewer.view.focus()),
-    e: () => (tabs.show("events-tab"), events.focus()),
-  };
-  workbench.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=radio]), select, textarea")) return;
-    const place = places[event.key.toLowerCase()];
-    if (!place) return;
-    event.preventDefault();
-    place();
-  });
+  /** Show the signal first, then everything else. */
+  async open() {
+    await this.viewer.open();
+    if (document.activeElement === document.querySelector("body")) this.viewer.view.focus({ preventScroll: true });
+    await this.#load();
+    this.corrections.follow();
+  }
+
+  /** Load the lists, and show each when it is there; gives the log. */
+  async #load() {
+    const [log] = await Promise.all([
+      get(`${this.path}/corrections`).then((answer) => (this.panel.show(answer), answer)),
+      Promise.all([get(`${this.path}/events`), get(`${this.path}/episodes`)]).then(([{ events }, { episodes }]) => {
+        this.events.show(events, episodes);
+        this.disclosure.showEvents(events);
+      }),
+      get(`${this.path}/families`).then((answer) => this.families.show(answer)),
+    ]);
+    return log;
+  }
+
+  /** Load everything anew; say who has corrected where that was somebody else. */
+  async #change(by) {
+    await refresh(async () => {
+      const [log] = await Promise.all([this.#load(), this.viewer.reload()]);
+      this.disclosure.reload();
+      this.report.reload();
+      if (!by) return;
+      const text = `${log.entries.at(-1)?.by ?? by} has corrected this recording. It is loaded.`;
+      setText(query("#changed"), text);
+      announce(text);
+    });
+  }
+
+  #connectKeys(mayCorrect) {
+    query("#keys").addEventListener("click", showKeys);
+    query("#whole-page").addEventListener("click", () => this.#showWhole(!this.isWhole));
+    this.disclosure.onChoose = () => this.#showWhole(false);
+    const places = {
+      g: () => query("#jump").focus(),
+      d: () => (this.#showWhole(!this.isWhole), this.disclosure.box.focus({ preventScroll: true })),
+      t: () => (this.#showWhole(false), this.viewer.view.focus({ preventScroll: true })),
+      e: () => (this.tabs.show("events-tab"), this.events.focus()),
+      f: () => (this.tabs.show("families-tab"), this.families.focus()),
+      "[": () => this.families.step(-1),
+      "]": () => this.families.step(1),
+      p: () => this.report.print(),
+      k: showKeys,
+      "?": showKeys,
+      ...(mayCorrect && {
+        w: () => (this.tabs.show("report-tab"), this.panel.conclusion.focus()),
+        r: () => (this.tabs.show("report-tab"), this.panel.caption.focus()),
+      }),
+    };
+    query("#workbench").addEventListener("keydown", (event) => {
+      const isTyping = event.target.matches("input:not([type=radio]), textarea, select");
+      if (isTyping && event.key === "Escape") this.viewer.view.focus({ preventScroll: true });
+      if (isTyping || event.altKey) return;
+      const action = this.#action(event, places);
+      if (!action) return;
+      event.preventDefault();
+      action();
+    });
+  }
+
+  /** What a key means where it is pressed; null if nothing. */
+  #action({ key, ctrlKey, metaKey, target }, places) {
+    const name = key.length === 1 ? key.toLowerCase() : key;
+    if (ctrlKey || metaKey) return name === "z" && this.editing.mayCorrect ? () => this.panel.undo() : null;
+    const isFamily = query("#families-panel").contains(target);
+    return (isFamily ? this.families : this.editing).action(name) ?? places[name] ?? null;
+  }
+
+  get isWhole() {
+    return query("#workbench").classList.contains("whole");
+  }
+
+  #showWhole(isWhole) {
+    query("#workbench").classList.toggle("whole", isWhole);
+    query("#whole-page").setAttribute("aria-pressed", isWhole);
+  }
 }

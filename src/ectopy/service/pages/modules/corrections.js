@@ -1,0 +1,89 @@
+// Corrections of a recording: sent on the version that is seen, undone, and those of other editors.
+
+import { get, post } from "./api.js";
+
+const AGAIN_MS = 2000;
+
+export class Corrections extends EventTarget {
+  /**
+   * Tells "change" when there is another version, with `by` in its detail where somebody else has made it.
+   *
+   * `analysis` and `version` are what this page shows.
+   */
+  constructor(path, { analysis, version }) {
+    super();
+    Object.assign(this, { path, analysis, version, newest: { version }, isSending: false });
+  }
+
+  /** Send a correction; where it is rejected because there are newer ones, these are loaded, and the error says why. */
+  send(correction) {
+    return this.#post("corrections", { correction });
+  }
+
+  /** Take back the last correction. */
+  undo() {
+    return this.#post("corrections/undo", {});
+  }
+
+  /** The log, the strips and the conclusion. */
+  async load() {
+    const log = await get(`${this.path}/corrections`);
+    this.analysis = log.analysis;
+    this.version = log.version;
+    return log;
+  }
+
+  /** Hear of the corrections of others while the page is looked at. */
+  follow() {
+    let source = null;
+    const open = () => {
+      source = new EventSource(`${this.path}/changes`);
+      for (const name of ["current", "corrected"]) source.addEventListener(name, ({ data }) => this.#hear(JSON.parse(data)));
+      source.onerror = () => {
+        if (source.readyState === EventSource.CLOSED && !document.hidden) setTimeout(open, AGAIN_MS);
+      };
+    };
+    // A browser has six such connections to a server for all its pages.
+    document.addEventListener("visibilitychange", () => {
+      source.close();
+      if (!document.hidden) open();
+    });
+    open();
+  }
+
+  #hear(change) {
+    this.newest = change;
+    if (!this.isSending) this.#catchUp();
+  }
+
+  #catchUp() {
+    const { analysis = this.analysis, version, by = "Somebody" } = this.newest;
+    if (analysis === this.analysis && version <= this.version) return;
+    Object.assign(this, { analysis, version });
+    this.#tell(by);
+  }
+
+  async #post(place, body) {
+    this.isSending = true;
+    try {
+      const { analysis, version } = this;
+      const answer = await post(`${this.path}/${place}`, { analysis, version, ...body });
+      this.version = answer.version;
+      this.#tell(null);
+      return answer;
+    } catch (error) {
+      if (error.status === 409) {
+        await this.load();
+        this.#tell(null);
+      }
+      throw error;
+    } finally {
+      this.isSending = false;
+      this.#catchUp();
+    }
+  }
+
+  #tell(by) {
+    this.dispatchEvent(new CustomEvent("change", { detail: { by } }));
+  }
+}

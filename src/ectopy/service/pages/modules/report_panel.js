@@ -1,0 +1,112 @@
+// What the report says by hand: its conclusion, its strips, and the log of all corrections.
+
+import { element, onSubmit, query, setText } from "./dom.js";
+import { countText, duration, moment } from "./format.js";
+import { announce, attempt, reply } from "./page.js";
+
+const WORDS = {
+  relabel: ({ beats, label }) => `${countText(beats, "beat")} relabelled as ${label}`,
+  delete_beats: ({ beats }) => `${countText(beats, "beat")} deleted`,
+  add_beat: ({ label }) => `Beat added as ${label}`,
+  mark_noise: ({ start_s: start, end_s: end }) => `${duration(end - start)} marked as noise`,
+  choose_strip: ({ caption }) => `Strip chosen${caption ? `: ${caption}` : ""}`,
+  remove_strip: () => "Strip removed",
+  write_conclusion: () => "Conclusion written",
+  undo: () => "Undone",
+};
+
+export class ReportPanel {
+  constructor(viewer, corrections, mayCorrect) {
+    Object.assign(this, { viewer, corrections, mayCorrect, stored: "" });
+    this.conclusion = query("#conclusion");
+    this.caption = query("#caption");
+    this.undoButton = query("#undo");
+    for (const node of document.querySelectorAll("#report-panel form, #undo")) node.hidden = !mayCorrect;
+    query("#conclusion-text").hidden = mayCorrect;
+    onSubmit("#conclusion-form", () => this.writeConclusion());
+    onSubmit("#strip-form", () => this.chooseStrip());
+    this.conclusion.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.writeConclusion();
+    });
+    this.undoButton.addEventListener("click", () => this.undo());
+    viewer.addEventListener("mark", () => this.#showStretch());
+    viewer.addEventListener("move", () => this.#showStretch());
+  }
+
+  /** Show the log as the API gives it; what somebody is writing stays. */
+  show(log) {
+    const isWriting = this.conclusion.value !== this.stored;
+    if (!isWriting) this.conclusion.value = log.conclusion;
+    else if (log.conclusion !== this.stored && log.conclusion !== this.conclusion.value) {
+      reply(this.conclusion, `Somebody wrote meanwhile: “${log.conclusion}”. What you are writing is still here.`);
+    }
+    this.stored = log.conclusion;
+    setText(query("#conclusion-text"), log.conclusion || "None yet.");
+    query("#strips").replaceChildren(...log.strips.map((strip) => this.#strip(strip)));
+    query("#log").replaceChildren(...log.entries.toReversed().map((entry) => this.#entry(entry)));
+    const superseded = log.superseded.flatMap(({ entries }) => entries);
+    query("#superseded").hidden = !superseded.length;
+    query("#superseded ol").replaceChildren(...superseded.map((entry) => this.#entry(entry)));
+    query("#no-log").hidden = log.entries.length > 0;
+    this.undoButton.disabled = !log.entries.some(({ type, undone }) => type !== "undo" && !undone);
+    this.#showStretch();
+  }
+
+  async writeConclusion() {
+    const text = this.conclusion.value;
+    const answer = await attempt(() => this.corrections.send({ type: "write_conclusion", text }), this.conclusion);
+    if (!answer) return;
+    this.stored = text;
+    reply(this.conclusion, "Written.");
+  }
+
+  async chooseStrip() {
+    const [start, end] = this.#stretch();
+    const correction = { type: "choose_strip", start_s: start, end_s: end, caption: this.caption.value };
+    if (!(await attempt(() => this.corrections.send(correction), this.caption))) return;
+    this.caption.value = "";
+    announce("The strip is in the report.");
+  }
+
+  async undo() {
+    if (await attempt(() => this.corrections.undo(), this.undoButton)) announce("Undone.");
+  }
+
+  /** The stretch that is selected, or else the one that is shown. */
+  #stretch() {
+    return this.viewer.selection ?? [this.viewer.start, this.viewer.end];
+  }
+
+  #showStretch() {
+    const [start, end] = this.#stretch();
+    const { clock, selection } = this.viewer;
+    setText(query("#strip-stretch"), `${clock.moment(start)}, ${duration(end - start)}, ${selection ? "as selected" : "as shown"}`);
+  }
+
+  #strip({ start_s: start, end_s: end, caption }) {
+    const time = this.viewer.clock.moment(start);
+    const go = () => {
+      this.viewer.go(start, end - start);
+      this.viewer.select([start, end]);
+    };
+    const take = ({ currentTarget: button }) =>
+      attempt(() => this.corrections.send({ type: "remove_strip", start_s: start, end_s: end }), button);
+    return element(
+      "li",
+      {},
+      element("button", { type: "button", class: "quiet", click: go }, `${time} ${caption}`),
+      this.mayCorrect ? element("button", { type: "button", class: "quiet", "aria-label": `Remove the strip at ${time}`, click: take }, "Remove") : null,
+    );
+  }
+
+  #entry(entry) {
+    const text = WORDS[entry.type]?.(entry) ?? entry.type;
+    const place = entry.start_s === undefined ? "" : `, ${this.viewer.clock.moment(entry.start_s)}`;
+    return element(
+      "li",
+      { class: entry.undone ? "undone" : null },
+      element("span", {}, `${text}${place}`),
+      element("span", { class: "muted small" }, `${entry.by}, ${moment(entry.time)}${entry.undone ? ", undone" : ""}`),
+    );
+  }
+}

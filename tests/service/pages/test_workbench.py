@@ -1,0 +1,468 @@
+"""The workbench of a recording in a real browser: reading and correcting, by mouse and by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from ectopy.analysis import analyse
+from ectopy.analysis.minute_waves import measure_minutes
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.datasets import simulate_recording
+from ectopy.datasets.simulated import Episode
+from ectopy.service.access import Scope
+from ectopy.service.recordings import Status, StoredRecording
+from ectopy.service.recordings.library import RESULT
+from ectopy.service.recordings.result import save_result
+from support.browsers import AXE, Browser, Page, launched, opened, playwright, require_no_serious_fault
+from support.server import Service, running
+from support.waiting import until
+
+expect = playwright.expect
+
+COPIES = 10
+SHARED = f"{0:016x}"
+DURATION_S = 900
+RUN_S = 620.0
+START = datetime(2026, 3, 4, 23, 55)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    home = tmp_path_factory.mktemp("home")
+    episodes = [Episode("ventricular_tachycardia", RUN_S, 5, 150), Episode("ventricular_tachycardia", 200, 3, 120)]
+    signal = simulate_recording(DURATION_S, ectopic={"V": 0.03}, episodes=episodes, random_state=4, hrv_sd_ms=20)
+    recording = replace(signal, start=START, annotations=None, source="night")
+    first = home / "recordings" / SHARED
+    (first / RESULT).mkdir(parents=True)
+    analysis = analyse(recording, load_ambulatory())
+    save_result(first / RESULT, recording, analysis, measure_minutes(recording, analysis))
+    for number in range(COPIES):
+        folder = first.with_name(f"{number:016x}")
+        if folder != first:
+            shutil.copytree(first, folder)
+        name, now = f"night {number}", time.time()
+        entry = StoredRecording(folder.name, name, now, "night.edf", status=Status.ANALYSED, progress=1.0)
+        (folder / "entry.json").write_bytes(msgspec.json.encode(entry))
+    with running(home) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def unused() -> Iterator[int]:
+    return iter(range(1, COPIES))
+
+
+@pytest.fixture
+def recording(unused: Iterator[int]) -> str:
+    """The id of a recording that no other test corrects."""
+    return f"{next(unused):016x}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    yield from launched()
+
+
+@pytest.fixture(scope="module")
+def signed_in(service: Service, browser: Browser) -> dict[str, Any]:
+    with browser.new_context(base_url=service.url) as context:
+        page = context.new_page()
+        page.goto(f"/about#key={service.key}")
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        return context.storage_state()
+
+
+@pytest.fixture
+def desk(service: Service, browser: Browser, signed_in: dict[str, Any]) -> Iterator[Page]:
+    """A page whose report is a word, and tells the page around it when it is printed."""
+    report = "<!DOCTYPE html><title>Report</title><body>Report</body>"
+    for page in opened(browser, base_url=service.url, storage_state=signed_in):
+        page.add_init_script("window.print = () => (top.printed = (top.printed ?? 0) + 1)")
+        page.route("**/report", lambda route: route.fulfill(body=report, content_type="text/html"))
+        yield page
+
+
+@pytest.fixture
+def page(desk: Page) -> Page:
+    """The workbench of a recording that no test corrects, ready to use."""
+    return visit(desk, SHARED)
+
+
+def visit(page: Page, recording: str) -> Page:
+    page.goto(f"/recording?id={recording}")
+    expect(page.locator("#events [role=option]").first).to_be_visible()
+    expect(page.locator("#view")).to_be_focused()
+    return page
+
+
+def where(page: Page) -> playwright.Locator:
+    return page.locator("#where")
+
+
+def answers(service: Service, recording: str, what: str) -> Any:
+    with service.client() as http:
+        return http.get(f"/api/recordings/{recording}/{what}").json()
+
+
+def correct(service: Service, recording: str, correction: dict[str, Any]) -> None:
+    """Correct a recording from elsewhere, with a key named after its scope."""
+    with service.client(service.new_key(Scope.CORRECT, Scope.VIEW)) as http:
+        seen = http.get(f"/api/recordings/{recording}").json()
+        request = {"analysis": seen["analysis"], "version": seen["version"], "correction": correction}
+        assert http.post(f"/api/recordings/{recording}/corrections", json=request).status_code == 201
+
+
+# Reading
+
+
+def test_events_and_trace_point_at_each_other(page: Page):
+    first = page.locator("#events [role=option]").first
+    expect(first).to_contain_text("Ventricular run")
+    expect(first).to_contain_text("day 2 00:05:20")
+    first.click()
+    expect(where(page)).to_contain_text("00:05:")
+    expect(first).to_have_class("here")
+    expect(first).to_have_attribute("aria-selected", "true")
+    page.get_by_role("button", name="Earlier").click()
+    page.get_by_role("button", name="Earlier").click()
+    expect(first).not_to_have_class("here")
+
+
+def test_the_trace_goes_to_a_time_and_one_outside_is_refused_in_words(page: Page):
+    moments = {
+        "0:06": "day 2 00:05:5",
+        "23:56:30": "day 1 23:56:2",
+        "day 2 0:01": "day 2 00:00:5",
+        "10:00 elapsed": "day 2 00:04:5",
+    }
+    for text, start in moments.items():
+        page.keyboard.press("g")
+        page.get_by_label("Go to a time").fill(text)
+        page.keyboard.press("Enter")
+        expect(where(page)).to_contain_text(re.compile(f"^{start}"))
+        expect(page.locator("#view")).to_be_focused()
+    page.get_by_label("Go to a time").fill("12:00")
+    page.keyboard.press("Enter")
+    refused = page.locator(".reply.failed:visible")
+    expect(refused).to_have_text(re.compile("A time from day 1 23:55:00 to day 2 00:10:00"))
+
+
+def test_times_of_a_recording_are_read_as_they_are_written(desk: Page):
+    desk.goto("/about")
+    answers = desk.evaluate(
+        """async () => {
+          const { RecordingClock } = await import("/modules/recording_clock.js");
+          const known = new RecordingClock("2026-03-04T23:55:00+01:00", 90000);
+          const unknown = new RecordingClock(null, 7300);
+          const moments = [0, 299.96, 300, 86400 + 300, 89999.9];
+          return {
+            known: moments.map((time) => known.parse(known.moment(time, 1)) - time),
+            unknown: [0, 59.9, 61, 3600, 7299.9].map((time) => unknown.parse(unknown.moment(time, 1)) - time),
+            refused: ["", "12", "25:00:00:00", "day 9 10:00", "noon"].map((text) => known.parse(text)),
+            elapsed: ["+1:00:00", "1:00:00 elapsed", "5:00 elapsed"].map((text) => known.parse(text)),
+          };
+        }"""
+    )
+    assert max(map(abs, answers["known"] + answers["unknown"])) < 0.06
+    assert answers["refused"] == [None] * 5
+    assert answers["elapsed"] == [3600, 3600, 300]
+
+
+def test_speed_and_gain_are_those_of_the_paper(page: Page):
+    page.get_by_role("radio", name="50", exact=True).check(force=True)
+    page.get_by_role("radio", name="20", exact=True).check(force=True)
+    expect(where(page)).to_contain_text("20 ms and 0.05 mV")
+    page.get_by_role("button", name="Zoom in").click()
+    expect(page.locator("[name=speed]:checked")).to_have_count(0)
+    expect(where(page)).to_contain_text("40 ms and 0.05 mV")
+
+
+def test_calipers_measure_by_mouse_and_keyboard(page: Page):
+    output = page.locator("#calipers")
+    page.keyboard.press("c")
+    expect(output).to_have_text(re.compile(r"^\d+ ms · \d+ bpm · −?\d\.\d\d mV$"))
+    box = page.locator("#signal").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 120)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200 + 25 * 96 / 25.4, box["y"] + 120, steps=3)
+    page.mouse.up()
+    # 25 mm at 25 mm/s are a second, less what the last pixel is worth.
+    expect(output).to_have_text(re.compile(r"^(99\d|100\d) ms · (59|60|61) bpm · −?0\.00 mV$"))
+    page.keyboard.press("ArrowRight")
+    expect(output).to_have_text(re.compile(r"^(100\d|101\d) ms"))
+    page.keyboard.press("Escape")
+    expect(output).to_be_empty()
+
+
+def test_full_disclosure_draws_what_is_in_sight_and_leads_there(page: Page):
+    page.set_viewport_size({"width": 1440, "height": 700})
+    lines = page.locator("#disclosure .line")
+    until(lambda: lines.count() > 5)
+    assert lines.count() < DURATION_S / 60
+    disclosure = page.get_by_role("slider", name="Full disclosure")
+    disclosure.focus()
+    disclosure.press("End")
+    expect(where(page)).to_contain_text("to 00:10:00.0 of")
+    expect(disclosure).to_have_attribute("aria-valuetext", re.compile("day 2 00:09:[45]"))
+    disclosure.press("Enter")
+    expect(page.locator("#view")).to_be_focused()
+    page.keyboard.press("d")
+    until(lambda: lines.count() == DURATION_S / 60)
+    box = page.locator("#disclosure .sheet").bounding_box()
+    page.mouse.click(box["x"] + 52 + (box["width"] - 52) / 2, box["y"] + 10.5 * 26)
+    expect(where(page)).to_contain_text("day 2 00:05:2")
+    expect(page.locator("#signal")).to_be_visible()
+
+
+def test_the_places_of_twelve_leads_cover_the_paper(desk: Page):
+    desk.goto("/about")
+    cells = desk.evaluate(
+        """async () => {
+          const { hasTwelve, twelve } = await import("/modules/lead_layout.js");
+          const names = ["V1", "V2", "V3", "V4", "V5", "V6", "I", "II", "III", "aVR", "aVL", "aVF"];
+          if (!hasTwelve(names) || hasTwelve(names.slice(1))) return null;
+          return twelve(names, 0, 400).map((cell) => ({ ...cell, name: names[cell.lead] }));
+        }"""
+    )
+    columns = [[cell["name"] for cell in cells[3 * number : 3 * number + 3]] for number in range(3)]
+    assert [cell["from"] for cell in cells[:12:3]] == [0, 0.25, 0.5, 0.75]
+    assert columns == [["I", "II", "III"], ["aVR", "aVL", "aVF"], ["V1", "V2", "V3"]]
+    assert (cells[-1]["name"], cells[-1]["from"], cells[-1]["to"]) == ("II", 0, 1)
+    assert sum((cell["to"] - cell["from"]) * cell["height"] for cell in cells) == 400
+
+
+def test_families_lead_from_beat_to_beat(page: Page):
+    page.get_by_role("tab", name="Families").click()
+    families = page.locator("#families [role=option]")
+    ventricular = families.filter(has_text="Ventricular-like").first
+    ventricular.click()
+    expect(page.locator("#selected")).to_contain_text("Ventricular-like")
+    expect(ventricular).to_have_class("here")
+    selected = page.locator("#selected").inner_text()
+    page.get_by_role("button", name="Next beat of the family").click()
+    expect(page.locator("#selected")).not_to_have_text(selected)
+    page.get_by_role("button", name="Previous beat of the family").click()
+    expect(page.locator("#selected")).to_have_text(selected)
+
+
+# Correcting
+
+
+def test_a_beat_is_relabelled_deleted_added_and_all_is_undone(desk: Page, service: Service, recording: str):
+    page = visit(desk, recording)
+
+    def hints() -> list[str]:
+        return [beat["hint"] for beat in answers(service, recording, "beats?limit=6")]
+
+    before = hints()
+    log = page.locator("#log li")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    expect(log).to_have_count(1)
+    assert hints() == ["ventricular-like", *before[1:]]
+    page.keyboard.press("Delete")
+    expect(log).to_have_count(2)
+    assert hints()[:5] == before[1:]
+    page.keyboard.press("Escape")
+    page.mouse.click(*inside(page, 0.45, 0.5))
+    page.keyboard.press("a")
+    expect(log).to_have_count(3)
+    for count in (4, 5, 6):
+        page.keyboard.press("Control+z")
+        expect(log).to_have_count(count)
+    assert hints() == before
+
+
+def test_a_stretch_is_selected_beat_by_beat_and_marked_as_noise(desk: Page, service: Service, recording: str):
+    page = visit(desk, recording)
+    for key in ("ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.locator("#selected")).to_contain_text("3 beats")
+    page.keyboard.press("x")
+    expect(page.locator("#log li")).to_contain_text("marked as noise")
+    verdicts = [beat["verdict"] for beat in answers(service, recording, "beats?limit=4")]
+    assert verdicts[:3] == ["UNREADABLE"] * 3
+
+
+def inside(page: Page, across: float, down: float) -> tuple[float, float]:
+    box = page.locator("#signal").bounding_box()
+    return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+
+def test_strips_are_chosen_with_a_caption_and_removed(desk: Page, service: Service, recording: str):
+    page = visit(desk, recording)
+    page.keyboard.press("r")
+    page.keyboard.type("<b>First</b> beats")
+    page.keyboard.press("Enter")
+    strip = page.locator("#strips li")
+    expect(strip).to_contain_text("day 1 23:55:00 <b>First</b> beats")
+    assert answers(service, recording, "corrections")["strips"][0]["caption"] == "<b>First</b> beats"
+    strip.get_by_role("button", name="Remove the strip").click()
+    expect(strip).to_have_count(0)
+
+
+def test_what_another_editor_does_is_announced_and_loaded(desk: Page, service: Service, recording: str):
+    page = visit(desk, recording)
+    page.keyboard.press("w")
+    page.keyboard.type("Half a sen")
+    positions = [beat["position"] for beat in answers(service, recording, "beats?limit=1")]
+    correct(service, recording, {"type": "relabel", "positions": positions, "label": "supraventricular"})
+    expect(page.locator("#polite")).to_contain_text("has corrected this recording")
+    expect(page.locator("#log li")).to_contain_text("1 beat relabelled as supraventricular")
+    correct(service, recording, {"type": "write_conclusion", "text": "Another one"})
+    expect(page.locator("#report-panel .reply")).to_contain_text("Another one")
+    expect(page.get_by_label("Conclusion")).to_have_value("Half a sen")
+
+
+def test_a_rejected_correction_keeps_what_was_typed_and_says_why(desk: Page, service: Service, recording: str):
+    desk.route("**/changes", lambda route: route.abort())
+    page = visit(desk, recording)
+    page.keyboard.press("w")
+    page.keyboard.type("My conclusion")
+    correct(service, recording, {"type": "write_conclusion", "text": "Another one"})
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#report-panel .reply.failed")).to_be_visible()
+    expect(page.get_by_label("Conclusion")).to_have_value("My conclusion")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#report-panel .reply")).to_have_text("Written.")
+    assert answers(service, recording, "corrections")["conclusion"] == "My conclusion"
+
+
+def test_who_may_only_view_corrects_nothing(service: Service, browser: Browser, recording: str):
+    for page in opened(browser, base_url=service.url):
+        page.goto(f"/about#key={service.new_key(Scope.VIEW)}")
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        visit(page, recording)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("v")
+        page.keyboard.press("w")
+        expect(page.locator("#edit button")).to_have_count(0)
+        page.get_by_role("tab", name="Report").click()
+        expect(page.get_by_role("button", name="Write the conclusion")).to_be_hidden()
+        assert answers(service, recording, "corrections")["entries"] == []
+
+
+# The six tasks of a technician, each in at most three steps
+
+MOST_STEPS = 3
+
+
+class Steps:
+    """What a person does one after the other: a click, a key, or some text."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.count = page, 0
+
+    def click(self, locator: playwright.Locator) -> None:
+        self.count += 1
+        locator.click()
+
+    def press(self, key: str) -> None:
+        self.count += 1
+        self.page.keyboard.press(key)
+
+    def type(self, text: str) -> None:
+        self.count += 1
+        self.page.keyboard.type(text)
+
+
+@pytest.mark.parametrize("way", ["mouse", "keyboard"])
+def test_six_tasks_in_three_steps_each(desk: Page, service: Service, recording: str, way: str):
+    def steps_of(task: str, *actions: Any) -> None:
+        steps = Steps(desk)
+        for action in actions:
+            action(steps)
+        assert steps.count <= MOST_STEPS, task
+
+    def by(mouse: list[Any], keyboard: list[Any]) -> list[Any]:
+        return mouse if way == "mouse" else keyboard
+
+    def click(selector: str) -> Any:
+        return lambda steps: steps.click(desk.locator(selector).first)
+
+    def press(key: str) -> Any:
+        return lambda steps: steps.press(key)
+
+    def write(text: str) -> Any:
+        return lambda steps: steps.type(text)
+
+    def click_on_beat(steps: Steps) -> None:
+        """Click in the middle, where the beat of the family is."""
+        box = desk.locator("#signal").bounding_box()
+        steps.count += 1
+        desk.mouse.click(box["x"] + 52 + (box["width"] - 52) / 2, box["y"] + box["height"] / 2)
+
+    def fill_conclusion(steps: Steps) -> None:
+        steps.count += 1
+        desk.get_by_label("Conclusion").fill("One run.")
+
+    name = f"night {int(recording, 16)}"
+    desk.goto("/recordings")
+    link = desk.get_by_role("link", name=name, exact=True)
+    expect(link).to_be_visible()
+    if way == "keyboard":
+        tab_to(desk, name)
+    steps_of("open a day", *by([lambda steps: steps.click(link)], [press("Enter")]))
+    expect(desk.locator("#events [role=option]").first).to_be_visible()
+    expect(desk.locator("#view")).to_be_focused()
+
+    steps_of("find the worst run", *by([click("#events [role=option]")], [press("e"), press("ArrowDown")]))
+    expect(where(desk)).to_contain_text("00:05:")
+    expect(desk.locator("#selected")).to_contain_text(re.compile("^00:05:(19|20).* Ventricular-like"))
+
+    ventricular = "#families [role=option]:has-text('Ventricular-like')"
+    relabel = by(
+        [click("#families-tab"), click(ventricular), click("#family-labels [data-label=supraventricular]")],
+        [press("f"), press("End"), press("s")],
+    )
+    steps_of("relabel a family", *relabel)
+    expect(desk.locator("#log li")).to_have_count(1)
+    assert answers(service, recording, "corrections")["entries"][0]["label"] == "supraventricular"
+
+    artefact = by(
+        [click_on_beat, click("#edit button:text('Delete')")],
+        [press("t"), press("ArrowRight"), press("Delete")],
+    )
+    steps_of("remove an artefact", *artefact)
+    expect(desk.locator("#log li")).to_have_count(2)
+    assert answers(service, recording, "corrections")["entries"][1]["type"] == "delete_beats"
+
+    conclude = by(
+        [click("#report-tab"), fill_conclusion, click("#conclusion-form button")],
+        [press("w"), write("One run."), press("Control+Enter")],
+    )
+    steps_of("write a conclusion", *conclude)
+    expect(desk.locator("#log li")).to_have_count(3)
+    assert answers(service, recording, "corrections")["conclusion"] == "One run."
+
+    steps_of("print", *by([click("#print")], [press("Escape"), press("p")]))
+    desk.wait_for_function("() => window.printed === 1")
+
+
+def tab_to(page: Page, name: str, most: int = 80) -> None:
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.textContent") == name:
+            return
+    raise AssertionError(f"{name} is not reached")
+
+
+@pytest.mark.skipif(AXE is None, reason="axe-playwright-python is not installed")
+def test_axe_finds_no_serious_fault_in_any_panel(page: Page):
+    page.keyboard.press("ArrowRight")
+    for tab in ("Families", "Report"):
+        page.get_by_role("tab", name=tab).click()
+        require_no_serious_fault(page)
+        page.set_viewport_size({"width": 1440, "height": 900})
+    page.locator("#view").press("k")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    require_no_serious_fault(page)

@@ -47,15 +47,28 @@ export class Workbench {
 
   /** Load the lists, and show each when it is there; gives the log. */
   async #load() {
+    const load = (name) => get(`${this.path}/${name}`);
     const [log] = await Promise.all([
-      get(`${this.path}/corrections`).then((answer) => (this.panel.show(answer), answer)),
-      Promise.all([get(`${this.path}/events`), get(`${this.path}/episodes`)]).then(([{ events }, { episodes }]) => {
-        this.events.show(events, episodes);
-        this.disclosure.showEvents(events);
-      }),
-      get(`${this.path}/families`).then((answer) => this.families.show(answer)),
+      load("corrections").then((answer) => (this.panel.show(answer), answer)),
+      Promise.all([load("events?waves=false"), load("episodes")]).then((answers) => this.#showEvents(...answers)),
+      load("families").then((answer) => this.families.show(answer)),
     ]);
+    this.#loadWaveEvents();
     return log;
+  }
+
+  /** Add the events of ST and QT, which take longer where many beats were corrected. */
+  #loadWaveEvents() {
+    const { version } = this.corrections;
+    refresh(async () => {
+      const answers = await Promise.all(["events", "episodes"].map((name) => get(`${this.path}/${name}`)));
+      if (version === this.corrections.version) this.#showEvents(...answers);
+    });
+  }
+
+  #showEvents({ events }, { episodes }) {
+    this.events.show(events, episodes);
+    this.disclosure.showEvents(events);
   }
 
   /** Load everything anew; say who has corrected where that was somebody else. */

@@ -199,9 +199,7 @@ def trend(
 def events(
     library: LibraryDep,
     entry: ViewedRecording,
-    waves: Annotated[
-        bool, Query(description="With those of ST and QT, measured anew where beats were corrected.")
-    ] = True,
+    waves: Annotated[bool, Query(description="With those of ST and QT, which take longer.")] = True,
 ) -> Response:
     """Runs, couplets, pauses, rates and other events of a recording."""
     result = library.result(entry.id)

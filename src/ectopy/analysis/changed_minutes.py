@@ -46,15 +46,15 @@ def measure_changed_minutes(
     # Those around the replaced minutes are in view; the others have no beats to read.
     needed = _widened(replaced, _NEIGHBOURS)[_minute_of(corrected, len(measured))]
     part = replace(corrected, beats=corrected.beats.masked(needed[:, None]))
-    part_measured = measure_minutes(recording, part)
+    newest = measure_minutes(recording, part)
     return MinuteMeasurements(
         leads=measured.leads,
         start_s=measured.start_s,
-        beats=np.where(replaced, part_measured.beats, measured.beats),
-        rr_s=np.where(replaced, part_measured.rr_s, measured.rr_s),
-        complexes_mv=np.where(replaced[:, None], part_measured.complexes_mv, measured.complexes_mv),
-        intervals=_merged(replaced, part_measured.intervals, measured.intervals),
-        st=_merged(replaced, part_measured.st, measured.st),
+        beats=np.where(replaced, newest.beats, measured.beats),
+        rr_s=np.where(replaced, newest.rr_s, measured.rr_s),
+        complexes_mv=np.where(replaced[:, None], newest.complexes_mv, measured.complexes_mv),
+        intervals=_merged(replaced, newest.intervals, measured.intervals),
+        st=_merged(replaced, newest.st, measured.st),
     )
 
 

@@ -44,7 +44,7 @@ def mean_beats(
     Returns
     -------
     means : Filtered
-        The mean of each group has 216 samples; its fiducial point is the one at `BEFORE`. Missing in a lead without a
+        The mean of each group has 252 samples; its fiducial point is the one at `BEFORE`. Missing in a lead without a
         beat. The level, the median of each mean, is 0.
     counts : ndarray of int, shape (groups, leads)
         Beats averaged: those that count and have all samples of the window.

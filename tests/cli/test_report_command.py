@@ -49,6 +49,13 @@ def test_what_is_wrong_is_said_before_the_work(ectopy, file: Path, tmp_path: Pat
         assert_refused(ectopy("report", file, *STATED, *options), says)
 
 
+def test_a_page_of_beats_is_no_pdf(ectopy, tmp_path: Path):
+    path = tmp_path / "page.pdf"
+    for command in (("demo",), ("watch", "simulated", "--fast"), ("evaluate", "own.ectopy", "simulated")):
+        assert_refused(ectopy(*command, "--report", path), "this report is a page")
+    assert not path.exists()
+
+
 def test_of_several_recordings_a_folder(ectopy, tmp_path: Path, file: Path):
     other = tmp_path / "night.npy"
     other.write_bytes(file.read_bytes())

@@ -316,6 +316,8 @@ def test_a_recording_is_read_and_corrected(client: Client, tmp_path):
     path.write_bytes(csv(30))
     id = client.upload(path, sampling_rate_hz=RATE_HZ, unit="mV")
     until(lambda: client.recording(id)["status"] == "done")
+    client.report(id, tmp_path / "report.html")
+    assert "holter.csv" in (tmp_path / "report.html").read_text()
     families = client.families(id)
     assert families["families"][0]["hint"] == ""
     seen = client.correct(id, {"type": "relabel", "family": 1, "label": "ventricular"}, families)
@@ -328,14 +330,12 @@ def test_a_recording_is_read_and_corrected(client: Client, tmp_path):
         client.correct(id, {"type": "delete_beats", "family": 1}, {})
     assert client.figures(id)["figures"]["ventricular"]["total"] == seen["entry"]["beats"]
     assert any(event["kind"] == "ventricular run" for event in client.events(id)["events"])
-    client.results(id, tmp_path / "results.csv")
-    assert (tmp_path / "results.csv").read_text().count("ventricular-like") >= seen["entry"]["beats"]
+    client.results(id, tmp_path / "results.fhir")
+    assert "DiagnosticReport" in (tmp_path / "results.fhir").read_text()
     seen = client.undo(id, seen)
     assert client.figures(id)["figures"]["ventricular"]["total"] == 0
     assert [entry["undone"] for entry in client.corrections(id)["entries"]] == [True, False]
     assert client.episodes(id)["version"] == seen["version"] == 2
-    client.report(id, tmp_path / "report.html")
-    assert "holter.csv" in (tmp_path / "report.html").read_text()
     with pytest.raises(ServiceError, match="'csv'"):
         client.results(id, tmp_path / "results.xyz")
     assert not (tmp_path / "results.xyz").exists()

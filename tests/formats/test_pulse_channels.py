@@ -11,6 +11,7 @@ import ectopy
 from ectopy.formats.pulse_channels import pulse_unit
 from ectopy.monitor.replay import chunks
 from ectopy.recording import Recording
+from support.edf_files import MILLIVOLT, edf
 from support.parquet_files import write_parquet
 
 FRAMES = 1000
@@ -164,3 +165,12 @@ def test_tables_have_pulse_waves_where_columns_say_so(tmp_path: Path, kind: str)
     np.testing.assert_allclose(recording.pulses[1].samples, 7.500617 * pulse, rtol=1e-5)
     assert "'ABP mean' (in mmHg)" in recording.notes[0]
     assert "'resp' (not ECG)" in recording.notes[0]
+
+
+def test_leads_that_are_called_no_ecg_are_named(tmp_path: Path):
+    sleep = ectopy.read(edf(tmp_path / "night.edf", [MILLIVOLT] * 2, ("EEG Fpz-Cz", "EOG horizontal"), (b"mV",) * 2))
+    expected = "None of the signals is called an ECG: EEG Fpz-Cz, EOG horizontal; heartbeats in them mean nothing."
+    assert expected in sleep.notes
+    for labels in (("EEG Fpz-Cz", "II"), ("chest", "EOG")):
+        mixed = ectopy.read(edf(tmp_path / "night.edf", [MILLIVOLT] * 2, labels, (b"mV",) * 2))
+        assert not any("called an ECG" in note for note in mixed.notes)

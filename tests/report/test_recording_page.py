@@ -336,6 +336,14 @@ def test_every_family_of_beats_is_drawn(page: str, case: Case) -> None:
         assert f"Mean shape of family {number} in {case.recording.leads[0]}." in page
 
 
+def test_what_scrolls_is_reached_by_keyboard_and_named(page: str) -> None:
+    regions = [attributes for attributes in assert_sound(page).all("div") if "scroll" in attributes.get("class", "")]
+    assert len(regions) > 5
+    for region in regions:
+        assert region["tabindex"] == "0"
+        assert region.get("aria-label") or region.get("aria-labelledby")
+
+
 def test_the_same_input_gives_the_same_page(page: str, case: Case, tmp_path: Path) -> None:
     assert written(tmp_path, case.recording, case.analysis, case.events) == page
 

@@ -17,7 +17,7 @@ def some_signal(leads: int = 2, seconds: int = 20) -> np.ndarray:
 
 
 def windows_of(signal: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """The filtered signal around each position, shape (leads, beats, 216)."""
+    """The filtered signal around each position, shape (leads, beats, 252)."""
     early, _ = filter_twice(signal, RATE_HZ)
     places = positions[:, None] // 2 + np.arange(-BEFORE, SAMPLES - BEFORE)
     return early.signal[:, places]

@@ -58,13 +58,21 @@ def test_waves_lie_where_they_were_drawn():
         assert 1.3 * spread - 0.004 < sign * (marks[edge] - centre) < 3.5 * spread + 0.004, edge
 
 
+def test_t_wave_of_the_beat_before_is_no_p_wave():
+    late = (0.45, 0.045, 0.3)  # 0.4 s before the next beat
+    waves = rows(delineate(draw([*QRS, late]), TIMES_S))
+    previous_t_peaks, p_peaks = waves[MARKS.index("t_peak"), :-1], waves[MARKS.index("p_peak"), 1:]
+    assert not (np.abs(previous_t_peaks - p_peaks) < 0.05).any()
+
+
 @pytest.mark.parametrize(("fibrillation_mv", "most_invented"), [(0.0, 0.0), (0.04, 0.2)])
 def test_absent_p_waves_are_not_invented(fibrillation_mv, most_invented):
     times_s = 1.0 + np.concatenate([[0.0], np.cumsum(np.random.default_rng(1).uniform(0.55, 1.1, 9))])
     drawn = draw([*QRS, T], times_s)
     fibrillation = fibrillation_mv * np.sin(2 * np.pi * 6.3 * np.arange(drawn.signal.shape[1]) / RATE_HZ)
     waves = rows(delineate(Filtered(drawn.signal + fibrillation, drawn.missing, RATE_HZ), times_s))
-    assert np.isfinite(waves[:3]).mean() <= most_invented
+    # Of the first beat, nothing is seen of the beat before.
+    assert np.isfinite(waves[:3, 1:]).mean() <= most_invented
     assert np.isfinite(waves[3:]).all()
     with_p_waves = rows(delineate(draw([P, *QRS, T], times_s), times_s))
     assert np.isfinite(with_p_waves).all()

@@ -45,7 +45,7 @@ def test_beats_in_fibrillation_teach_nothing_but_absent_p_waves():
 
 def test_changed_beats_keep_their_marks_at_their_waves():
     rng = np.random.default_rng(0)
-    at = np.array([40.0, 45.0, 50.0, 72.0, 80.0, 88.0, 110.0, 130.0, 150.0])
+    at = np.array([76.0, 81.0, 86.0, 108.0, 116.0, 124.0, 146.0, 166.0, 186.0])
     beat = np.exp(-0.5 * ((np.arange(SAMPLES) - at[7]) / 4.0) ** 2).astype(np.float32)
     one = WaveExamples(beat[None], beat[None], at[None], np.ones((1, 9), np.bool_))
     many = module._vary(one[np.zeros(200, np.intp)], rng)

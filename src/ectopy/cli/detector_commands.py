@@ -185,10 +185,12 @@ def detect(
     """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
     from ectopy.analysis.shipped_detector import load_detector
     from ectopy.cli.batch import Job
+    from ectopy.report import require_extra
     from ectopy.signal import FilterSettings
 
     bundle, sources = _detector_and_data([bundle, *(data or [])])
-    check_report(report)
+    if report is not None:
+        require_extra()
     if waves and (output is None or output.suffix.lower() in _ANNOTATION_SUFFIXES):
         raise SettingError("--waves adds columns to a table of beats: name one with -o results.csv or results.json.")
     # What does not exist yet may become a folder, of several recordings; it is checked when that is known.
@@ -258,6 +260,7 @@ def _detect_beats(
     from ectopy.detector.beat_results import check_suffix, write_results
     from ectopy.formats.content import is_recording
 
+    check_report(report)
     if output:
         check_suffix(output)
     screen = terminal.screen(json)

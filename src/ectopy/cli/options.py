@@ -70,8 +70,8 @@ TargetFpr = Annotated[
 
 
 def check_report(report: Path | None) -> None:
-    """Raise before long work when a page is requested that could not be drawn."""
+    """Raise before long work when a page is requested that could not be drawn, or a PDF, which it cannot be."""
     if report:
-        from ectopy.report import require_extra
+        from ectopy.report.page import check_page
 
-        require_extra()
+        check_page(report)

@@ -202,7 +202,7 @@ class Client:
         """Return the log of the corrections of a recording: ``entries``, and those of earlier analyses."""
         return self._call_for_object("GET", f"{_recording(id)}/corrections")
 
-    def correct(self, id: str, correction: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
+    def correct(self, id: str, correction: Mapping[str, Any], version: Mapping[str, Any]) -> dict[str, Any]:
         """Correct a recording, and return the new ``version`` and its ``entry`` in the log.
 
         Parameters
@@ -211,8 +211,8 @@ class Client:
         correction : mapping
             ``{"type": "relabel", "family": 2, "label": "ventricular"}`` for example; the types are those of
             `ectopy.analysis.corrections`, and beats are ``positions``, a ``family``, or from ``start_s`` to ``end_s``.
-        seen : mapping
-            What it was decided on: the answer of `families`, `events`, or of the correction before, for example.
+        version : mapping
+            What it was decided on: the whole answer of `families`, `events`, or of the correction before, for example.
 
         Raises
         ------
@@ -222,11 +222,11 @@ class Client:
         ServiceError
             If the service cannot be reached, or rejects the correction.
         """
-        return self._change(f"{_recording(id)}/corrections", {**_version(seen), "correction": dict(correction)})
+        return self._change(f"{_recording(id)}/corrections", {**_version(version), "correction": dict(correction)})
 
-    def undo(self, id: str, seen: Mapping[str, Any]) -> dict[str, Any]:
+    def undo(self, id: str, version: Mapping[str, Any]) -> dict[str, Any]:
         """Take back the last correction of a recording that is in force; see `correct`."""
-        return self._change(f"{_recording(id)}/corrections/undo", _version(seen))
+        return self._change(f"{_recording(id)}/corrections/undo", _version(version))
 
     def results(self, id: str, path: str | Path) -> None:
         """Write the results of a recording with its corrections.
@@ -235,7 +235,8 @@ class Client:
         ----------
         id : str
         path : str or Path
-            By its suffix ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr``, ISHNE's ``.ann``, or ``.fhir``.
+            By its suffix ``.csv``, ``.json``, ``.edf``, WFDB's ``.atr``, ISHNE's ``.ann``, ``.fhir``, or
+            ``.corrections``.
 
         Raises
         ------
@@ -629,12 +630,12 @@ def _recording(id: str) -> str:
     return f"/api/recordings/{quote(id, safe='')}"
 
 
-def _version(seen: Mapping[str, Any]) -> dict[str, Any]:
+def _version(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an answer says of the state that it shows."""
     try:
-        return {"analysis": seen["analysis"], "version": seen["version"]}
+        return {"analysis": answer["analysis"], "version": answer["version"]}
     except KeyError as error:
-        raise SettingError("what was seen is an answer about the recording with 'analysis' and 'version'.") from error
+        raise SettingError("the version is an answer about the recording with 'analysis' and 'version'.") from error
 
 
 def _reason(content: bytes | None) -> str:

@@ -24,6 +24,7 @@ MOST_PULSE_VALUE = 1e7
 
 _PRESSURE = re.compile(r"(?<![a-z])(abp|art|aobp|ibp)(?![a-z])")
 _PRESSURE_UNITS = {"mmhg": 1.0, "torr": 1.0, "kpa": 7.500617}
+_NO_ECG = re.compile(r"(?<![A-Za-z])(EEG|EOG|EMG)(?![A-Za-z])", re.IGNORECASE)
 _NO_UNITS = {"", *word_set("- ? n/a none nu n.u. au a.u. arb arb. % adc adu count counts lsb")}
 
 
@@ -75,8 +76,11 @@ def choose_pulses(signals: Sequence[Signal], leads: Sequence[int]) -> list[int]:
 
 
 def contradictions(signals: Sequence[Signal], leads: Sequence[int]) -> list[str]:
-    """Notes on signals whose name says one thing and whose unit another, as where names were swapped."""
+    """Notes on signals whose name says one thing and whose unit another, and on leads that are called no ECG at all."""
     notes = []
+    names = [signals[lead].name for lead in leads]
+    if names and all(_NO_ECG.search(name) for name in names):
+        notes.append(f"None of the signals is called an ECG: {', '.join(names[:8])}; heartbeats in them mean nothing.")
     for index, (name, unit, _) in enumerate(signals):
         if is_pulse_name(name) and millivolt(unit) is not None:
             read = ", and is read as a lead" if index in leads else ""

@@ -191,7 +191,7 @@ def _head(recording: Recording, filters: FilterSettings, figures: HolterFigures,
             (text("File"), source),
         ],
         "recording_facts": [
-            (text("Start"), started),
+            (text("Start"), language.moment(start) if start else text("not stated")),
             (text("End"), ended),
             (text("Length"), fmt.elapsed(recording.duration_s)),
             (text("Readable"), fmt.NO_NUMBER if readable is None else f"{language.decimal(readable, 1)} %"),

@@ -261,7 +261,7 @@ def corrected(result: Result) -> schemas.CorrectedShape:
 def outdated(error: OutdatedError) -> schemas.OutdatedShape:
     """Answer with why a correction was rejected, and with what its author has not seen."""
     result = error.result
-    newer = correction_entries(result.corrections, result.recording.sampling_rate_hz, error.seen)
+    newer = correction_entries(result.corrections, result.recording.sampling_rate_hz, error.number)
     return schemas.OutdatedShape(
         detail=str(error), analysis=result.version.analysis, version=result.version.version, newer=newer
     )

@@ -641,17 +641,20 @@ class FamilyBeatsShape(VersionedShape):
     times_s: list[float]
 
 
-@with_example(
-    number=3,
-    type="relabel",
-    by="Anna",
-    time=1767225600.0,
-    undone=False,
-    beats=41,
-    start_s=612.4,
-    end_s=1700.2,
-    label="ventricular",
-)
+_ENTRY = {
+    "number": 3,
+    "type": "relabel",
+    "by": "Anna",
+    "time": 1767225600.0,
+    "undone": False,
+    "beats": 41,
+    "start_s": 612.4,
+    "end_s": 1700.2,
+    "label": "ventricular",
+}
+
+
+@with_example(**_ENTRY)
 class CorrectionEntryShape(TypedDict, total=False):
     """An entry of the log: what was corrected, by whom, and whether it was undone later.
 
@@ -679,6 +682,15 @@ class SupersededShape(TypedDict):
     entries: list[CorrectionEntryShape]
 
 
+@with_example(
+    analysis=_DIGEST,
+    version=3,
+    entries=[_ENTRY],
+    strips=[{"start_s": 610.0, "end_s": 618.0, "caption": "Five beats at 142 per minute"}],
+    removed_strips=[],
+    conclusion="Frequent ventricular beats.",
+    superseded=[],
+)
 class CorrectionsShape(VersionedShape):
     """The log of corrections, and what it says of the report: chosen and removed strips, and the conclusion."""
 
@@ -689,12 +701,19 @@ class CorrectionsShape(VersionedShape):
     superseded: list[SupersededShape]
 
 
+@with_example(analysis=_DIGEST, version=3, entry=_ENTRY)
 class CorrectedShape(VersionedShape):
     """The new version, and the new entry of its log."""
 
     entry: CorrectionEntryShape
 
 
+@with_example(
+    detail="there are newer corrections, by Anna; look at them, and make yours again.",
+    analysis=_DIGEST,
+    version=3,
+    newer=[_ENTRY],
+)
 class OutdatedShape(VersionedShape):
     """The newest version, and the entries of its log that the caller has not seen."""
 

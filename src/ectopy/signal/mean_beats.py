@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy import large_arrays
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filter, Filtered, FilterSettings
 from ectopy.signal.fir import FirState, fir_step
 from ectopy.signal.wave_delineation import BEFORE
@@ -43,7 +44,7 @@ def mean_beats(
     Returns
     -------
     means : Filtered
-        The mean of each group has 216 samples; its fiducial point is the one at `BEFORE`. Missing in a lead without a
+        The mean of each group has 252 samples; its fiducial point is the one at `BEFORE`. Missing in a lead without a
         beat. The level, the median of each mean, is 0.
     counts : ndarray of int, shape (groups, leads)
         Beats averaged: those that count and have all samples of the window.
@@ -63,6 +64,7 @@ def mean_beats(
         _, low = fir_step(design.lowpass, fresh, mean)
         first = blocks * up - BEFORE
         means[:, group] = low[:, first : first + SAMPLES]
+        large_arrays.release(signal)
     means -= np.median(means, axis=2, keepdims=True)
     missing = np.repeat(counts.T == 0, SAMPLES, axis=1)
     return Filtered(means.reshape(leads, -1), missing, design.analysis_rate_hz), counts

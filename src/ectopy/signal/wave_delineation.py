@@ -22,8 +22,8 @@ from ectopy.presentation import short_repr
 from ectopy.signal.filters import Filtered
 from ectopy.signal.wave_network import MARKS, POSITIONS, SAMPLES, STRIDE, WaveNetwork, shipped_network
 
-BEFORE = 80
-"""Samples of a window before the fiducial point: 0.44 s."""
+BEFORE = 116
+"""Samples of a window before the fiducial point: 0.64 s."""
 
 _P, _QRS_MARKS, _T = slice(0, 3), slice(3, 6), slice(6, 9)
 _P_PEAK, _T_PEAK = MARKS.index("p_peak"), MARKS.index("t_peak")
@@ -36,6 +36,7 @@ _SMALL = 0.1
 _AROUND = np.arange(-6, 7)
 _OTHER_LEADS = 0.3
 _ABSENT = 0.88
+_SAME_S = 0.05
 _LATER = 0.18 * np.array([[0.0, 0.0, -1.4, 0.0, 0.0, 1.5, 0.0, 0.0, 1.3]]).T
 """Milliseconds at 180 Hz by which marks are moved, to the middle between the conventions of the two databases."""
 _AT_ONCE = 32  # small arrays stay in the cache
@@ -130,7 +131,7 @@ def beat_windows(
 
     Returns
     -------
-    beats, means : ndarray of float32, shape (n, 216)
+    beats, means : ndarray of float32, shape (n, 252)
         The beats, and the means of each and the similar ones around it.
     """
     places = positions[:, None] + np.arange(-BEFORE, SAMPLES - BEFORE)
@@ -144,7 +145,7 @@ def beat_windows(
 
 
 def network_inputs(beats: NDArray[np.float32], means: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what the network takes, shape (n, 216, 3): the beats, and both with small waves enlarged."""
+    """Return what the network takes, shape (n, 252, 3): the beats, and both with small waves enlarged."""
     return np.stack([beats, beats / (_SMALL + np.abs(beats)), means / (_SMALL + np.abs(means))], axis=2)
 
 
@@ -165,7 +166,7 @@ def _mean_of_similar(beats: NDArray[np.float32]) -> NDArray[np.float32]:
 def _blocks(
     filtered: Filtered, times_s: NDArray[np.float64], network: WaveNetwork
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield blocks of beats, and the log of how likely each mark lies at each position, (leads, beats, 109, 9)."""
+    """Yield blocks of beats, and the log of how likely each mark lies at each position, (leads, beats, 127, 9)."""
     positions = np.rint(times_s * filtered.rate_hz).astype(np.intp)
     for start in range(0, len(times_s), _AT_ONCE):
         stop = min(start + _AT_ONCE, len(times_s))
@@ -203,4 +204,7 @@ def _positions(likely: NDArray[np.float32]) -> NDArray[np.float64]:
 def _seconds(marks: NDArray[np.float64], filtered: Filtered, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn samples of the windows into seconds from the start of the recording."""
     seconds: NDArray[np.float64] = (np.rint(times_s * filtered.rate_hz) - BEFORE + marks) / filtered.rate_hz
+    # What is the T wave of the beat before is not a P wave.
+    same = np.abs(seconds[_P_PEAK, ..., 1:] - seconds[_T_PEAK, ..., :-1]) < _SAME_S
+    seconds[_P, ..., 1:] = np.where(same, np.nan, seconds[_P, ..., 1:])
     return seconds

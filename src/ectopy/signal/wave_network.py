@@ -1,6 +1,6 @@
 """A small convolutional network that says where the waves of a beat begin, peak and end, computed with NumPy.
 
-It takes a window around a beat in one lead and gives, for each of nine marks, how likely it lies at each of 108
+It takes a window around a beat in one lead and gives, for each of nine marks, how likely it lies at each of 126
 positions, or that the beat does not have it. It is trained by `ectopy.training.train_waves`.
 """
 
@@ -24,7 +24,7 @@ MARKS = ("p_onset", "p_peak", "p_end", "qrs_onset", "qrs_peak", "qrs_end", "t_on
 INPUTS = 3
 """Values of each sample, from `ectopy.signal.wave_delineation`."""
 STRIDE = 2
-SAMPLES = 216
+SAMPLES = 252
 POSITIONS = SAMPLES // STRIDE
 """Number of positions where a mark may lie, two samples apart."""
 FIRST_LENGTH, LENGTH, DILATIONS = 11, 5, (1, 2, 4, 8)
@@ -44,7 +44,7 @@ class WaveNetwork:
         Convolution of the window with a stride of 2.
     dilated, dilated_offsets : ndarray of float32, shape (4, 5, c, c) and (4, c)
         Convolutions with the dilations 1, 2, 4 and 8; each adds to its input.
-    marks, prior : ndarray of float32, shape (c, 9) and (108, 9)
+    marks, prior : ndarray of float32, shape (c, 9) and (126, 9)
         Logits of the positions of each mark, and what the position alone says.
     hidden, hidden_offset, absent, absent_offset : ndarray of float32, shape (2 c, k), (k,), (k, 9) and (9,)
         Logits of the absence of each mark, from the largest and the mean value of each channel.
@@ -85,11 +85,11 @@ class WaveNetwork:
 
         Parameters
         ----------
-        windows : ndarray of float32, shape (n, 216, 3)
+        windows : ndarray of float32, shape (n, 252, 3)
 
         Returns
         -------
-        ndarray of float32, shape (n, 109, 9)
+        ndarray of float32, shape (n, 127, 9)
             The last position stands for a beat without the mark.
         """
         values = np.maximum(_convolve(windows, self.first, STRIDE) + self.first_offset, 0)

@@ -1,8 +1,9 @@
 """Train the network that delineates waves, on marks of cardiologists in the QT Database and in LUDB.
 
 That there may be no P wave, it learns from recordings in atrial fibrillation of the Challenge 2017, too. Few people
-were marked, so that each beat is changed at random before each step: time is stretched between the waves, P waves are
-taken away, noise and a wandering baseline are added, and the lead is inverted. Both databases count alike.
+were marked, so that each beat is changed at random before each step: time is stretched between the waves, PR is
+lengthened, P waves are taken away, noise and a wandering baseline are added, and the lead is inverted. Both databases
+count alike.
 """
 
 from __future__ import annotations
@@ -51,10 +52,12 @@ _LEARNING_RATE = 4e-3
 _SPREAD = 0.9  # of a mark, in positions
 _BEATS_OF_PERSON, _BEATS_IN_FIBRILLATION = 20, 8
 
-_KNOTS = np.array([0, 32, 48, 62, 72, 80, 90, 104, 130, 160, SAMPLES - 1], np.float64)
-_FIDUCIAL_KNOT = 5
-_STRETCH = np.array([0.3, 0.3, 0.25, 0.12, 0.08, 0.08, 0.12, 0.2, 0.25, 0.25])
+_KNOTS = np.array([0, 34, 68, 84, 98, 108, 116, 126, 140, 166, 196, SAMPLES - 1], np.float64)
+_FIDUCIAL_KNOT = 6
+_STRETCH = np.array([0.3, 0.3, 0.3, 0.25, 0.12, 0.08, 0.08, 0.12, 0.2, 0.25, 0.25])
 _STRETCH_ALL = 0.08
+_LONG_PR, _LONGER = 0.1, 36.0
+_AFTER_P = 4  # the part between the P wave and the QRS complex
 _SHIFT = 8
 _WITHOUT_P = 0.12
 _AROUND_P = 3
@@ -71,7 +74,7 @@ class WaveExamples:
 
     Attributes
     ----------
-    beats, means : ndarray of float32, shape (n, 216)
+    beats, means : ndarray of float32, shape (n, 252)
         From `beat_windows`.
     marks : ndarray of float64, shape (n, 9)
         In samples of the window; NaN = the beat has no such wave, or its mark is not known.
@@ -287,6 +290,8 @@ def _stretch(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Stretch time between knots, around the fiducial point, and shift all: sources of the samples, and new marks."""
     lengths = np.diff(_KNOTS) * np.exp(generator.normal(0.0, _STRETCH) + generator.normal(0.0, _STRETCH_ALL))
+    if generator.random() < _LONG_PR:
+        lengths[_AFTER_P] += generator.uniform(0.0, _LONGER)
     knots = np.concatenate([[0.0], np.cumsum(lengths)])
     knots += _KNOTS[_FIDUCIAL_KNOT] - knots[_FIDUCIAL_KNOT] + generator.integers(-_SHIFT, _SHIFT + 1)
     moved = np.interp(marks, _KNOTS, knots)
@@ -294,7 +299,7 @@ def _stretch(
 
 
 def _targets(marks: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return how likely each mark should be at each position, shape (n, 109, 9)."""
+    """Return how likely each mark should be at each position, shape (n, 127, 9)."""
     positions = np.arange(POSITIONS)[:, None]
     near = np.exp(-0.5 * np.square((positions - marks[:, None] / STRIDE) / _SPREAD))
     absent = np.isnan(marks)[:, None]

@@ -13,11 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from ectopy.analysis.corrections import apply_corrections
+from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel, apply_corrections
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.wave_findings import find_all_events
 from ectopy.service.access import Scope
+from ectopy.service.recordings.library import RESULT_NAMES
 from ectopy.service.recordings.stored_corrections import load_corrections
 from ectopy.service.recordings.worker import write_document
 from support.server import Service, running
@@ -89,7 +90,6 @@ def test_a_family_is_relabelled_and_everything_follows(service: Service, http: h
     assert "Corrected to supraventricular" in rows[of_family["positions"][0]]["reason"]
     summary = http.get(recording).json()["summary"]
     assert summary["hints"]["supraventricular-like"] >= of_family["total"]
-    assert "supraventricular" in http.get(f"{recording}/results", params={"format": "csv"}).text
 
     assert http.post(f"{recording}/corrections/undo", json=seen(http, recording)).status_code == 201
     log = http.get(f"{recording}/corrections").json()
@@ -229,19 +229,26 @@ def test_results_are_of_the_corrected_recording(service: Service, http: httpx.Cl
     row = beats(http, recording)[8]
     correction = {"type": "relabel", "positions": [row["position"]], "label": "ventricular"}
     version = correct(http, recording, **correction).json()["version"]
-    answer = http.get(f"{recording}/results", params={"format": "csv"})
-    assert "day.csv" in answer.headers["content-disposition"]
-    (line,) = [line for line in answer.text.splitlines() if line.startswith(f"8,{row['position']},")]
-    assert "ABNORMAL,ventricular-like" in line
     bundle = http.get(f"{recording}/results", params={"format": "fhir"})
     assert bundle.headers["content-type"] == "application/fhir+json"
     assert bundle.json()["resourceType"] == "Bundle"
+    assert "day.csv.fhir.json" in bundle.headers["content-disposition"]
+    log = http.get(f"{recording}/results", params={"format": "corrections"})
+    (tmp_path / "log.json").write_bytes(log.content)
+    assert Corrections.load(tmp_path / "log.json").entries[-1].correction == Relabel(
+        (row["position"],), BeatLabel.VENTRICULAR
+    )
     # The other kinds as the process of a document writes them, before and after.
-    for kind in ("json", "edf", "atr", "ann"):
+    for kind in RESULT_NAMES:
         before, after = (tmp_path / f"{name}.{kind}" for name in ("before", "after"))
         write_document(folder_of(service, recording), before, version - 1)
         write_document(folder_of(service, recording), after, version)
         assert before.read_bytes() != after.read_bytes()
+    (line,) = [
+        line for line in (tmp_path / "after.csv").read_text().splitlines() if line.startswith(f"8,{row['position']},")
+    ]
+    assert "ABNORMAL,ventricular-like" in line
+    assert json.loads((tmp_path / "after.json").read_text())["corrections"]
 
 
 def test_the_report_is_of_the_corrected_recording(http: httpx.Client, recording: str):
@@ -261,27 +268,6 @@ def test_the_report_is_of_the_corrected_recording(http: httpx.Client, recording:
     assert "Runs; &lt;b&gt;see&lt;/b&gt; strip." in page.text
     assert "&lt;script&gt;alert(2)" in page.text
     assert not re.search("<script|<img src=x|<b>see", page.text)
-    german = http.get(f"{recording}/report", params={"format": "pdf", "language": "de"})
-    assert german.headers["content-type"] == "application/pdf"
-    assert german.content.startswith(b"%PDF")
-
-
-def test_corrections_are_there_after_a_restart_and_deleted_with_the_recording(tmp_path: Path):
-    with running(tmp_path) as service, service.client() as http:
-        parts = [("files", ("a.csv", csv(20)))]
-        stated = {"sampling_rate_hz": str(RATE_HZ), "unit": "mV"}
-        path = f"/api/recordings/{http.post('/api/recordings', files=parts, data=stated).json()['id']}"
-        until(lambda: http.get(path).json()["status"] == "done")
-        assert correct(http, path, type="write_conclusion", text="Once.").status_code == 201
-        key = service.key
-    with running(tmp_path) as service, service.client(key) as http:
-        assert http.get(f"{path}/corrections").json()["conclusion"] == "Once."
-        http.post(f"{path}/analyse").raise_for_status()
-        until(lambda: http.get(path).json()["status"] == "done")
-        # The same labels: the corrections hold.
-        assert http.get(f"{path}/corrections").json()["conclusion"] == "Once."
-        assert http.delete(path).status_code == 204
-        assert list((tmp_path / "recordings").iterdir()) == []
 
 
 ROUTES = [

@@ -29,9 +29,10 @@ from ectopy.errors import DataError, NotFoundError, SettingError, StorageError
 from ectopy.files import write_text
 from ectopy.monitor.codec import encode
 from ectopy.recording import Patient, PulseWave
+from ectopy.report.report_style import ReportStyle
 from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
-from ectopy.service.recordings.library import RESULT, read_stored, report_name
+from ectopy.service.recordings.library import RESULT, RESULT_NAMES, read_stored, report_name, report_style
 from ectopy.service.recordings.result import load_result, save_result
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
@@ -264,11 +265,9 @@ def test_a_result_of_an_earlier_version_is_to_be_analysed_again(tmp_path):
     library = Library(tmp_path)
     with pytest.raises(DataError, match="analysed by an earlier version of Ectopy; analyse it again"):
         library.result(entry.id)
-    library.start()
-    assert library.analyse_again(entry.id).status is Status.WAITING
-    assert wait_for(library, entry.id, finished).error == ""
-    assert library.result(entry.id).summary["duration_s"] == 40
-    library.stop()
+    assert library.entry(entry.id).status is Status.FAILED
+    waiting = library.analyse_again(entry.id)
+    assert (waiting.status, waiting.error) == (Status.WAITING, "")
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path):
@@ -315,6 +314,11 @@ def test_a_correction_is_stored_whole_or_not_at_all(tmp_path, monkeypatch):
     assert killed.returncode == 9
     again = Library(tmp_path).result(entry.id)
     assert (again.version, again.corrections.conclusion) == (corrected.version, "Before.")
+    # The same labels after another analysis: the corrections hold.
+    shutil.rmtree(tmp_path / entry.id / RESULT)
+    (tmp_path / entry.id / RESULT).mkdir()
+    save_result(tmp_path / entry.id / RESULT, recording, analysis, measure_minutes(recording, analysis))
+    assert Library(tmp_path).result(entry.id).version == corrected.version
 
     monkeypatch.setattr("ectopy.service.recordings.stored_corrections.MOST_CORRECTIONS", 1)
     with pytest.raises(DataError, match="at most 1 corrections"):
@@ -322,6 +326,15 @@ def test_a_correction_is_stored_whole_or_not_at_all(tmp_path, monkeypatch):
     library.analyse_again(entry.id)
     with pytest.raises(DataError, match="not analysed; wait"):
         library.correct(entry.id, corrected.version, "Ada", lambda result: WriteConclusion("Late."))
+    library.delete(entry.id)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["html", "pdf"])
+@pytest.mark.parametrize("style", [ReportStyle(), ReportStyle("de", "letter")])
+def test_the_name_of_a_report_says_how_it_looks(kind, style):
+    assert report_style(report_name(kind, style)) == style
+    assert report_style(RESULT_NAMES["csv"]) is None
 
 
 def test_rows_of_events_episodes_and_families(tmp_path):

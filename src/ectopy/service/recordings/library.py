@@ -34,7 +34,8 @@ from ectopy.report.report_style import ReportStyle
 from ectopy.service.recordings.result import Result, ResultVersion, has_analysis, load_result
 from ectopy.service.recordings.stored_corrections import (
     check_room,
-    check_seen,
+    check_version,
+    corrections_path,
     load_corrections,
     save_corrections,
     superseded_corrections,
@@ -247,6 +248,14 @@ class Library:
         """Return the corrections of earlier analyses of a recording; errors as in `result`."""
         return superseded_corrections(self._analysed_folder(id), self.result(id).version.analysis)
 
+    def corrections_file(self, id: str) -> Path:
+        """Return the file of the corrections of a recording, for `Corrections.load`; errors as in `result`."""
+        corrections = self.result(id).corrections
+        path = corrections_path(self._folder / id, corrections.analysis_digest)
+        if not path.exists():
+            save_corrections(self._folder / id, corrections)
+        return path
+
     def document(self, id: str, name: str) -> Path:
         """Return the report or the results of a corrected recording as a file, which is written when it is first asked.
 
@@ -395,14 +404,14 @@ class Library:
             self._changed.notify_all()
         return entry
 
-    def correct(self, id: str, seen: ResultVersion, by: str, correction: Callable[[Result], Correction]) -> Result:
+    def correct(self, id: str, version: ResultVersion, by: str, correction: Callable[[Result], Correction]) -> Result:
         """Append a correction, and return the corrected result.
 
         Parameters
         ----------
         id : str
-        seen : ResultVersion
-            What the person has seen who corrects.
+        version : ResultVersion
+            The newest one that the person has seen who corrects.
         by : str
             Name of the person.
         correction : callable
@@ -417,22 +426,22 @@ class Library:
         """
 
         def append(result: Result, at: datetime) -> Corrections:
-            made = correction(result)
-            check_room(result.corrections, made)
-            return result.corrections.followed_by(made, by, at)
+            newest = correction(result)
+            check_room(result.corrections, newest)
+            return result.corrections.followed_by(newest, by, at)
 
-        return self._change_corrections(id, seen, append)
+        return self._change_corrections(id, version, append)
 
-    def undo(self, id: str, seen: ResultVersion, by: str) -> Result:
+    def undo(self, id: str, version: ResultVersion, by: str) -> Result:
         """Take back the last correction that is in force, and return the result; see `correct`."""
-        return self._change_corrections(id, seen, lambda result, at: undo(result.corrections, by, at))
+        return self._change_corrections(id, version, lambda result, at: undo(result.corrections, by, at))
 
     def _change_corrections(
-        self, id: str, seen: ResultVersion, change: Callable[[Result, datetime], Corrections]
+        self, id: str, version: ResultVersion, change: Callable[[Result, datetime], Corrections]
     ) -> Result:
         with self._correcting:
             result = self.result(id)
-            check_seen(result, seen)
+            check_version(result, version)
             corrections = change(result, datetime.fromtimestamp(self._clock(), UTC))
             corrected = result.corrected(corrections)
             save_corrections(self._folder / id, corrections)

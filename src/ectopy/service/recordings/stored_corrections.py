@@ -17,29 +17,34 @@ _FOLDER = "corrections"
 
 
 class OutdatedError(ConflictError):
-    """A correction was made without having seen the newest ones: only the `seen` first ones of those of `result`."""
+    """A correction was made without having seen the newest ones: only the first `number` of those of `result`."""
 
-    def __init__(self, result: Result, seen: int) -> None:
+    def __init__(self, result: Result, number: int) -> None:
         entries = result.corrections.entries
-        authors = ", ".join(sorted({entry.by for entry in entries[seen:]}))
+        authors = ", ".join(sorted({entry.by for entry in entries[number:]}))
         super().__init__(
             f"there are newer corrections, by {authors}; look at them, and make yours again."
             if authors
-            else f"there are {len(entries)} corrections, not {seen}; look at them, and make yours again."
+            else f"there are {len(entries)} corrections, not {number}; look at them, and make yours again."
         )
-        self.result, self.seen = result, seen
+        self.result, self.number = result, number
+
+
+def corrections_path(folder: Path, analysis_digest: str) -> Path:
+    """Return the file of the corrections of an analysis in the folder of its recording."""
+    return folder / _FOLDER / f"{analysis_digest}.json"
 
 
 def load_corrections(folder: Path, analysis_digest: str) -> Corrections:
     """Return the corrections of an analysis from the folder of its recording."""
-    path = _path(folder, analysis_digest)
+    path = corrections_path(folder, analysis_digest)
     return Corrections.load(path) if path.exists() else Corrections(analysis_digest)
 
 
 def superseded_corrections(folder: Path, analysis_digest: str) -> list[Corrections]:
     """Return the corrections of all other analyses of a recording, the oldest file first."""
-    others = [path for path in (folder / _FOLDER).glob("*.json") if path != _path(folder, analysis_digest)]
-    return [Corrections.load(path) for path in sorted(others, key=lambda path: path.stat().st_mtime_ns)]
+    paths = [path for path in (folder / _FOLDER).glob("*.json") if path != corrections_path(folder, analysis_digest)]
+    return [Corrections.load(path) for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns)]
 
 
 def save_corrections(folder: Path, corrections: Corrections) -> None:
@@ -48,21 +53,21 @@ def save_corrections(folder: Path, corrections: Corrections) -> None:
         (folder / _FOLDER).mkdir(exist_ok=True)
     except FileNotFoundError as error:
         raise NotFoundError("the recording has been deleted; nothing was corrected.") from error
-    corrections.save(_path(folder, corrections.analysis_digest))
+    corrections.save(corrections_path(folder, corrections.analysis_digest))
 
 
-def check_seen(result: Result, seen: ResultVersion) -> None:
+def check_version(result: Result, version: ResultVersion) -> None:
     """Check that a person who corrects has seen the newest state.
 
     A `ConflictError` if the analysis is another one; an `OutdatedError` if there are other corrections.
     """
-    if seen.analysis != result.version.analysis:
+    if version.analysis != result.version.analysis:
         raise ConflictError(
             "the recording was analysed again, and this correction belongs to the analysis before; look at the new "
             "one, and correct that. The corrections until then are kept in the log."
         )
-    if seen.version != result.version.version:
-        raise OutdatedError(result, seen.version)
+    if version.version != result.version.version:
+        raise OutdatedError(result, version.version)
 
 
 def check_room(corrections: Corrections, correction: Correction) -> None:
@@ -89,7 +94,3 @@ def undone(corrections: Corrections) -> list[bool]:
     """Return for each entry whether a later one has undone it; what undoes is never undone."""
     in_force = {id(entry) for entry in corrections.in_force}
     return [not isinstance(entry.correction, Undo) and id(entry) not in in_force for entry in corrections.entries]
-
-
-def _path(folder: Path, analysis_digest: str) -> Path:
-    return folder / _FOLDER / f"{analysis_digest}.json"

@@ -71,7 +71,7 @@ async def correct(
     `analysis` and `version` are those that the caller has seen; where there are newer ones, nothing is changed.
     """
     result = await run_in_threadpool(
-        library.correct, id, _seen(request), _author(caller), lambda result: _correction(request.correction, result)
+        library.correct, id, _version(request), _author(caller), lambda result: _correction(request.correction, result)
     )
     return await _announce(id, result, caller, audit, feed)
 
@@ -86,7 +86,7 @@ async def undo(
     request: schemas.SeenVersion,
 ) -> schemas.CorrectedShape:
     """Take back the last correction that is in force, whoever made it."""
-    result = await run_in_threadpool(library.undo, id, _seen(request), _author(caller))
+    result = await run_in_threadpool(library.undo, id, _version(request), _author(caller))
     return await _announce(id, result, caller, audit, feed)
 
 
@@ -122,17 +122,19 @@ async def _changes(library: Library, feed: Feed, id: str, is_still_valid: Callab
         # What was corrected before it joined is in the newest version.
         result = await run_in_threadpool(library.result, id)
         yield format_sse_event(data_str=_json(result.version._asdict()), event="current")
-        while feed.open and is_still_valid():
+        while feed.open:
             try:
                 frames, _ = await asyncio.wait_for(viewer.take(), _QUIET_S)
             except TimeoutError:
-                library.entry(id)
-                yield KEEPALIVE_COMMENT
-                continue
-            for frame in frames:
-                yield format_sse_event(data_str=str(frame), event="corrected")
+                frames = []
+            if not is_still_valid() or not library.entry(id).is_analysed:
+                return
+            yield (
+                b"".join(format_sse_event(data_str=str(frame), event="corrected") for frame in frames)
+                or KEEPALIVE_COMMENT
+            )
     except DataError:
-        return  # it was deleted, or is being analysed again
+        return  # it was deleted
     finally:
         feed.leave(viewer)
 
@@ -149,7 +151,7 @@ async def _announce(id: str, result: Result, caller: Caller, audit: AuditDep, fe
     return answer
 
 
-def _seen(request: schemas.SeenVersion) -> ResultVersion:
+def _version(request: schemas.SeenVersion) -> ResultVersion:
     return ResultVersion(request.analysis, request.version)
 
 

@@ -137,15 +137,22 @@ def report(
 def results(
     library: LibraryDep,
     entry: ViewedRecording,
-    format: Annotated[Literal["csv", "json", "edf", "atr", "ann", "fhir"], Query(description="Of the file.")],
+    format: Annotated[
+        Literal["csv", "json", "edf", "atr", "ann", "fhir", "corrections"], Query(description="Of the file.")
+    ],
 ) -> Response:
-    """The results of the corrected recording: beats as CSV, everything as JSON, annotations, or a bundle of FHIR."""
+    """The results of the corrected recording: beats as CSV, everything as JSON, annotations, or a bundle of FHIR.
+
+    `corrections` are the corrections alone, as `ectopy detect --corrections` reads them.
+    """
     name = f"{_UNSAFE.sub('_', entry.name)}.{format}"
     if format == "fhir":
         result = library.result(entry.id)
         bundle = recording_bundle(result.recording, result.analysis, result.events, result.corrections.conclusion)
         headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
         return Response(msgspec.json.encode(bundle), media_type=MEDIA_TYPE, headers=headers)
+    if format == "corrections":
+        return FileResponse(library.corrections_file(entry.id), filename=f"{name}.json")
     return FileResponse(library.document(entry.id, RESULT_NAMES[format]), filename=name)
 
 

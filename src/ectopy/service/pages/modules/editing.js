@@ -6,6 +6,7 @@ import { LABELS, labelButtons } from "./beat_labels.js";
 import { announce, attempt } from "./page.js";
 
 const NORMAL = "normal";
+const BESIDE_S = 0.05; // noise from beat to beat includes both
 const NOTHING = "Select a beat with a click or the arrow keys, a stretch with Shift.";
 
 export class Editing {
@@ -47,7 +48,8 @@ export class Editing {
   markNoise() {
     const { selection } = this.viewer;
     if (!selection) return this.#say("Select a stretch: Shift and drag, or Shift and the arrow keys.");
-    return this.#send({ type: "mark_noise", start_s: selection[0], end_s: selection[1] }, "Marked as noise.");
+    const [start, end] = [Math.max(selection[0] - BESIDE_S, 0), Math.min(selection[1] + BESIDE_S, this.viewer.duration)];
+    return this.#send({ type: "mark_noise", start_s: start, end_s: end }, "Marked as noise.");
   }
 
   /** What a key means here; null if nothing. */

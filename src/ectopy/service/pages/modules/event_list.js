@@ -3,11 +3,12 @@
 import { element, query } from "./dom.js";
 import { capitalise, countText, duration } from "./format.js";
 import { ListBox } from "./list_box.js";
+import { refresh } from "./page.js";
 
 const ALL = "";
 const RHYTHMS = "rhythms";
 const MOST = 400; // more are shown of one kind
-const WIDE_S = 3; // as long as this more is shown around an event that does not fit
+const BEFORE_S = 1; // is shown before an event that does not fit
 
 export class EventList {
   constructor(viewer) {
@@ -60,9 +61,8 @@ export class EventList {
 
   #go({ start_s: start, end_s: end }) {
     const { viewer } = this;
-    viewer.clearSelection();
-    viewer.goTo(end - start > viewer.span ? start + viewer.span / 2 - WIDE_S / 3 : (start + end) / 2);
-    viewer.mark(start);
+    const middle = end - start > viewer.span ? start + viewer.span / 2 - BEFORE_S : (start + end) / 2;
+    return refresh(() => viewer.goToBeat(start, middle));
   }
 
   /** Point out the events in the stretch that is shown, here and above the trace. */

@@ -11,17 +11,17 @@ import { announce, attempt, refresh } from "./page.js";
 
 const BEFORE_SAMPLES = 52; // of a shape, before the fiducial point
 const APART_S = 0.001;
+const MOST_COLUMNS = 4000;
 
 export class FamilyList {
   constructor(viewer, corrections, mayCorrect) {
-    Object.assign(this, { viewer, corrections, mayCorrect, families: [], family: null, beat: null });
+    Object.assign(this, { viewer, corrections, mayCorrect, families: [], family: null, beat: null, samples: null });
     this.list = new ListBox(query("#families"), (family) => this.#choose(family));
     this.overlay = fitted(query("#overlay"), (context, width, height) => this.#draw(context, width, height));
     query("#previous-member").addEventListener("click", () => this.step(-1));
     query("#next-member").addEventListener("click", () => this.step(1));
     if (mayCorrect) query("#family-labels").append(...labelButtons((label) => this.relabel(label)));
     viewer.addEventListener("mark", () => this.#link());
-    viewer.addEventListener("load", () => this.overlay());
   }
 
   /** Show families as the API gives them, the largest first. */
@@ -90,16 +90,7 @@ export class FamilyList {
     const place = direction > 0 ? `start_s=${Math.max(from + APART_S, 0)}` : `stop_s=${Math.max(from - APART_S, 0)}&backwards=true`;
     const { times_s: times } = await get(`${viewer.path}/families/${family.family}/beats?limit=1&${place}`);
     if (!times.length) return announce(`No ${direction > 0 ? "later" : "earlier"} beat of this family.`);
-    const beat = await this.#beatAt(times[0]);
-    viewer.clearSelection();
-    viewer.goTo(beat.time_s);
-    viewer.mark(beat.time_s, beat);
-  }
-
-  /** The beat at a moment, with the number of its family. */
-  async #beatAt(time) {
-    const [beat] = await get(`${this.viewer.path}/beats?start_s=${Math.max(time - APART_S, 0)}&stop_s=${time + APART_S}&limit=1`);
-    return beat;
+    await viewer.goToBeat(times[0]);
   }
 
   /** Show the family of the beat that is marked on the trace. */
@@ -108,9 +99,10 @@ export class FamilyList {
     const beat = marker?.beat;
     if (!beat || beat.position === this.beat?.position) return this.overlay();
     refresh(async () => {
-      const complete = beat.family === undefined ? await this.#beatAt(beat.time_s) : beat;
+      const complete = beat.family === undefined ? await this.viewer.beatAt(beat.time_s) : beat;
+      const samples = complete && (await this.#samplesOf(complete));
       if (this.viewer.marker?.beat !== beat || !complete) return;
-      this.beat = complete;
+      Object.assign(this, { beat: complete, samples });
       const family = this.families.find(({ family: number }) => number === complete.family);
       if (family) this.#select(family);
       this.list.pointOut((value) => value === family);
@@ -119,18 +111,18 @@ export class FamilyList {
   }
 
   #draw(context, width, height) {
-    if (this.family) drawOverlay(context, width, height, this.viewer.leads, this.family, this.#samples());
+    if (!this.family) return;
+    const isMember = this.beat?.family === this.family.family;
+    drawOverlay(context, width, height, this.viewer.leads, this.family, isMember ? this.samples : null);
   }
 
-  /** Samples of the marked beat by lead, each around its median; null where they are not loaded. */
-  #samples() {
-    const { signal } = this.viewer;
-    if (!this.beat || this.beat.family !== this.family.family || !signal?.samples) return null;
-    const length = this.family.mean_mv[0].length / this.rate_hz;
-    const first = Math.round((this.beat.time_s - BEFORE_SAMPLES / this.rate_hz - signal.start_s) / signal.step_s);
-    const count = Math.round(length / signal.step_s);
-    if (first < 0 || first + count > signal.samples[0].length) return null;
-    return signal.samples.map((samples) => centred(samples.slice(first, first + count)));
+  /** Samples of a beat by lead, as long as the shape of a family, each around its median. */
+  async #samplesOf({ time_s: time }) {
+    if (!this.families.length) return null;
+    const start = Math.max(time - BEFORE_SAMPLES / this.rate_hz, 0);
+    const end = start + this.families[0].mean_mv[0].length / this.rate_hz;
+    const { samples } = await get(`${this.viewer.path}/signal?start_s=${start}&stop_s=${end}&pixels=${MOST_COLUMNS}`);
+    return samples?.map(centred) ?? null;
   }
 }
 

@@ -22,7 +22,7 @@ const KEYS = [
   ["Ctrl Z", "Undo"],
   ["P", "Print the report"],
   ["Esc", "Back to the trace; take marker and selection away"],
-  ["K, or ? with nothing selected", "This list"],
+  ["K", "This list; so does ? with nothing selected"],
 ];
 
 /** Show the list of keys until it is closed. */

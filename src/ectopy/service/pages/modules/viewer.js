@@ -19,6 +19,7 @@ const LOAD_MS = 40;
 const NEAR_PX = 14; // of a beat that is clicked on
 const CLICK_PX = 4;
 const MARKER_S = 0.02;
+const APART_S = 0.001;
 const SAME_S = 0.03; // no two beats are so near
 
 export class Viewer extends EventTarget {
@@ -42,7 +43,7 @@ export class Viewer extends EventTarget {
       this.isStale = true;
       requestAnimationFrame(() => ((this.isStale = false), paint()));
     };
-    new ResizeObserver(() => this.scale.speed && this.setScale({})).observe(this.view);
+    new ResizeObserver(() => this.view.clientWidth && this.scale.speed && this.setScale({})).observe(this.view);
     this.#listen();
   }
 
@@ -57,7 +58,7 @@ export class Viewer extends EventTarget {
     if (!this.marker) return;
     const { time_s: time, beat } = this.marker;
     const same = (other) => (beat ? other.position === beat.position : Math.abs(other.time_s - time) < SAME_S);
-    this.mark(time, this.signal.beats.find(same) ?? null);
+    this.#setMarker({ time_s: time, beat: this.signal.beats.find(same) ?? null });
   }
 
   async #loadTrend() {
@@ -172,10 +173,31 @@ export class Viewer extends EventTarget {
 
   /** Put the marker at a moment, or on a beat; the stretch follows it. */
   mark(time, beat = null) {
-    this.marker = { time_s: Math.min(Math.max(time, 0), this.duration), beat };
     if (time < this.start || time > this.end) this.goTo(time);
+    this.#setMarker({ time_s: Math.min(Math.max(time, 0), this.duration), beat });
+  }
+
+  #setMarker(marker) {
+    this.marker = marker;
     this.redraw();
     this.dispatchEvent(new Event("mark"));
+  }
+
+  /** The beat at a moment, with the number of its family; undefined if there is none. */
+  async beatAt(time) {
+    const [start, end] = [Math.max(time - APART_S, 0), time + APART_S];
+    const [beat] = await get(`${this.path}/beats?start_s=${start}&stop_s=${end}&limit=1`);
+    return beat;
+  }
+
+  /** Go to the beat at a moment, and put the marker on it. */
+  async goToBeat(time, middle = time) {
+    this.clearSelection();
+    this.goTo(middle);
+    this.mark(time);
+    const { marker } = this;
+    const beat = await this.beatAt(time);
+    if (beat && this.marker === marker) this.#setMarker({ time_s: time, beat });
   }
 
   /** Select a stretch; null selects none. */

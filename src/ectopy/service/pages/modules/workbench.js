@@ -40,9 +40,9 @@ export class Workbench {
   /** Show the signal first, then everything else. */
   async open() {
     await this.viewer.open();
+    if (document.activeElement === document.querySelector("body")) this.viewer.view.focus({ preventScroll: true });
     await this.#load();
     this.corrections.follow();
-    if (document.activeElement === document.querySelector("body")) this.viewer.view.focus({ preventScroll: true });
   }
 
   /** Load the lists, and show each when it is there; gives the log. */

@@ -45,14 +45,12 @@ export class Workbench {
     this.corrections.follow();
   }
 
-  /** Load the lists, and show each when it is there; gives the log. */
+  /** Load the lists one after the other, what is there first to be shown first; gives the log. */
   async #load() {
-    const load = (name) => get(`${this.path}/${name}`);
-    const [log] = await Promise.all([
-      load("corrections").then((answer) => (this.panel.show(answer), answer)),
-      Promise.all([load("events?waves=false"), load("episodes")]).then((answers) => this.#showEvents(...answers)),
-      load("families").then((answer) => this.families.show(answer)),
-    ]);
+    const log = await get(`${this.path}/corrections`);
+    this.panel.show(log);
+    this.#showEvents(await get(`${this.path}/events?waves=false`), await get(`${this.path}/episodes`));
+    this.families.show(await get(`${this.path}/families`));
     this.#loadWaveEvents();
     return log;
   }

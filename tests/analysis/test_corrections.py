@@ -33,6 +33,7 @@ from ectopy.analysis.corrections import (
     undo,
 )
 from ectopy.analysis.rhythm_events import find_events
+from ectopy.analysis.rhythm_signs import RhythmSigns
 from ectopy.detector import Verdict
 from ectopy.errors import ConflictError, DataError
 from support.corrected_beats import ANALYSIS, AT, RATE_HZ, analysed, corrected, edits, log
@@ -124,6 +125,21 @@ def test_intervals_across_noise_are_not_known_and_full_seconds_of_it_are_noisy()
     assert np.isnan(relabelled.intervals_s[3])
 
 
+def test_noise_holds_no_spikes_of_a_pacemaker():
+    paced = replace(ANALYSIS, signs=RhythmSigns(spikes_s=np.array([0.9, 2.5, 3.3, 4.1])))
+    assert corrected(paced, MarkNoise(2.4, 3.4)).signs.spikes_s.tolist() == [0.9, 4.1]
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ectopy.analysis.corrections.MAX_BYTES", 1000)
+    path = tmp_path / "some.json"
+    log(ANALYSIS, WriteConclusion("Sinus rhythm.")).save(path)
+    before = path.read_bytes()
+    with pytest.raises(DataError, match="no room"):
+        log(ANALYSIS, WriteConclusion("é" * 400)).save(path)
+    assert path.read_bytes() == before
+
+
 @given(st.data())
 def test_corrections_leave_one_entry_per_beat_in_order_and_count_up(data: st.DataObject):
     made = data.draw(edits(ANALYSIS))
@@ -196,7 +212,8 @@ def test_the_last_decision_on_a_strip_and_the_last_conclusion_count():
         WriteConclusion("Second."),
     )
     assert made.strips == (ChooseStrip(5, 8, "longest run"),)
-    assert made.hidden_strips == (RemoveStrip(1, 2), RemoveStrip(9, 10))
+    assert made.hidden_strips == (RemoveStrip(9, 10),)  # the strip of a person that is removed again hides no other
+    assert log(ANALYSIS, *[RemoveStrip(1, 2)] * 2).hidden_strips == (RemoveStrip(1, 2),)
     assert made.conclusion == "Second."
     assert undo(made, "Dr Ada", AT).conclusion == "First."
     assert log(ANALYSIS).conclusion == ""
@@ -290,3 +307,8 @@ def test_a_forged_entry_is_refused(tmp_path: Path):
         path.write_bytes(msgspec.json.encode(sound | {"entries": [entry]}))
         with pytest.raises(DataError, match="is not a file of corrections"):
             Corrections.load(path)
+
+
+def test_spaces_of_word_processors_are_text():
+    text = "z.\u00a0B. 5\u202f%"
+    assert log(ANALYSIS, WriteConclusion(text), ChooseStrip(1, 2, text)).conclusion == text

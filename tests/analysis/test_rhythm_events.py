@@ -146,6 +146,19 @@ def test_p_waves_that_are_not_conducted_are_events_unless_a_beat_is_added_after_
     assert find_events(replace(conducted, signs=blocked_at(1.44))) == []
 
 
+@pytest.mark.parametrize("beat", [1, 2, 3])
+def test_a_p_wave_that_is_not_conducted_counts_no_longer_after_an_ectopic_beat_or_in_noise(beat: int):
+    rr_s = [np.nan, 0.8, 0.8, 1.6, 0.8]
+    plain = replace(analysis_of("N" * 5, rr_s), signs=blocked_at(np.nancumsum(rr_s)[3] - 0.96))
+    kind = "second-degree AV block suspected"
+    assert kind in kinds(find_events(plain))
+    hint, verdict, missed = plain.hint.astype("U21"), plain.verdict.astype("U10"), plain.missed.copy()
+    hint[beat], verdict[beat] = "ventricular-like", "ABNORMAL"
+    assert kind not in kinds(find_events(replace(plain, hint=hint, verdict=verdict)))
+    missed[3] = True
+    assert kind not in kinds(find_events(replace(plain, missed=missed)))
+
+
 def test_a_rhythm_with_p_waves_that_are_not_conducted_is_not_fibrillation():
     rng = np.random.default_rng(0)
     rr_s = [np.nan, *rng.uniform(0.6, 1.3, 299)]

@@ -97,16 +97,30 @@ def test_a_person_writes_the_conclusion_and_chooses_strips(tmp_path: Path, recor
     for correction in (
         RemoveStrip(0.75, 7.75),
         ChooseStrip(12.0, 16.0, "Look here <b>"),
+        ChooseStrip(13.0, 23.0, "A run"),
         WriteConclusion("Nothing.\nSecond line <script>"),
     ):
         corrections = corrections.followed_by(correction, "Dr. <Who>", datetime(2024, 3, 2, 8, 0, tzinfo=UTC))
     shown = choices(recording, analysis, events, rate, corrections)
     assert (shown[0].title, shown[0].text) == ("Chosen strip · 2024-03-02 00:00:02", "Look here <b>")
+    assert (shown[1].text, shown[1].end_s) == ("A run", 20.0)
+    longer = corrections.followed_by(ChooseStrip(1.0, 13.0, "A run"), "Ada", datetime(2024, 3, 2, tzinfo=UTC))
+    assert choices(recording, analysis, events, rate, longer)[0].text == "A run The first 7.0 s of 12 s."
     assert not any("Pause" in choice.title for choice in shown)
     recording_report(tmp_path / "page.html", recording, analysis, events, corrections=corrections)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<bdi>Nothing.\nSecond line &lt;script&gt;</bdi>" in page
-    assert "3 corrections by Dr. &lt;Who&gt;, the last one at 2024-03-02 08:00:00 (UTC)." in page
+    assert "4 corrections by Dr. &lt;Who&gt;, the last one at 2024-03-02 08:00:00 (UTC)." in page
+
+
+def test_a_text_that_looks_like_a_style_is_text(tmp_path: Path, recording: Recording, analysis: Analysis):
+    conclusion = WriteConclusion("var(--ink) var(--colour)")
+    corrections = Corrections(analysis_digest(analysis)).followed_by(conclusion, "Ada", datetime(2024, 3, 2, tzinfo=UTC))
+    named = replace(recording, patient=Patient("var(--name)"), leads=("var(--lead)",))
+    path = tmp_path / "report.pdf"
+    recording_report(path, named, analysis, [], corrections=corrections)
+    assert "var(--ink) var(--colour)" in pages(path)[0]
+    assert "var(--name)" in pages(path)[0]
 
 
 def test_a_report_on_one_beat_and_long_names(tmp_path: Path, ambulatory: Detector):

@@ -144,7 +144,9 @@ def _with_intervals(
 
 
 def without_noise(analysis: Analysis, noise: Sequence[tuple[float, float]]) -> Analysis:
-    """Take times of noise out of what is known: no interval that touches them is, and seconds in them are noisy.
+    """Take times of noise out of what is known.
+
+    No interval that touches them is known, seconds in them are noisy, and nothing in them is a spike of a pacemaker.
 
     Parameters
     ----------
@@ -155,9 +157,16 @@ def without_noise(analysis: Analysis, noise: Sequence[tuple[float, float]]) -> A
         return analysis
     times_s, quality = analysis.beats.times_s, analysis.quality
     missed, index, word = analysis.missed.copy(), quality.index.copy(), quality.word.astype("U10")
+    spikes_s = analysis.signs.spikes_s
     for start_s, end_s in noise:
         # From the interval before the first beat in it to that before the first beat after it.
         missed[np.searchsorted(times_s, start_s) : np.searchsorted(times_s, end_s, side="right") + 1] = True
         seconds = slice(int(np.ceil(start_s / quality.window_s)), int(end_s // quality.window_s))
         index[:, seconds], word[:, seconds] = 0.0, "noisy"
-    return replace(analysis, missed=missed, quality=Quality(index, word, quality.duration_s, quality.window_s))
+        spikes_s = spikes_s[(spikes_s < start_s) | (spikes_s > end_s)]
+    return replace(
+        analysis,
+        missed=missed,
+        quality=Quality(index, word, quality.duration_s, quality.window_s),
+        signs=replace(analysis.signs, spikes_s=spikes_s),
+    )

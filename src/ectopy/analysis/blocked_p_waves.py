@@ -132,14 +132,20 @@ def type_of_block(blocked: BlockedPWaves) -> str:
     return f"{pr}, and the type cannot be told"
 
 
-def _candidates(
-    intervals_s: NDArray[np.float64], ectopic: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which beats come after an interval that is long among even ones, and which after one that is slow."""
+def is_calm(ectopic: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which beats may come after a blocked P wave: neither they nor the two before them are ectopic."""
     calm = ~ectopic
     calm[1:] &= ~ectopic[:-1]
     calm[2:] &= ~ectopic[:-2]
     calm[:1] = False
+    return calm
+
+
+def _candidates(
+    intervals_s: NDArray[np.float64], ectopic: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which beats come after an interval that is long among even ones, and which after one that is slow."""
+    calm = is_calm(ectopic)
     before = sliding_window_view(np.concatenate([np.full(_USUAL_OVER, np.nan), intervals_s[:-1]]), _USUAL_OVER)
     count = np.isfinite(before).sum(axis=1)
     usual_s = np.sort(before, axis=1)[np.arange(len(before)), np.maximum(count - 1, 0) // 2]  # NaN come last

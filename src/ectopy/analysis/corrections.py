@@ -9,6 +9,7 @@ any other. Corrections belong to one analysis, which `analysis_digest` identifie
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -43,6 +44,7 @@ LEAST_APART_S = 0.1
 _FORMAT, _VERSION = "ectopy corrections", 1
 _MOST_S, _MOST_POSITION = 1e8, 1 << 53
 _AS_ANALYSED = -1
+_WIDE_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")  # as word processors write them
 
 
 class BeatLabel(StrEnum):
@@ -159,7 +161,7 @@ class ChooseStrip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
 
 
 class RemoveStrip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="remove_strip"):
-    """Remove a strip from the report, whether a person or the program has chosen it.
+    """Remove a strip from the report: the one of this time that a person chose, or else those of the program.
 
     Attributes
     ----------
@@ -275,11 +277,14 @@ class Corrections(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return texts[-1] if texts else ""
 
     def _strips(self) -> list[ChooseStrip | RemoveStrip]:
-        """Return the last decision on each strip."""
+        """Return the last decision on each strip; one that was chosen and removed again leaves no trace."""
         last: dict[tuple[float, float], ChooseStrip | RemoveStrip] = {}
         for entry in self.in_force:
             if isinstance(entry.correction, ChooseStrip | RemoveStrip):
-                last[entry.correction.start_s, entry.correction.end_s] = entry.correction
+                span = entry.correction.start_s, entry.correction.end_s
+                before = last.pop(span, None)
+                if isinstance(entry.correction, ChooseStrip) or not isinstance(before, ChooseStrip):
+                    last[span] = entry.correction
         return [last[span] for span in sorted(last)]
 
     def save(self, path: str | Path) -> None:
@@ -287,11 +292,16 @@ class Corrections(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         Raises
         ------
+        DataError
+            If it would be larger than `load` reads.
         OutputError
             If the file cannot be written.
         """
         stored = _Stored(_FORMAT, _VERSION, GENERATOR, self.analysis_digest, self.entries)
-        write_text(Path(path), msgspec.json.encode(stored).decode() + "\n")
+        content = msgspec.json.encode(stored) + b"\n"
+        if len(content) > MAX_BYTES:
+            raise DataError(f"corrections have {MAX_BYTES >> 20} MiB at most; the last one has no room.")
+        write_text(Path(path), content.decode())
 
     @classmethod
     def load(cls, path: str | Path) -> Corrections:
@@ -580,5 +590,6 @@ def _check_text(subject: str, text: object, most: int, lines: bool = False) -> N
     if not isinstance(text, str) or len(text) > most:
         raise DataError(f"{subject} is text of {most:,} characters at most.")
     plain = text.replace("\n", "").replace("\t", "") if lines else text
+    plain = _WIDE_SPACES.sub(" ", plain)
     if printable(plain) != plain:
         raise DataError(f"{subject} holds characters that cannot be printed: {short_text(plain)}.")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.atrial_fibrillation import find_fibrillation
-from ectopy.analysis.blocked_p_waves import LONGEST_PR_S, BlockedPWaves, type_of_block
+from ectopy.analysis.blocked_p_waves import LONGEST_PR_S, BlockedPWaves, is_calm, type_of_block
 from ectopy.analysis.rhythm_rules import (
     IRREGULAR_S,
     RATE_APART_S,
@@ -257,12 +257,17 @@ def _av_block(analysis: Analysis) -> list[Event]:
 
 
 def _blocked(analysis: Analysis) -> tuple[BlockedPWaves, NDArray[np.intp]]:
-    """P waves that are not conducted, also where beats have been corrected, and the beat after each."""
+    """P waves that are not conducted, and the beat after each.
+
+    Where beats have been corrected, those that lie where none would be looked for count no longer.
+    """
     blocked, times_s = analysis.signs.blocked, analysis.beats.times_s
     following = np.searchsorted(times_s, blocked.times_s)
     inside = (following > 0) & (following < len(times_s))
     next_s = times_s[np.minimum(following, len(times_s) - 1)] if len(times_s) else blocked.times_s
     inside &= next_s - blocked.times_s > LONGEST_PR_S
+    may_follow = np.append(is_calm(analysis.ectopic) & np.isfinite(analysis.intervals_s), False)
+    inside &= may_follow[following]
     return blocked[inside], following[inside]
 
 

@@ -147,8 +147,8 @@ class HolterTables:
             run_beats=limits.run_beats,
             svt_beats=limits.svt_beats,
             pause_s=self._number(limits.pause_s, 1),
-            high_bpm=f"{limits.high_bpm:g}",
-            low_bpm=f"{limits.low_bpm:g}",
+            high_bpm=fmt.shortest(limits.high_bpm, self.language),
+            low_bpm=fmt.shortest(limits.low_bpm, self.language),
             window_s=f"{self.figures.rate.window_s:g}",
         )
 

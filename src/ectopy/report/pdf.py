@@ -12,6 +12,7 @@ from ectopy.report.theme import LIGHT
 
 _COLOUR = re.compile(r"var\(--(\w+)(?:,#\w+)?\)")
 _HALO = ".ecg text.halo, .ecg text.doubted { stroke: none; }"  # WeasyPrint draws it over the letters
+_MARKUP = re.compile(r"<style>.*?</style>|<[^>]*>", re.DOTALL)  # what is not text that a person reads
 _DRAWING = re.compile(r"<svg class=\"ecg\"[^>]*>")
 
 
@@ -51,8 +52,13 @@ def render_pdf(page: str, drawing_style: str) -> bytes:
     for library in ("weasyprint", "fontTools"):  # they tell of every property and glyph that they leave out
         logging.getLogger(library).setLevel(logging.ERROR)
     page = _DRAWING.sub(lambda opening: f"{opening[0]}<style>{drawing_style}{_HALO}</style>", page)
-    page = _COLOUR.sub(lambda colour: LIGHT[colour[1]], page)
+    page = _MARKUP.sub(lambda markup: _COLOUR.sub(_light, markup[0]), page)
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=["data"])  # what the page embeds, nothing else
     content: bytes = weasyprint.HTML(string=page, url_fetcher=fetcher).write_pdf()
     # A comment after the end of the file, by which a later run knows whose file it is.
     return content + f"% {GENERATOR}\n".encode()
+
+
+def _light(colour: re.Match[str]) -> str:
+    """Return the value of a colour, which WeasyPrint does not look up in a drawing."""
+    return LIGHT.get(colour[1], colour[0])

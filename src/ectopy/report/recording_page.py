@@ -196,7 +196,7 @@ def _head(recording: Recording, filters: FilterSettings, figures: HolterFigures,
             (text("Length"), fmt.elapsed(recording.duration_s)),
             (text("Readable"), fmt.NO_NUMBER if readable is None else f"{language.decimal(readable, 1)} %"),
             (text("Leads"), ", ".join(map(fmt.lead, recording.leads))),
-            (text("Sampling rate"), f"{recording.sampling_rate_hz:g} Hz"),
+            (text("Sampling rate"), f"{fmt.shortest(recording.sampling_rate_hz, language)} Hz"),
             *_pulse_facts(recording, language),
         ],
         "band": fmt.band(filters, language),
@@ -220,7 +220,7 @@ def _sentences(text: str) -> list[str]:
 def _pulse_facts(recording: Recording, language: Language) -> list[tuple[str, str]]:
     waves = [
         language.text(
-            "{name} in {unit} at {rate} Hz", name=wave.name, unit=wave.unit, rate=f"{wave.sampling_rate_hz:g}"
+            "{name} in {unit} at {rate} Hz", name=wave.name, unit=wave.unit, rate=fmt.shortest(wave.sampling_rate_hz, language)
         )
         for wave in recording.pulses
     ]

@@ -230,7 +230,11 @@ def _own(strip: ChooseStrip, start: datetime | None, duration_s: float, language
     end_s = min(strip.end_s, start_s + STRIP_S, duration_s)
     name = language.text("Chosen strip")
     title = f"{name} · {fmt.moment(start, start_s, language)}"
-    return Choice(title, "", strip.caption, start_s, end_s)
+    text, whole_s = strip.caption, min(strip.end_s, duration_s) - start_s
+    if whole_s > STRIP_S:
+        shown, whole = fmt.seconds(STRIP_S, language), fmt.seconds(whole_s, language)
+        text = f"{text} {language.text('The first {shown} of {whole}.', shown=shown, whole=whole)}".strip()
+    return Choice(title, "", text, start_s, end_s)
 
 
 def _covers(strip: RemoveStrip, choice: Choice) -> bool:

@@ -201,6 +201,18 @@ def number(value: float | None, places: int, language: Language = ENGLISH) -> st
     return language.decimal(round(value, places) + 0.0, places).replace("-", _MINUS)  # 0 has no sign
 
 
+def shortest(value: float, language: Language = ENGLISH) -> str:
+    """Write a setting such as a sampling rate with the decimals that it has.
+
+    Examples
+    --------
+    >>> shortest(1000), shortest(62.5)
+    ('1000', '62.5')
+    """
+    plain = f"{value:g}"
+    return language.decimal(value, len(plain.partition(".")[2])) if "." in plain else plain
+
+
 def lead_count(number: int) -> str:
     """Write a number of leads.
 
@@ -223,7 +235,7 @@ def band(filters: FilterSettings, language: Language = ENGLISH) -> str:
     low, high = (language.decimal(hz, 0 if float(hz).is_integer() else 1) for hz in (filters.low_hz, filters.high_hz))
     if not filters.notch_hz:
         return f"{low}–{high} Hz"
-    return language.text("{low}–{high} Hz, without {notch} Hz", low=low, high=high, notch=f"{filters.notch_hz:g}")
+    return language.text("{low}–{high} Hz, without {notch} Hz", low=low, high=high, notch=shortest(filters.notch_hz, language))
 
 
 def missing(where: NDArray[np.bool_]) -> str:

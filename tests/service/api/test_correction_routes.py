@@ -225,6 +225,17 @@ def test_an_older_analysis_is_refused_and_its_corrections_are_kept(
     assert log["superseded"][0]["entries"][-1]["text"] == "Kept."
 
 
+def test_damaged_corrections_of_an_earlier_analysis_are_in_nobodys_way(
+    service: Service, http: httpx.Client, recording: str
+):
+    assert correct(http, recording, type="write_conclusion", text="Newest.").status_code == 201
+    damaged = folder_of(service, recording) / "corrections" / f"{'1' * 64}.json"
+    damaged.write_text("{")
+    answer = http.get(f"{recording}/corrections")
+    assert (answer.status_code, answer.json()["conclusion"]) == (200, "Newest.")
+    damaged.unlink()
+
+
 def test_results_are_of_the_corrected_recording(service: Service, http: httpx.Client, recording: str, tmp_path: Path):
     row = beats(http, recording)[8]
     correction = {"type": "relabel", "positions": [row["position"]], "label": "ventricular"}

@@ -257,6 +257,19 @@ def test_families_lead_from_beat_to_beat(page: Page):
 # Correcting
 
 
+def test_a_family_is_relabelled_as_its_list_shows_it_or_not_at_all(desk: Page, service: Service, recording: str):
+    page = visit(desk, recording)
+    page.get_by_role("tab", name="Families").click()
+    page.locator("#families [role=option]").filter(has_text="Ventricular-like").first.click()
+    desk.route("**/families", lambda route: route.abort())  # the list stays as it was
+    positions = [beat["position"] for beat in answers(service, recording, "beats?limit=1")]
+    correct(service, recording, {"type": "relabel", "positions": positions, "label": "supraventricular"})
+    expect(page.locator("#log li")).to_have_count(1)
+    page.locator("#family-labels [data-label=other]").click()
+    expect(page.locator("#families-panel")).to_contain_text("there are newer corrections")
+    assert answers(service, recording, "corrections")["version"] == 1
+
+
 def test_a_beat_is_relabelled_deleted_added_and_all_is_undone(desk: Page, service: Service, recording: str):
     page = visit(desk, recording)
 

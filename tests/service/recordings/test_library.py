@@ -245,11 +245,16 @@ def test_an_interrupted_analysis_is_repeated_after_a_restart(tmp_path):
     first.stop()
     # As an upload leaves it that was cut off.
     shutil.copytree(tmp_path / entry.id, tmp_path / ".part-0123456789abcdef")
+    # A report on the analysis before, whose figures may differ where its labels do not.
+    outdated = tmp_path / entry.id / "documents" / "digest-1" / report_name()
+    outdated.parent.mkdir(parents=True)
+    outdated.touch()
     second = Library(tmp_path)
     assert [entry.status for entry in second.entries()] == [Status.WAITING]
     assert [path.name for path in tmp_path.iterdir()] == [entry.id]
     second.start()
     assert wait_for(second, entry.id, finished).error == ""
+    assert not outdated.exists()
     second.stop()
     third = Library(tmp_path)
     assert [entry.status for entry in third.entries()] == [Status.ANALYSED]
@@ -319,6 +324,14 @@ def test_a_correction_is_stored_whole_or_not_at_all(tmp_path, monkeypatch):
     (tmp_path / entry.id / RESULT).mkdir()
     save_result(tmp_path / entry.id / RESULT, recording, analysis, measure_minutes(recording, analysis))
     assert Library(tmp_path).result(entry.id).version == corrected.version
+
+    # Damaged ones are neither ignored nor shown with their path.
+    log_file = library.corrections_file(entry.id)
+    content = log_file.read_bytes()
+    log_file.write_bytes(content[:-9])
+    with pytest.raises(DataError, match="the corrections of this recording cannot be read; who runs"):
+        Library(tmp_path).result(entry.id)
+    log_file.write_bytes(content)
 
     monkeypatch.setattr("ectopy.service.recordings.stored_corrections.MOST_CORRECTIONS", 1)
     with pytest.raises(DataError, match="at most 1 corrections"):

@@ -297,10 +297,12 @@ class Library:
             for older in sorted(documents.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns)[:-2]:
                 shutil.rmtree(older, ignore_errors=True)
         except OSError as problem:
+            self.entry(folder.name)
             raise StorageError(f"the document cannot be written: {problem.strerror or problem}.") from problem
         with self._worker(folder, str(documents / name), str(version)) as process:
             error = self._listen("", process)
         if error or not (documents / name).exists():
+            self.entry(folder.name)  # it may have been deleted meanwhile
             raise StorageError(error or f"the document takes more than {self._limit_s:g} s, or too much memory.")
 
     @contextmanager
@@ -555,7 +557,7 @@ class Library:
         folder = self._folder / entry.id
         self._set(entry.id, status=Status.ANALYSING, progress=0.0)
         self._forget(entry.id)
-        for former in (f"{RESULT}.part", RESULT):
+        for former in (f"{RESULT}.part", RESULT, _DOCUMENTS):
             shutil.rmtree(folder / former, ignore_errors=True)
         with self._worker(folder) as process:
             with self._changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from ectopy.analysis.corrections import AddBeat, Correction, Corrections, DeleteBeats, Relabel, Undo
@@ -14,6 +15,8 @@ MOST_CORRECTED = 2_000_000
 """Beats in all of them together."""
 
 _FOLDER = "corrections"
+
+_log = logging.getLogger(__name__)
 
 
 class OutdatedError(ConflictError):
@@ -36,15 +39,29 @@ def corrections_path(folder: Path, analysis_digest: str) -> Path:
 
 
 def load_corrections(folder: Path, analysis_digest: str) -> Corrections:
-    """Return the corrections of an analysis from the folder of its recording."""
+    """Return the corrections of an analysis from the folder of its recording; a `DataError` if they are damaged."""
     path = corrections_path(folder, analysis_digest)
-    return Corrections.load(path) if path.exists() else Corrections(analysis_digest)
+    if not path.exists():
+        return Corrections(analysis_digest)
+    try:
+        return Corrections.load(path)
+    except DataError as error:
+        _log.exception("the corrections of a recording cannot be read")
+        raise DataError(
+            "the corrections of this recording cannot be read; who runs the service finds the reason in its log."
+        ) from error
 
 
 def superseded_corrections(folder: Path, analysis_digest: str) -> list[Corrections]:
-    """Return the corrections of all other analyses of a recording, the oldest file first."""
+    """Return the corrections of all other analyses of a recording, the oldest file first; damaged ones are left out."""
     paths = [path for path in (folder / _FOLDER).glob("*.json") if path != corrections_path(folder, analysis_digest)]
-    return [Corrections.load(path) for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns)]
+    superseded = []
+    for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns):
+        try:
+            superseded.append(Corrections.load(path))
+        except DataError:
+            _log.exception("the corrections of an earlier analysis cannot be read, and are left alone")
+    return superseded
 
 
 def save_corrections(folder: Path, corrections: Corrections) -> None:
@@ -73,7 +90,7 @@ def check_version(result: Result, version: ResultVersion) -> None:
 def check_room(corrections: Corrections, correction: Correction) -> None:
     """Check that one more correction has room; a `DataError` if not."""
     if len(corrections.entries) >= MOST_CORRECTIONS:
-        raise DataError(f"a recording has at most {MOST_CORRECTIONS:,} corrections; analyse it again to begin anew.")
+        raise DataError(f"a recording has at most {MOST_CORRECTIONS:,} corrections.")
     beats = corrected_beats(correction) + sum(corrected_beats(entry.correction) for entry in corrections.entries)
     if beats > MOST_CORRECTED:
         raise DataError(f"the corrections of a recording are of {MOST_CORRECTED:,} beats at most, not {beats:,}.")

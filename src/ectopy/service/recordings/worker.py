@@ -85,9 +85,12 @@ def work(folder: Path, entry: StoredRecording, task: Callable[[], None] | None =
     except (MemoryError, OSError) as error:
         _log.exception("a recording could not be analysed")
         why = error.strerror if isinstance(error, OSError) and error.strerror else "there is not enough memory"
-        return f"the recording cannot be analysed on this machine: {why.lower()}; split it."
+        subject = "the recording cannot be analysed" if task is None else "the document cannot be written"
+        return f"{subject} on this machine: {why.lower()}{'; split it' if task is None else ''}."
     except Exception:
-        _log.exception("a recording could not be analysed")
+        _log.exception("a recording could not be analysed, or a document on it not written")
+        if task is not None:
+            return "the document cannot be written; who runs the service finds the reason in its log."
         return "the recording cannot be analysed; it is damaged, or of a kind that is not known."
     return ""
 
@@ -150,7 +153,7 @@ def write_document(folder: Path, path: Path, version: int) -> None:
 def _check_disk(folder: Path, needed_bytes: int) -> None:
     """Check that there is room for the next bytes, and a reserve after them; a `StorageError` if not."""
     if shutil.disk_usage(folder).free < SPARE_BYTES + needed_bytes:
-        raise StorageError("the disk is nearly full; make room, and upload the recording again.")
+        raise StorageError("the disk is nearly full; make room, and try again.")
 
 
 def _read(folder: Path, entry: StoredRecording) -> Recording:

@@ -15,21 +15,26 @@ export class Corrections extends EventTarget {
     Object.assign(this, { path, analysis, version, newest: { version }, isSending: false });
   }
 
-  /** Send a correction; where it is rejected because there are newer ones, these are loaded, and the error says why. */
-  send(correction) {
-    return this.#post("corrections", { correction });
+  /**
+   * Send a correction; where it is rejected because there are newer ones, these are loaded, and the error says why.
+   *
+   * The analysis and version are those of the list that it names something of, which may be older than what the page shows.
+   */
+  send(correction, { analysis, version } = this) {
+    return this.#post("corrections", { analysis, version, correction });
   }
 
   /** Take back the last correction. */
   undo() {
-    return this.#post("corrections/undo", {});
+    const { analysis, version } = this;
+    return this.#post("corrections/undo", { analysis, version });
   }
 
   /** The log, the strips and the conclusion. */
   async load() {
     const log = await get(`${this.path}/corrections`);
-    this.analysis = log.analysis;
-    this.version = log.version;
+    const { analysis, version } = log;
+    if (analysis !== this.analysis || version > this.version) Object.assign(this, { analysis, version });
     return log;
   }
 
@@ -58,16 +63,13 @@ export class Corrections extends EventTarget {
 
   #catchUp() {
     const { analysis = this.analysis, version, by = "Somebody" } = this.newest;
-    if (analysis === this.analysis && version <= this.version) return;
-    Object.assign(this, { analysis, version });
-    this.#tell(by);
+    if (analysis !== this.analysis || version > this.version) this.#tell(by); // whoever hears it loads them
   }
 
   async #post(place, body) {
     this.isSending = true;
     try {
-      const { analysis, version } = this;
-      const answer = await post(`${this.path}/${place}`, { analysis, version, ...body });
+      const answer = await post(`${this.path}/${place}`, body);
       this.version = answer.version;
       this.#tell(null);
       return answer;

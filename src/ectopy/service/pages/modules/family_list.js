@@ -25,8 +25,9 @@ export class FamilyList {
   }
 
   /** Show families as the API gives them, the largest first. */
-  show({ sampling_rate_hz: rate, families }) {
+  show({ analysis, version, sampling_rate_hz: rate, families }) {
     this.rate_hz = rate;
+    this.seen = { analysis, version }; // another version numbers its families otherwise
     this.families = families;
     const total = families.reduce((sum, { beats }) => sum + beats, 0);
     const isSame = (one, other) => one.first_s === other.first_s;
@@ -49,7 +50,8 @@ export class FamilyList {
   async relabel(label) {
     if (!this.family) return;
     const { family: number, beats } = this.family;
-    const answer = await attempt(() => this.corrections.send({ type: "relabel", family: number, label }), query("#family-labels"));
+    const correction = { type: "relabel", family: number, label };
+    const answer = await attempt(() => this.corrections.send(correction, this.seen), query("#family-labels"));
     if (answer) announce(`${countText(beats, "beat")} relabelled as ${label}.`);
   }
 

@@ -14,9 +14,13 @@ export class ReportFrame {
     new IntersectionObserver(([{ isIntersecting }]) => (this.isSeen = isIntersecting) && this.#load()).observe(this.frame);
   }
 
-  /** The report has changed: load it when it is looked at. */
-  reload() {
+  /** The report has changed; it is loaded by `reload`, or when it is printed. */
+  outdate() {
     this.isOld = true;
+  }
+
+  /** Load a report that has changed when it is looked at. */
+  reload() {
     if (this.isSeen) this.#load();
   }
 

@@ -47,7 +47,7 @@ export class Workbench {
 
   /** Load the lists one after the other, what is there first to be shown first; gives the log. */
   async #load() {
-    const log = await get(`${this.path}/corrections`);
+    const log = await this.corrections.load();
     this.panel.show(log);
     this.#showEvents(await get(`${this.path}/events?waves=false`), await get(`${this.path}/episodes`));
     this.families.show(await get(`${this.path}/families`));
@@ -71,6 +71,7 @@ export class Workbench {
 
   /** Load everything anew; say who has corrected where that was somebody else. */
   async #change(by) {
+    this.report.outdate();
     await refresh(async () => {
       const [log] = await Promise.all([this.#load(), this.viewer.reload()]);
       performance.mark("correction shown");

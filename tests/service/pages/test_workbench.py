@@ -266,7 +266,7 @@ def test_a_family_is_relabelled_as_its_list_shows_it_or_not_at_all(desk: Page, s
     correct(service, recording, {"type": "relabel", "positions": positions, "label": "supraventricular"})
     expect(page.locator("#log li")).to_have_count(1)
     page.locator("#family-labels [data-label=other]").click()
-    expect(page.locator("#families-panel")).to_contain_text("there are newer corrections")
+    expect(page.locator("#families-panel")).to_contain_text("newer corrections")
     assert answers(service, recording, "corrections")["version"] == 1
 
 

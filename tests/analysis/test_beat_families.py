@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from ectopy.analysis import analyse
 from ectopy.analysis.analysis import Analysis
-from ectopy.analysis.beat_families import MOST_FAMILIES, BeatFamily, find_families
+from ectopy.analysis.beat_families import MOST_FAMILIES, BeatFamily, family_spread, find_families
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import Hint
 from ectopy.datasets import simulate_recording
-from ectopy.signal.beat_segments import no_beats
+from ectopy.signal.beat_segments import MARGIN, centred, no_beats
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,18 @@ def test_beats_of_a_shape_are_one_family(analysis: Analysis) -> None:
     for family in families:
         assert (analysis.hint[family.rows] == family.hint.value).all()
         assert (np.diff(family.rows) > 0).all()
+
+
+def test_the_spread_of_a_family_holds_most_of_its_beats(analysis: Analysis) -> None:
+    family = find_families(analysis.beats, analysis.hint)[0]
+    low, high = family_spread(analysis.beats, family)
+    assert low.shape == high.shape == family.mean_mv.shape
+    assert (low <= high).all()
+    shapes = centred(analysis.beats.samples[family.rows, :, MARGIN:-MARGIN].astype(np.float64))
+    inside = (shapes >= low - 1e-6) & (shapes <= high + 1e-6)
+    assert 0.78 < inside.mean() < 0.84
+    masked = analysis.beats.masked(np.array([True, False]))
+    assert np.isnan(family_spread(masked, family)[0][1]).all()
 
 
 @settings(max_examples=5, deadline=None)

@@ -4,7 +4,7 @@ In second-degree AV block some P waves are not conducted. Where PR grows until o
 where PR is constant, of type II; with every other P wave the type cannot be told (Kusumoto et al. 2019,
 doi:10.1016/j.jacc.2018.10.044). The sign is a long RR interval between two beats with a P wave, in which another P wave
 of the same form comes when it is due. A sinus pause has none; that of an early atrial beat comes before its time; after
-ectopic beats, where the next P wave is often not conducted either, and in atrial fibrillation, nothing is looked for.
+ectopic beats, where the next P wave is often not conducted either, nothing is looked for.
 
 P waves have to be readable. Where `ectopy.signal.wave_delineation` marks none, where they differ from beat to beat, or
 where one falls onto a T wave, nothing is told.
@@ -30,19 +30,22 @@ from ectopy.signal.wave_delineation import BeatWaves, delineate
 LONGEST_PR_S = 0.45
 """From the peak of a P wave to the fiducial point of the beat that it is conducted to, at most."""
 
-_USUAL_OVER, _LONG = 8, 1.4  # intervals; how much longer than the usual one an interval has to be
+# Intervals to look at: long ones, relative to the usual of eight, most of which are even; and slow ones.
+_USUAL_OVER, _LONG = 8, 1.4
 _ALIKE, _LEAST_EVEN = 0.15, 0.7
 _PREMATURE = 0.85
 _SLOW_S, _SLOW_BEATS, _SAMPLED_S = 1.1, 3, 60.0
+# Beats around each, and how much of the signal is filtered at once.
 _BEFORE, _AFTER, _PIECE_S, _MARGIN_S = 6, 1, 300.0, 2.0
+# P waves: their form, where they may lie, how alike and how punctual they must be.
 _HALF_P, _SMOOTHED = np.arange(-12, 13), 7  # samples at 180 Hz: P waves are slow
 _SLOPE = _HALF_P / np.linalg.norm(_HALF_P)
 _LEAST_P_WAVES, _LEAST_CLEAR = 3, 0.6
 _T_END_S, _AFTER_T_S, _BEFORE_P_S = 0.42, 0.03, 0.2
 _SHORTEST_PR_S, _SAME = 0.11, 1.2
-_GROWS_S, _CONSTANT_S = 0.03, 0.02
 _ON_TIME, _AT_HALF, _MOST_BLOCKED = 0.1, 0.05, 3
 _LEAST_CORRELATION, _AMPLITUDES = 0.8, (0.6, 1.7)
+_GROWS_S, _CONSTANT_S = 0.03, 0.02
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,15 +46,15 @@ def measure_changed_minutes(
     # Those around the replaced minutes are in view; the others have no beats to read.
     needed = _widened(replaced, _NEIGHBOURS)[_minute_of(corrected, len(measured))]
     part = replace(corrected, beats=corrected.beats.masked(needed[:, None]))
-    again = measure_minutes(recording, part)
+    newest = measure_minutes(recording, part)
     return MinuteMeasurements(
         leads=measured.leads,
         start_s=measured.start_s,
-        beats=np.where(replaced, again.beats, measured.beats),
-        rr_s=np.where(replaced, again.rr_s, measured.rr_s),
-        complexes_mv=np.where(replaced[:, None], again.complexes_mv, measured.complexes_mv),
-        intervals=_merged(replaced, again.intervals, measured.intervals),
-        st=_merged(replaced, again.st, measured.st),
+        beats=np.where(replaced, newest.beats, measured.beats),
+        rr_s=np.where(replaced, newest.rr_s, measured.rr_s),
+        complexes_mv=np.where(replaced[:, None], newest.complexes_mv, measured.complexes_mv),
+        intervals=_merged(replaced, newest.intervals, measured.intervals),
+        st=_merged(replaced, newest.st, measured.st),
     )
 
 
@@ -67,7 +67,7 @@ def _changed(minutes: int, analysed: Analysis, corrected: Analysis) -> NDArray[n
         bounds = np.searchsorted(analysis.beats.times_s, MINUTE_S * np.arange(minutes + 1)).tolist()
         sides.append([rows[first:stop] for first, stop in pairwise(bounds)])
     pairs = zip(*sides, strict=True)
-    return np.array([not np.array_equal(one, other, equal_nan=True) for one, other in pairs], np.bool_)
+    return np.array([not np.array_equal(rows, other, equal_nan=True) for rows, other in pairs], np.bool_)
 
 
 def _minute_of(analysis: Analysis, minutes: int) -> NDArray[np.intp]:

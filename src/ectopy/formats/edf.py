@@ -406,7 +406,7 @@ def _starts(
     expected = np.arange(records, dtype=np.int64) * record_samples
     if not layout.marks_at:
         return 0.0, expected, []
-    onsets = np.array([_onset(record[layout.marks_at[0]].tobytes()) for record in content])
+    onsets = np.array([_onset(record[layout.marks_at[0]].tobytes()) for record in _each_record(layout, content)])
     silent = np.flatnonzero(~np.isfinite(onsets))
     if len(silent) and layout.discontinuous:
         raise DataError(f"{path} does not say when its data record {silent[0] + 1} begins; it is damaged.")
@@ -447,6 +447,12 @@ def _starts(
     return first_onset, expected + shifts, notes
 
 
+def _each_record(layout: _Layout, content: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """The data records one by one, of which no more than a block stays in memory."""
+    for rows in large_arrays.blocks(len(content), max(1, int(BLOCK_S / layout.duration_s)), content):
+        yield from content[rows]
+
+
 def _onset(annotation: bytes) -> float:
     """Return when an annotation begins, in seconds; NaN where it does not say."""
     try:
@@ -457,7 +463,7 @@ def _onset(annotation: bytes) -> float:
 
 def _texts(layout: _Layout, content: NDArray[np.uint8]) -> Iterator[tuple[float, str]]:
     """Onset and text of each annotation, but for the empty ones that say when a data record begins."""
-    for record in content if layout.marks_at else ():
+    for record in _each_record(layout, content) if layout.marks_at else ():
         for place in layout.marks_at:
             for annotation in filter(None, record[place].tobytes().split(_AFTER_ANNOTATION)):
                 for text in filter(None, annotation.split(_AFTER_TEXT)[1:]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ectopy.arguments import check_fields, checked
 from ectopy.errors import MissingExtraError, OutputError, SettingError
 from ectopy.files import check_writable
 from ectopy.report.language import ENGLISH, load_language
@@ -40,10 +41,12 @@ class ReportStyle:
     logo: Path | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.paper not in PAPERS:
             raise SettingError(f"a report is laid out for {' or '.join(PAPERS)}, not '{self.paper}'.")
 
 
+@checked
 def check_report(path: str | Path, style: ReportStyle | None = None) -> Path:
     """Raise before long work where a report could not be written; return its path.
 

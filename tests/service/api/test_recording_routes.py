@@ -66,6 +66,11 @@ def test_upload_to_report_and_replay(http: httpx.Client, service: Service):
     assert len(signal["low"][0]) == len(signal["high"][1]) == 100
     close = http.get(f"/api/recordings/{id}/signal", params={"start_s": 10, "stop_s": 10.2, "pixels": 100}).json()
     assert len(close["samples"][0]) == 51
+    second = {"start_s": 10, "stop_s": 10.2, "pixels": 100, "lead": 1}
+    one_lead = http.get(f"/api/recordings/{id}/signal", params=second).json()
+    assert one_lead["leads"] == close["leads"][1:]
+    assert one_lead["samples"] == close["samples"][1:]
+    assert http.get(f"/api/recordings/{id}/signal", params={"lead": 2}).status_code == 422
     beats = http.get(f"/api/recordings/{id}/beats", params={"stop_s": 10}).json()
     assert 5 < len(beats) < 20
     trend = http.get(f"/api/recordings/{id}/trend", params={"step_s": 30}).json()

@@ -19,9 +19,9 @@ from ectopy.analysis.corrections import Corrections, analysis_digest, apply_corr
 from ectopy.analysis.minute_waves import MinuteMeasurements
 from ectopy.analysis.recording_results import family_rows, summary
 from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
-from ectopy.analysis.rhythm_events import Event, by_severity
+from ectopy.analysis.rhythm_events import Event, by_severity, find_events
 from ectopy.analysis.verdicts import Hint
-from ectopy.analysis.wave_findings import find_all_events
+from ectopy.analysis.wave_findings import find_wave_events
 from ectopy.detector import Verdict
 from ectopy.errors import NotFoundError, SettingError
 from ectopy.monitor.codec import decode, encode
@@ -111,9 +111,15 @@ class Result:
         return measure_changed_minutes(measured, self.recording, analysed, self.analysis)
 
     @_ComputedOnce
+    def rhythm_events(self) -> tuple[Event, ...]:
+        """Return the events of the rhythm, in order of their start; they are there before the waves are measured."""
+        return tuple(find_events(self.analysis))
+
+    @_ComputedOnce
     def events(self) -> tuple[Event, ...]:
         """Return the events of the rhythm and of the waves, in order of their start."""
-        return tuple(find_all_events(self.analysis, self.minutes, self.recording.patient.sex))
+        of_waves = find_wave_events(self.minutes, self.analysis, self.recording.patient.sex)
+        return tuple(sorted([*self.rhythm_events, *of_waves], key=lambda event: (event.start_s, event.kind)))
 
     @_ComputedOnce
     def episodes(self) -> tuple[RhythmEpisode, ...]:
@@ -199,12 +205,13 @@ class Result:
         families = self.family_of[beats].tolist()
         return [row | {"family": family or None} for row, family in zip(self._rows(beats), families, strict=True)]
 
-    def event_rows(self) -> list[dict[str, Any]]:
+    def event_rows(self, waves: bool = True) -> list[dict[str, Any]]:
         """Return the events in order of their start, for JSON; the most serious one has the rank 1."""
-        rank = {id(event): number for number, event in enumerate(by_severity(self.events), start=1)}
+        events = self.events if waves else self.rhythm_events
+        rank = {id(event): number for number, event in enumerate(by_severity(events), start=1)}
         return [
             {**asdict(event), "rate_bpm": finite_or_none(event.rate_bpm, _DECIMALS), "rank": rank[id(event)]}
-            for event in self.events
+            for event in events
         ]
 
     def episode_rows(self) -> list[dict[str, Any]]:

@@ -196,10 +196,14 @@ def trend(
 
 
 @router.get("/{id}/events", response_model=schemas.RecordingEventsShape)
-def events(library: LibraryDep, entry: ViewedRecording) -> Response:
+def events(
+    library: LibraryDep,
+    entry: ViewedRecording,
+    waves: Annotated[bool, Query(description="With those of ST and QT, which take longer.")] = True,
+) -> Response:
     """Runs, couplets, pauses, rates and other events of a recording."""
     result = library.result(entry.id)
-    return json_response({**result.version._asdict(), "events": result.event_rows()})
+    return json_response({**result.version._asdict(), "events": result.event_rows(waves)})
 
 
 @router.get("/{id}/episodes", response_model=schemas.RecordingEpisodesShape)

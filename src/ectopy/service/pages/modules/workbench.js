@@ -45,23 +45,35 @@ export class Workbench {
     this.corrections.follow();
   }
 
-  /** Load the lists, and show each when it is there; gives the log. */
+  /** Load the lists one after the other, what is there first to be shown first; gives the log. */
   async #load() {
-    const [log] = await Promise.all([
-      get(`${this.path}/corrections`).then((answer) => (this.panel.show(answer), answer)),
-      Promise.all([get(`${this.path}/events`), get(`${this.path}/episodes`)]).then(([{ events }, { episodes }]) => {
-        this.events.show(events, episodes);
-        this.disclosure.showEvents(events);
-      }),
-      get(`${this.path}/families`).then((answer) => this.families.show(answer)),
-    ]);
+    const log = await get(`${this.path}/corrections`);
+    this.panel.show(log);
+    this.#showEvents(await get(`${this.path}/events?waves=false`), await get(`${this.path}/episodes`));
+    this.families.show(await get(`${this.path}/families`));
+    this.#loadWaveEvents();
     return log;
+  }
+
+  /** Add the events of ST and QT, which take longer where many beats were corrected. */
+  #loadWaveEvents() {
+    const { version } = this.corrections;
+    refresh(async () => {
+      const answers = await Promise.all(["events", "episodes"].map((name) => get(`${this.path}/${name}`)));
+      if (version === this.corrections.version) this.#showEvents(...answers);
+    });
+  }
+
+  #showEvents({ events }, { episodes }) {
+    this.events.show(events, episodes);
+    this.disclosure.showEvents(events);
   }
 
   /** Load everything anew; say who has corrected where that was somebody else. */
   async #change(by) {
     await refresh(async () => {
       const [log] = await Promise.all([this.#load(), this.viewer.reload()]);
+      performance.mark("correction shown");
       this.disclosure.reload();
       this.report.reload();
       if (!by) return;

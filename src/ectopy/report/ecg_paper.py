@@ -26,7 +26,7 @@ SPEED_MM_S = 25.0
 GAIN_MM_MV = 10.0
 TOP_MM, LEFT_MM = 10, 10
 PAGE_MM = 205
-"""Height of the highest drawing that fits a page of A4 or Letter, with its heading and what is said before the first."""
+"""Height of the highest drawing that fits a page of A4 or Letter, with its heading and the introduction."""
 
 _BOTTOM_MM = 4
 _HEAVY_MM = 5

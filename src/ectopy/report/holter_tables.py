@@ -197,9 +197,10 @@ class HolterTables:
         ]
         if fibrillation.episodes:
             span = f"{fmt.whole(fibrillation.minimum_bpm)}–{fmt.whole(fibrillation.maximum_bpm)}"
+            rates = text("episodes {span}", span=span) if fibrillation.episodes > 1 else ""
             rows += [
                 Row(text("Longest"), self._duration(fibrillation.longest_s), self._at(fibrillation.longest_start_s)),
-                Row(text("Mean rate"), self._bpm(fibrillation.mean_bpm), text("episodes {span}", span=span) if fibrillation.episodes > 1 else ""),
+                Row(text("Mean rate"), self._bpm(fibrillation.mean_bpm), rates),
             ]
         return Table(text("Atrial fibrillation or flutter"), tuple(rows))
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ectopy.analysis.atrial_fibrillation import (
     FIBRILLATION_LOG_ODDS,
     WINDOW,
+    find_fibrillation,
     log_odds,
     measure_irregularity,
     usual_intervals,
@@ -578,7 +579,7 @@ def test_fibrillation_is_told_by_the_number_that_recordings_have():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_fibrillation_is_told_at_the_first_beat_that_shows_it(seed: int):
+def test_fibrillation_is_told_at_the_first_beat_that_makes_an_episode(seed: int):
     """A recording has the log odds of a beat when the 31 beats after it are there, and so has the monitor."""
     rng = np.random.default_rng(seed)
     intervals_s = np.concatenate([np.full(80 + seed, 0.8), 0.65 * np.exp(0.2 * rng.standard_normal(100))])
@@ -586,10 +587,22 @@ def test_fibrillation_is_told_at_the_first_beat_that_shows_it(seed: int):
     no_beats = np.zeros(len(times_s), np.bool_)
     odds = log_odds(measure_irregularity(usual_intervals(np.diff(times_s, prepend=np.nan), no_beats)))
     first = int(np.flatnonzero(odds > FIBRILLATION_LOG_ODDS)[0])
+    latest_s = times_s[WINDOW // 2 - 1 :]
+    last = int(
+        np.flatnonzero((latest_s - latest_s[first] >= 30.0) & (odds[: len(latest_s)] > FIBRILLATION_LOG_ODDS))[0]
+    )
     # It is heard some seconds after it, at the end of a piece, and judged when the next one is heard.
-    judged_s = times_s[first + WINDOW // 2] + DELAY_S
+    judged_s = times_s[last + WINDOW // 2] + DELAY_S
     told_s = first_present(readings_of(findings_of(times_s.tolist())), "atrial fibrillation")
     assert judged_s <= told_s <= judged_s + PIECE_S
+
+
+@pytest.mark.parametrize(("seed", "spread"), [(14, 0.056), (0, 0.048), (9, 0.056), (4, 0.056)])
+def test_the_monitor_tells_fibrillation_where_a_recording_has_an_episode(seed: int, spread: float):
+    intervals_s = 0.65 * np.exp(spread * np.random.default_rng(seed).standard_normal(170))
+    times_s = np.cumsum(intervals_s)
+    episodes = find_fibrillation(times_s, np.diff(times_s, prepend=np.nan), np.zeros(len(times_s), np.bool_))
+    assert ("atrial fibrillation" in told(times_s.tolist())) == bool(episodes)
 
 
 def test_chronic_fibrillation_is_one_advisory_alarm_of_low_priority_with_its_rate():

@@ -21,7 +21,7 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.detector import Detector
 from ectopy.errors import OutputError
 from ectopy.recording import Patient, Recording
-from ectopy.report import ecg_paper, recording_report
+from ectopy.report import ReportStyle, ecg_paper, recording_report
 from ectopy.report import text_format as fmt
 from ectopy.report.ecg_paper import GAIN_MM_MV, LEFT_MM, PAGE_MM, SPEED_MM_S, Mark, Strip
 from ectopy.report.recording_strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip, usual_rhythm
@@ -134,6 +134,19 @@ def test_single_beats_are_drawn_at_twice_the_scale(case: Case) -> None:
     line = np.array([point.split() for point in points], float)
     assert np.allclose(np.diff(line[:, 0]), 50 / 180, atol=0.011)
     assert np.ptp(line[:, 1]) == pytest.approx(20 * np.ptp(normal.template[0]), abs=0.02)
+
+
+@pytest.mark.parametrize(("most_mv", "gain"), [(2.0, 20), (3.4, 10), (6.0, 5)])
+def test_a_tall_beat_is_drawn_whole_and_its_gain_said(most_mv: float, gain: int) -> None:
+    beat = most_mv * np.sin(np.linspace(0, 2 * np.pi, 140))
+    svg = ecg_paper.template(beat, "II", "tall", "")
+    points = re.search(r'class="usual" d="M([^"]*)"', svg)[1].split("L")
+    heights = np.array([point.split()[1] for point in points], float)
+    bottom = int(re.search(r'class="ground" y="0" width="\d+" height="(\d+)"', svg)[1])
+    assert 0 <= heights.min() < heights.max() <= bottom
+    assert np.ptp(heights) == pytest.approx(gain * np.ptp(beat), abs=0.02)
+    assert (">II</text>" in svg) == (gain == 20)
+    assert (f">II · {gain} mm/mV</text>" in svg) == (gain != 20)
 
 
 # What is drawn
@@ -381,14 +394,15 @@ def test_the_strips_show_the_longest_pause_and_the_fastest_and_the_longest_run(c
         Event("ventricular run", 60.0, 61.0, 4, "", 210.0),
         Event("ventricular run", 100.0, 107.8, 22, "", 170.0),
         Event("ventricular run", 150.0, 190.0, 40, "", 61.0),
+        Event("ventricular run", 210.0, 240.0, 40, "", 80.0),
         Event("pause", 5.0, 8.1, 2, ""),
         Event("pause", 200.0, 206.2, 2, ""),
     ]
     shown = {choice.title: choice for choice in chosen(case, events)}
     titles = " | ".join(shown)
-    assert "Ventricular run, fastest of 5 · 23:59:00" in titles
-    assert "Ventricular run, most serious of 5 · 23:59:40" in titles
-    assert "Ventricular run, longest of 5 · 2024-03-02 00:00:30" in titles
+    assert "Ventricular run, fastest of 6 · 23:59:00" in titles
+    assert "Ventricular run, most serious of 6 · 23:59:40" in titles
+    assert "Ventricular run, longest of 6 · 2024-03-02 00:00:30" in titles
     (pause,) = (title for title in shown if "Pause" in title)
     assert pause == "Pause, longest of 2 · 2024-03-02 00:01:20"
     assert (shown[pause].start_s, shown[pause].end_s) == (pytest.approx(199.6), pytest.approx(206.6))
@@ -506,3 +520,11 @@ def test_patient_and_recorder_are_text(tmp_path: Path, case: Case):
     assert all(f"<bdi>{text}</bdi>" in page for text in ("=1+1", "female", "1953-05-08"))
     assert "Holter &lt;7&gt;" in page
     assert "<b>Ada" not in page
+
+
+def test_an_age_is_not_called_a_birth(tmp_path: Path, case: Case):
+    recording = replace(case.recording, patient=Patient(age_years=51))
+    recording_report(tmp_path / "page.html", recording, case.analysis, case.events, style=ReportStyle("de"))
+    page = (tmp_path / "page.html").read_text()
+    assert re.search(r"Alter</th><td><bdi>51 Jahre", page)
+    assert "Geboren" not in page

@@ -138,6 +138,17 @@ def test_a_report_on_one_beat_and_long_names(tmp_path: Path, ambulatory: Detecto
     assert len(texts) <= 4
 
 
+def test_the_first_strip_of_many_leads_stands_below_its_heading(tmp_path: Path, ambulatory: Detector):
+    one = simulate_recording(8, leads=1, random_state=1)
+    signal = np.repeat(one.signal, 12, axis=1)
+    recording = Recording(signal, one.sampling_rate_hz, tuple(f"L{n}" for n in range(12)))
+    analysis = analyse(recording, ambulatory)
+    path = tmp_path / "report.pdf"
+    recording_report(path, recording, analysis, [], style=ReportStyle("de", "letter"))
+    page = next(text for text in pages(path) if "EKG-Streifen" in text)
+    assert "0:00:01" in page.partition("EKG-Streifen")[2]
+
+
 @pytest.mark.parametrize("samples", [0, 2500])
 def test_a_report_on_twelve_leads_without_a_beat(tmp_path: Path, ambulatory: Detector, samples: int):
     recording = Recording(np.full((samples, 12), np.nan, np.float32), 250.0, tuple(f"L{n}" for n in range(12)))

@@ -304,7 +304,6 @@ _ALL = (
         "Look at the strip, and record a 12-lead ECG, which can tell what it is.",
         unit="log odds",
         basis=Basis.BEATS,
-        onset_s=LEAST_EPISODE_S,
         clear_s=LEAST_EPISODE_S,
         refractory_s=_ONCE_AN_HOUR_S,
         covers=(RhythmKind.IRREGULAR_RHYTHM.value, "not this patient's normal"),

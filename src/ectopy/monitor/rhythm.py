@@ -47,7 +47,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import floor, inf, isfinite, nan
+from math import floor, inf, isfinite, isnan, nan
 from statistics import fmean, median
 from typing import Any
 
@@ -55,6 +55,7 @@ import numpy as np
 
 from ectopy.analysis.atrial_fibrillation import (
     FIBRILLATION_LOG_ODDS,
+    LEAST_EPISODE_S,
     LONGEST_S,
     REMEMBERED,
     SHORTEST_S,
@@ -94,7 +95,7 @@ _SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
 _WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
 _EXTREME_CLEAR_SHARE = 0.1
 _MEASURED_EVERY = 8  # beats: the last 64 intervals change little from one to the next
-_NEAR_LOG_ODDS = -3.0  # from here up to the onset of atrial fibrillation every beat is measured
+_NEAR_LOG_ODDS = -3.0, 3.0  # between them every beat is measured: the onset of atrial fibrillation may be near
 
 _EXERCISE = ("slow recovery", "sudden drop", "ectopy with effort")
 _ABSENT = {code: ConditionReading(code, False) for code in CODES}
@@ -183,6 +184,8 @@ class RhythmState:
         RR intervals before the last 66 beats; NaN where not known, or beside an ectopic beat.
     fibrillation : float
         Log odds of atrial fibrillation over them, every eighth beat, or every beat near the onset; NaN = not known.
+    fibrillation_since_s : float
+        The first beat at which they were high enough for the onset, since they were too low; NaN = none.
     until_measured : int
         Beats until they are measured again.
     window_s : tuple of float
@@ -223,6 +226,7 @@ class RhythmState:
     irregularity: float = nan
     rhythm_rr_s: tuple[float, ...] = ()
     fibrillation: float = nan
+    fibrillation_since_s: float = nan
     until_measured: int = 0
     window_s: tuple[float, ...] = ()
     window_abnormal: tuple[bool, ...] = ()
@@ -365,7 +369,7 @@ def _update_with_beat(
     ventricular = hint == Hint.VENTRICULAR
     ectopic = ventricular or hint == Hint.SUPRAVENTRICULAR
     usual_rr_s, share = _regular(state, interval_s, ectopic)
-    state = _measure_fibrillation(state, interval_s, ectopic)
+    state = _measure_fibrillation(state, beat_s, interval_s, ectopic)
     if verdict == Verdict.UNREADABLE:
         bridges = state.row_readable >= _BRIDGED_BY and beat_s - state.row_s[-1] <= _BRIDGED_S
         return replace(
@@ -445,15 +449,24 @@ def _regular(state: RhythmState, interval_s: float, ectopic: bool) -> tuple[tupl
     return usual_rr_s, share
 
 
-def _measure_fibrillation(state: RhythmState, interval_s: float, ectopic: bool) -> RhythmState:
+def _measure_fibrillation(state: RhythmState, beat_s: float, interval_s: float, ectopic: bool) -> RhythmState:
     """Take an interval into account, and measure the last ones: at every eighth beat, or at every one near an onset."""
     beside = ectopic or state.ectopic or not SHORTEST_S < interval_s < LONGEST_S
     rhythm_rr_s = (*state.rhythm_rr_s[1 - REMEMBERED :], nan if beside else interval_s)
-    decided = state.fibrillation <= _NEAR_LOG_ODDS or state.fibrillation > FIBRILLATION_LOG_ODDS
+    decided = not _NEAR_LOG_ODDS[0] < state.fibrillation <= _NEAR_LOG_ODDS[1] and not isnan(state.fibrillation)
     if decided and state.until_measured:
         return replace(state, rhythm_rr_s=rhythm_rr_s, until_measured=state.until_measured - 1)
+    odds, since_s = latest_log_odds(rhythm_rr_s), state.fibrillation_since_s
+    if not odds > STILL_LOG_ODDS:
+        since_s = nan
+    elif odds > FIBRILLATION_LOG_ODDS and isnan(since_s):
+        since_s = beat_s
     return replace(
-        state, rhythm_rr_s=rhythm_rr_s, fibrillation=latest_log_odds(rhythm_rr_s), until_measured=_MEASURED_EVERY - 1
+        state,
+        rhythm_rr_s=rhythm_rr_s,
+        fibrillation=odds,
+        fibrillation_since_s=since_s,
+        until_measured=_MEASURED_EVERY - 1,
     )
 
 
@@ -736,7 +749,7 @@ def _atrial_fibrillation(state: RhythmState) -> ConditionReading:
     code, odds = "atrial fibrillation", state.fibrillation
     if odds <= STILL_LOG_ODDS:
         return _ABSENT[code]
-    if not odds > FIBRILLATION_LOG_ODDS:
+    if not odds > FIBRILLATION_LOG_ODDS or not state.judged_s - state.fibrillation_since_s >= LEAST_EPISODE_S:
         return _UNKNOWN[code]
     bpm = 60.0 / float(np.nanmean(state.rhythm_rr_s))
     text = (

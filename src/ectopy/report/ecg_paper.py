@@ -25,8 +25,8 @@ from ectopy.signal.quality import QualityInterval
 SPEED_MM_S = 25.0
 GAIN_MM_MV = 10.0
 TOP_MM, LEFT_MM = 10, 10
-PAGE_MM = 215
-"""Height of the highest drawing that fits a page of A4 or Letter, with its heading."""
+PAGE_MM = 205
+"""Height of the highest drawing that fits a page of A4 or Letter, with its heading and the introduction."""
 
 _BOTTOM_MM = 4
 _HEAVY_MM = 5
@@ -36,6 +36,7 @@ _LEAST_UP_MM, _LEAST_DOWN_MM, _MOST_MM = 10, 5, 40
 _MOST_NAME = 20
 _LEAST_RR_S = 0.34  # in which its figure has room
 _ENLARGED = 2  # a single beat against the standard paper
+_ENLARGED_GAINS = (_ENLARGED * GAIN_MM_MV, GAIN_MM_MV, GAIN_MM_MV / 2)  # the largest with which the beat fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ def template(
 ) -> str:
     """Draw one lead of a usual beat at 50 mm/s and 20 mm/mV; beside a beat, with the difference shaded.
 
+    A beat above 2 mV is drawn at 10 or 5 mm/mV, which is then said.
+
     Parameters
     ----------
     expected : ndarray of float64, shape (140,)
@@ -161,10 +164,12 @@ def template(
     beat : ndarray of float64, shape (140,), optional
         Aligned with the usual one.
     """
-    speed, gain = _ENLARGED * SPEED_MM_S, _ENLARGED * GAIN_MM_MV
+    speed = _ENLARGED * SPEED_MM_S
+    curves = np.concatenate([expected] if beat is None else [expected, beat])
+    gain = next((gain for gain in _ENLARGED_GAINS if not (np.abs(gain * curves) > _MOST_MM).any()), _ENLARGED_GAINS[-1])
+    said = _short(lead) if gain == _ENLARGED_GAINS[0] else f"{_short(lead)} · {gain:g} mm/mV"
     usual = gain * expected
-    curves = [usual] if beat is None else [usual, gain * beat]
-    up, down = _extent(np.concatenate(curves))
+    up, down = _extent(gain * curves)
     x = speed * np.arange(len(usual)) / ANALYSIS_RATE_HZ
     width, bottom = _up_to_heavy(float(x[-1])), up + down
     parts = [_paper(width, 0, bottom), f'<path class="zero" d="M{_mm(speed * BEFORE / ANALYSIS_RATE_HZ)} 0V{bottom}"/>']
@@ -176,7 +181,7 @@ def template(
         parts += [_trace(x, up - usual, "usual"), _trace(x, up - gain * beat)]
     clip = f'<clipPath id="{name}"><rect width="{width}" height="{bottom}"/></clipPath>'
     body = f'{clip}<g clip-path="url(#{name})">{"".join(parts)}</g>'
-    return _svg(width, bottom + 4, label, [body, _text(0.5, bottom + 3, _short(lead), "lead")])
+    return _svg(width, bottom + 4, label, [body, _text(0.5, bottom + 3, said, "lead")])
 
 
 STYLE = f"""

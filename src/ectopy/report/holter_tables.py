@@ -113,13 +113,12 @@ class HolterTables:
         periods = {text("whole"): figures.whole}
         if figures.day is not None and figures.night is not None:
             periods |= {text("day"): figures.day, text("night"): figures.night}
-        rows = [
-            (text("NN intervals used"), *(self._share(period) for period in periods.values())),
-            *(
+        rows = [(text("NN intervals used"), *(self._share(period) for period in periods.values()))]
+        if figures.whole.share_used:
+            rows += [
                 (name, *(self._number(getattr(period, field), places) for period in periods.values()))
                 for field, (name, places) in self._variability_names().items()
-            ),
-        ]
+            ]
         return Grid(text("Heart rate variability"), ("", *periods), tuple(rows))
 
     def waves(self) -> tuple[Grid, ...]:
@@ -164,8 +163,8 @@ class HolterTables:
                 Row(text("Maximum"), self._bpm(rate.maximum_bpm), self._at(rate.maximum_at_s)),
                 Row(text("Beats"), self._count(beats.total)),
                 Row(text("Unreadable beats"), self._count(beats.unreadable), self._of_beats(beats.unreadable)),
-                *self._event_row(RhythmKind.HIGH_RATE, text("High rate")),
-                *self._event_row(RhythmKind.LOW_RATE, text("Low rate")),
+                Row(text("High rate"), self._count(self._number_of(RhythmKind.HIGH_RATE)), text("episodes")),
+                Row(text("Low rate"), self._count(self._number_of(RhythmKind.LOW_RATE)), text("episodes")),
             ),
         )
 
@@ -198,9 +197,10 @@ class HolterTables:
         ]
         if fibrillation.episodes:
             span = f"{fmt.whole(fibrillation.minimum_bpm)}–{fmt.whole(fibrillation.maximum_bpm)}"
+            rates = text("episodes {span}", span=span) if fibrillation.episodes > 1 else ""
             rows += [
                 Row(text("Longest"), self._duration(fibrillation.longest_s), self._at(fibrillation.longest_start_s)),
-                Row(text("Mean rate"), self._bpm(fibrillation.mean_bpm), text("episodes {span}", span=span)),
+                Row(text("Mean rate"), self._bpm(fibrillation.mean_bpm), rates),
             ]
         return Table(text("Atrial fibrillation or flutter"), tuple(rows))
 
@@ -315,7 +315,7 @@ class HolterTables:
         }
 
     def _share(self, period: HeartRateVariability) -> str:
-        return f"{self._number(100 * period.share_used, 0)} %"
+        return self._unit(100 * period.share_used, 0, "%")
 
     # Values
 

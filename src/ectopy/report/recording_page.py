@@ -185,7 +185,7 @@ def _head(recording: Recording, filters: FilterSettings, figures: HolterFigures,
         "patient": [
             (text("Patient"), patient.name or text("not stated")),
             (text("ID"), patient.identifier or text("not stated")),
-            (text("Born"), ", ".join(filter(None, (born, age))) or text("not stated")),
+            (text("Born"), ", ".join(filter(None, (born, age)))) if born else (text("Age"), age or text("not stated")),
             (text("Sex"), text(patient.sex) if patient.sex else text("not stated")),
             (text("Recorder"), recording.device or text("not stated")),
             (text("File"), source),

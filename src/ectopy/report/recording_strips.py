@@ -36,13 +36,17 @@ _BEFORE_EVENT_S, _BESIDE_EVENT_S = 1.5, 0.3
 _EARLY = 0.1
 _MOST_SERIOUS = "most serious"
 _AROUND_BEAT_S = (0.2, 0.4)
-_LONGEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"longest": lambda event: event.duration_s})
-_RUNS: Mapping[str, Callable[[Event], float]] = MappingProxyType(
-    {"fastest": lambda event: event.rate_bpm or 0.0, "longest": lambda event: event.beats}
+_Key = Callable[[Event], tuple[float, ...]]
+_LONGEST: Mapping[str, _Key] = MappingProxyType({"longest": lambda event: (event.duration_s,)})
+_RUNS: Mapping[str, _Key] = MappingProxyType(
+    {
+        "fastest": lambda event: (event.rate_bpm or 0.0, event.beats),
+        "longest": lambda event: (event.beats, event.duration_s),
+    }
 )
-_FASTEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"fastest": lambda event: event.rate_bpm or 0.0})
-_SLOWEST: Mapping[str, Callable[[Event], float]] = MappingProxyType({"slowest": lambda event: -(event.rate_bpm or 0.0)})
-_SUPERLATIVES: Mapping[str, Mapping[str, Callable[[Event], float]]] = {
+_FASTEST: Mapping[str, _Key] = MappingProxyType({"fastest": lambda event: (event.rate_bpm or 0.0,)})
+_SLOWEST: Mapping[str, _Key] = MappingProxyType({"slowest": lambda event: (-(event.rate_bpm or 0.0),)})
+_SUPERLATIVES: Mapping[str, Mapping[str, _Key]] = {
     RhythmKind.VENTRICULAR_RUN: _RUNS,
     RhythmKind.SUPRAVENTRICULAR_RUN: _RUNS,
     RhythmKind.COUPLET: _FASTEST,

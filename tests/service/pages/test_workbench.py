@@ -137,6 +137,23 @@ def test_events_and_trace_point_at_each_other(page: Page):
     expect(first).not_to_have_class("here")
 
 
+def test_the_worst_event_is_in_sight_during_a_rhythm_that_lasts_all_along(desk: Page):
+    def add_events(route: playwright.Route) -> None:
+        answer = route.fetch()
+        last = {"kind": "atrial fibrillation", "start_s": 0.0, "end_s": float(DURATION_S), "rank": 1000, "text": ""}
+        many = [{**last, "kind": "couplet", "start_s": 50.0 + at, "end_s": 51.0 + at, "rank": 900} for at in range(60)]
+        route.fulfill(response=answer, json={"events": [*answer.json()["events"], *many, last]})
+
+    desk.route("**/events", add_events)
+    page = visit(desk, SHARED)
+    events = page.locator("#events [role=option]")
+    expect(events.last).to_have_class("here")
+    expect(events.first).to_be_in_viewport()
+    page.get_by_role("button", name="Later").click()
+    expect(where(page)).to_contain_text(re.compile("^day 1 23:55:0[1-9]"))
+    expect(events.first).to_be_in_viewport()
+
+
 def test_the_trace_goes_to_a_time_and_one_outside_is_refused_in_words(page: Page):
     moments = {
         "0:06": "day 2 00:05:5",

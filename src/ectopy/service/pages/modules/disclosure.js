@@ -16,6 +16,7 @@ const AHEAD = 4; // lines beyond those in sight
 const MOST_COLUMNS = 4000;
 const MOST_BLOCKS = 60;
 const USUAL_HEIGHT = 0.75; // of a line, for the tallest tenth of the columns
+const BAR = 3; // CSS pixels
 const STEP_S = 5;
 const LETTER = "700 9px system-ui, sans-serif";
 
@@ -140,10 +141,13 @@ export class Disclosure {
     const x = (seconds) => LEFT + ((seconds - start) / LINE_S) * this.#wide;
     for (const { start_s: from, end_s: to } of this.events) {
       if (to < start || from > stop) continue;
-      context.globalAlpha = 0.14;
+      context.globalAlpha = to - from > LINE_S ? 0.6 : 0.2;
       context.fillStyle = colour("abnormal");
       const left = x(Math.max(from, start));
-      context.fillRect(left, OVER, Math.max(x(Math.min(to, stop)) - left, 2), ROW);
+      const width = Math.max(x(Math.min(to, stop)) - left, 2);
+      // A rhythm of minutes is a bar below, so that what happens in it stands out.
+      if (to - from > LINE_S) context.fillRect(left, OVER + ROW - BAR, width, BAR);
+      else context.fillRect(left, OVER, width, ROW);
       context.globalAlpha = 1;
     }
     const [first, last] = [start, stop].map((seconds) => Math.max(Math.round((seconds - begin) / step), 0));

@@ -16,7 +16,7 @@ export class EventList {
     this.list = new ListBox(query("#events"), (event) => this.#go(event));
     this.kinds = query("#event-kind");
     this.kinds.addEventListener("change", () => this.#fill());
-    viewer.addEventListener("move", () => this.#link());
+    viewer.addEventListener("move", () => this.#link(true));
   }
 
   /** Show events {kind, start_s, end_s, text, rank} by their rank, and episodes {rhythm, start_s, end_s, rate_bpm} by time. */
@@ -65,11 +65,11 @@ export class EventList {
     return refresh(() => viewer.goToBeat(start, middle));
   }
 
-  /** Point out the events in the stretch that is shown, here and above the trace. */
-  #link() {
+  /** Point out the events in the stretch that is shown, here and above the trace; one that begins there is sought in the list. */
+  #link(isMoved = false) {
     const { start, end } = this.viewer;
     const isHere = ({ start_s: from, end_s: to }) => to >= start && from <= end;
     this.viewer.events = this.events.filter(isHere);
-    this.list.pointOut(isHere);
+    this.list.pointOut(isHere, ({ start_s: from }) => isMoved && from >= start);
   }
 }

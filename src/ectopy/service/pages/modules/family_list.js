@@ -15,7 +15,7 @@ const MOST_COLUMNS = 4000;
 
 export class FamilyList {
   constructor(viewer, corrections, mayCorrect) {
-    Object.assign(this, { viewer, corrections, mayCorrect, families: [], family: null, beat: null, samples: null });
+    Object.assign(this, { viewer, corrections, mayCorrect, families: [], family: null, beat: null, samples: null, place: null });
     this.list = new ListBox(query("#families"), (family) => this.#choose(family));
     this.overlay = fitted(query("#overlay"), (context, width, height) => this.#draw(context, width, height));
     query("#previous-member").addEventListener("click", () => this.step(-1));
@@ -73,7 +73,7 @@ export class FamilyList {
 
   #choose(family) {
     this.#select(family);
-    this.beat = null;
+    this.place = null;
     this.step(1);
   }
 
@@ -87,11 +87,12 @@ export class FamilyList {
   async #step(direction) {
     if (!this.family) return;
     const { viewer, family } = this;
-    const isOwn = this.beat?.family === family.family;
-    const from = isOwn ? this.beat.time_s : direction > 0 ? -1 : viewer.duration;
+    const isThere = this.place?.family === family.family;
+    const from = isThere ? this.place.time_s : direction > 0 ? -1 : viewer.duration;
     const place = direction > 0 ? `start_s=${Math.max(from + APART_S, 0)}` : `stop_s=${Math.max(from - APART_S, 0)}&backwards=true`;
     const { times_s: times } = await get(`${viewer.path}/families/${family.family}/beats?limit=1&${place}`);
     if (!times.length) return announce(`No ${direction > 0 ? "later" : "earlier"} beat of this family.`);
+    this.place = { family: family.family, time_s: times[0] };
     await viewer.goToBeat(times[0]);
   }
 
@@ -104,7 +105,7 @@ export class FamilyList {
       const complete = beat.family === undefined ? await this.viewer.beatAt(beat.time_s) : beat;
       const samples = complete && (await this.#samplesOf(complete));
       if (this.viewer.marker?.beat !== beat || !complete) return;
-      Object.assign(this, { beat: complete, samples });
+      Object.assign(this, { beat: complete, samples, place: complete });
       const family = this.families.find(({ family: number }) => number === complete.family);
       if (family) this.#select(family);
       this.list.pointOut((value) => value === family);

@@ -34,13 +34,13 @@ export class ListBox {
     return this.options[this.at]?.value;
   }
 
-  /** Point out the options that `isHere(value)` says; the list scrolls to the first unless somebody is using it. */
-  pointOut(isHere) {
+  /** Point out the options that `isHere(value)` says; the list scrolls to the first that `isSought(value)`, unless somebody is using it. */
+  pointOut(isHere, isSought = isHere) {
     let first = null;
     for (const { value, node } of this.options) {
       const here = isHere(value);
       node.classList.toggle("here", here);
-      if (here) first ??= node;
+      if (here && isSought(value)) first ??= node;
     }
     if (first && !this.node.contains(document.activeElement)) scrollWithin(this.node, first);
   }

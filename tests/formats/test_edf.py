@@ -457,6 +457,8 @@ def test_what_lasts_is_written_with_its_duration(tmp_path: Path):
     run, beat = edfio.read_edf(path).annotations
     assert (run.onset, run.duration, run.text) == (0.5, 2.25, "ventricular run: 5 beats  in a row")
     assert (beat.onset, beat.duration, beat.text) == (1.0, None, "V")
+    back = formats.read_annotations(path, 250)
+    assert back.positions[back.symbols == "V"].tolist() == [250]
 
 
 def test_the_header_describes_patient_and_equipment(tmp_path: Path):

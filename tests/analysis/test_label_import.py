@@ -85,6 +85,11 @@ def test_labels_of_another_program_are_compared_within_150_ms():
     ]
 
 
+def test_labels_of_ectopic_beats_alone_delete_no_normal_ones():
+    with pytest.raises(DataError, match="labels of only 1 of the 10 heartbeats"):
+        made_from(labels_of(ANALYSIS.positions[4:5].tolist(), "V"))
+
+
 @pytest.mark.parametrize("symbols", ["++++++++++", "N" * 10])
 def test_labels_of_another_recording_are_refused(symbols: str):
     with pytest.raises(DataError, match="labels of another recording"):

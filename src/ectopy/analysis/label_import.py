@@ -73,7 +73,8 @@ def corrections_from_annotations(
     Raises
     ------
     DataError
-        If there are no marks of beats, or fewer than half of them coincide with heartbeats, as of another recording.
+        If there are no marks of beats, or fewer than half of them coincide with heartbeats, as of another recording; if
+        fewer than half of the heartbeats have a mark, as where only ectopic beats are marked.
     """
     marks = [
         (position, _LABELS[symbol])
@@ -86,6 +87,11 @@ def corrections_from_annotations(
         raise DataError(
             f"{short_text(by)} has labels of another recording: {len(rows):,} of its {len(marks):,} beats coincide "
             f"with one of the {len(beats):,} heartbeats of this one."
+        )
+    if 2 * len(rows) < len(beats):
+        raise DataError(
+            f"{short_text(by)} has labels of only {len(rows):,} of the {len(beats):,} heartbeats of this recording, and "
+            "those without one would be deleted; labels of all beats are needed, the normal ones included."
         )
     corrections: list[Correction] = []
     without_mark = np.delete(beats, rows)

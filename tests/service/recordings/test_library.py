@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis import analyse
-from ectopy.analysis.corrections import WriteConclusion
+from ectopy.analysis.corrections import ChooseStrip, WriteConclusion
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
@@ -333,6 +333,9 @@ def test_a_correction_is_stored_whole_or_not_at_all(tmp_path, monkeypatch):
         Library(tmp_path).result(entry.id)
     log_file.write_bytes(content)
 
+    monkeypatch.setattr("ectopy.service.recordings.stored_corrections.MOST_STRIPS", 0)
+    with pytest.raises(DataError, match="at most 0 strips"):
+        library.correct(entry.id, corrected.version, "Ada", lambda result: ChooseStrip(1, 2))
     monkeypatch.setattr("ectopy.service.recordings.stored_corrections.MOST_CORRECTIONS", 1)
     with pytest.raises(DataError, match="at most 1 corrections"):
         library.correct(entry.id, corrected.version, "Ada", lambda result: WriteConclusion("More."))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ectopy.analysis.corrections import AddBeat, Correction, Corrections, DeleteBeats, Relabel, Undo
+from ectopy.analysis.corrections import AddBeat, ChooseStrip, Correction, Corrections, DeleteBeats, Relabel, Undo
 from ectopy.errors import ConflictError, DataError, NotFoundError
 from ectopy.service.recordings.result import Result, ResultVersion
 
@@ -13,6 +13,8 @@ MOST_CORRECTIONS = 5_000
 """Entries in the log of one analysis, those that were undone included."""
 MOST_CORRECTED = 2_000_000
 """Beats in all of them together."""
+MOST_STRIPS = 100
+"""Strips in a report that a person chose."""
 
 _FOLDER = "corrections"
 
@@ -91,6 +93,8 @@ def check_room(corrections: Corrections, correction: Correction) -> None:
     """Check that one more correction has room; a `DataError` if not."""
     if len(corrections.entries) >= MOST_CORRECTIONS:
         raise DataError(f"a recording has at most {MOST_CORRECTIONS:,} corrections.")
+    if isinstance(correction, ChooseStrip) and len(corrections.strips) >= MOST_STRIPS:
+        raise DataError(f"a report has at most {MOST_STRIPS} strips that were chosen; remove one first.")
     beats = corrected_beats(correction) + sum(corrected_beats(entry.correction) for entry in corrections.entries)
     if beats > MOST_CORRECTED:
         raise DataError(f"the corrections of a recording are of {MOST_CORRECTED:,} beats at most, not {beats:,}.")

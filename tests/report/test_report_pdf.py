@@ -114,8 +114,8 @@ def test_a_person_writes_the_conclusion_and_chooses_strips(tmp_path: Path, recor
 
 
 def test_a_text_that_looks_like_a_style_is_text(tmp_path: Path, recording: Recording, analysis: Analysis):
-    conclusion = WriteConclusion("var(--ink) var(--colour)")
-    corrections = Corrections(analysis_digest(analysis)).followed_by(conclusion, "Ada", datetime(2024, 3, 2, tzinfo=UTC))
+    conclusion, at = WriteConclusion("var(--ink) var(--colour)"), datetime(2024, 3, 2, tzinfo=UTC)
+    corrections = Corrections(analysis_digest(analysis)).followed_by(conclusion, "Ada", at)
     named = replace(recording, patient=Patient("var(--name)"), leads=("var(--lead)",))
     path = tmp_path / "report.pdf"
     recording_report(path, named, analysis, [], corrections=corrections)

@@ -90,8 +90,8 @@ def corrections_from_annotations(
         )
     if 2 * len(rows) < len(beats):
         raise DataError(
-            f"{short_text(by)} has labels of only {len(rows):,} of the {len(beats):,} heartbeats of this recording, and "
-            "those without one would be deleted; labels of all beats are needed, the normal ones included."
+            f"{short_text(by)} has labels of only {len(rows):,} of the {len(beats):,} heartbeats of this recording, "
+            "and those without one would be deleted; labels of all beats are needed, the normal ones included."
         )
     corrections: list[Correction] = []
     without_mark = np.delete(beats, rows)

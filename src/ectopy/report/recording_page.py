@@ -220,7 +220,10 @@ def _sentences(text: str) -> list[str]:
 def _pulse_facts(recording: Recording, language: Language) -> list[tuple[str, str]]:
     waves = [
         language.text(
-            "{name} in {unit} at {rate} Hz", name=wave.name, unit=wave.unit, rate=fmt.shortest(wave.sampling_rate_hz, language)
+            "{name} in {unit} at {rate} Hz",
+            name=wave.name,
+            unit=wave.unit,
+            rate=fmt.shortest(wave.sampling_rate_hz, language),
         )
         for wave in recording.pulses
     ]

@@ -237,7 +237,8 @@ def _own(strip: ChooseStrip, start: datetime | None, duration_s: float, language
     text, whole_s = strip.caption, min(strip.end_s, duration_s) - start_s
     if whole_s > STRIP_S:
         shown, whole = fmt.seconds(STRIP_S, language), fmt.seconds(whole_s, language)
-        text = f"{text} {language.text('The first {shown} of {whole}.', shown=shown, whole=whole)}".strip()
+        part = language.text("The first {shown} of {whole}.", shown=shown, whole=whole)
+        text = f"{text} {part}".strip()
     return Choice(title, "", text, start_s, end_s)
 
 

@@ -235,7 +235,8 @@ def band(filters: FilterSettings, language: Language = ENGLISH) -> str:
     low, high = (language.decimal(hz, 0 if float(hz).is_integer() else 1) for hz in (filters.low_hz, filters.high_hz))
     if not filters.notch_hz:
         return f"{low}–{high} Hz"
-    return language.text("{low}–{high} Hz, without {notch} Hz", low=low, high=high, notch=shortest(filters.notch_hz, language))
+    notch = shortest(filters.notch_hz, language)
+    return language.text("{low}–{high} Hz, without {notch} Hz", low=low, high=high, notch=notch)
 
 
 def missing(where: NDArray[np.bool_]) -> str:

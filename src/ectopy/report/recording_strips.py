@@ -236,9 +236,9 @@ def _own(strip: ChooseStrip, start: datetime | None, duration_s: float, language
     title = f"{name} · {fmt.moment(start, start_s, language)}"
     text, whole_s = strip.caption, min(strip.end_s, duration_s) - start_s
     if whole_s > STRIP_S:
-        shown, whole = fmt.seconds(STRIP_S, language), fmt.seconds(whole_s, language)
-        part = language.text("The first {shown} of {whole}.", shown=shown, whole=whole)
-        text = f"{text} {part}".strip()
+        part, length = fmt.seconds(STRIP_S, language), fmt.seconds(whole_s, language)
+        remark = language.text("The first {part} of {length}.", part=part, length=length)
+        text = f"{text} {remark}".strip()
     return Choice(title, "", text, start_s, end_s)
 
 

@@ -87,7 +87,7 @@ OUTSIDE = '<!DOCTYPE RestingECG [<!ENTITY f SYSTEM "file:///etc/passwd">]><Resti
         (OUTSIDE, "declares entities"),
         ("<RestingECG>" + "<a>" * 200 + "</a>" * 200 + "</RestingECG>", "to a depth of 100"),
         ("<RestingECG>" + "<a/>" * 1001 + "</RestingECG>", "more than 1,000 elements"),
-        ("<html><body>ECG</body></html>", "is XML whose outermost element is 'html'"),
+        ("<html><body>ECG</body></html>", "is a web page"),
         ("<?xml version='1.0'?><svg:svg xmlns:svg='s'/>", "is XML whose outermost element is 'svg'"),
         ("<?xml version='1.0' encoding='no-such'?><RestingECG/>", "is XML that cannot be read"),
     ],

@@ -18,7 +18,7 @@ class OneField:
 
 def test_a_state_is_copied_with_its_changed_fields():
     state = RhythmState(at_s=3.0, detected_s=(1.0, 2.0))
-    changes = {"at_s": 4.0, "ventricular": True}
+    changes = {"at_s": 4.0, "alternating": 3}
     assert repr(replace(state, **changes)) == repr(dataclasses.replace(state, **changes))
     assert state.at_s == 3.0
     assert replace(state).run is state.run

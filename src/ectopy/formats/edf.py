@@ -448,10 +448,9 @@ def _starts(
 
 
 def _each_record(layout: _Layout, content: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """The data records one by one, of which no more than a block stays in memory."""
-    # Those of annotations alone may last no time.
-    at_once = max(1, int(BLOCK_S / layout.duration_s)) if layout.duration_s > 0 else max(1, len(content))
-    for rows in large_arrays.blocks(len(content), at_once, content):
+    """The data records one by one, of which no more than a block stays in memory; they may last no time."""
+    length = max(1, int(BLOCK_S / layout.duration_s)) if layout.duration_s > 0 else max(1, len(content))
+    for rows in large_arrays.blocks(len(content), length, content):
         yield from content[rows]
 
 

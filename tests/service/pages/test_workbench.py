@@ -28,7 +28,7 @@ from support.waiting import until
 
 expect = playwright.expect
 
-COPIES = 10
+COPIES = 11
 SHARED = f"{0:016x}"
 DURATION_S = 900
 RUN_S = 620.0
@@ -338,6 +338,20 @@ def test_strips_are_chosen_with_a_caption_and_removed(desk: Page, service: Servi
     assert answers(service, recording, "corrections")["strips"][0]["caption"] == "<b>First</b> beats"
     strip.get_by_role("button", name="Remove the strip").click()
     expect(strip).to_have_count(0)
+
+
+def test_results_and_corrections_are_files_to_take_away(desk: Page, recording: str):
+    page = visit(desk, recording)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    expect(page.locator("#log li")).to_have_count(1)
+    page.get_by_role("tab", name="Report").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Corrections").click()
+    assert msgspec.json.decode(download.value.path().read_bytes())["entries"][0]["correction"]["label"] == "ventricular"
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert b"ventricular-like" in download.value.path().read_bytes().splitlines()[1]
 
 
 def test_what_another_editor_does_is_announced_and_loaded(desk: Page, service: Service, recording: str):

@@ -261,11 +261,14 @@ def test_an_interrupted_analysis_is_repeated_after_a_restart(tmp_path):
     assert third.result(entry.id).summary["duration_s"] == 40
 
 
-def test_a_result_of_an_earlier_version_is_to_be_analysed_again(tmp_path):
+@pytest.mark.parametrize("stored", [["beats.msgpack"], ["recording.msgpack", "analysis.msgpack", "minutes.msgpack"]])
+def test_a_result_of_an_earlier_version_is_to_be_analysed_again(tmp_path, stored):
+    """Whether it lacks a file, or the types in its files were other ones."""
     library = Library(tmp_path)
     entry = library.add([upload("a.csv", csv(40))], RATE_HZ, "mV")
     (tmp_path / entry.id / RESULT).mkdir()
-    (tmp_path / entry.id / RESULT / "beats.msgpack").touch()
+    for name in stored:
+        (tmp_path / entry.id / RESULT / name).write_bytes(msgspec.msgpack.encode({"beats": 3}))
     write_text(tmp_path / entry.id / "entry.json", msgspec.json.encode(replace(entry, status=Status.ANALYSED)).decode())
     library = Library(tmp_path)
     with pytest.raises(DataError, match="analysed by an earlier version of Ectopy; analyse it again"):

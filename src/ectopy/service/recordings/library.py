@@ -31,7 +31,7 @@ from ectopy.errors import DataError, NotFoundError, OutputError, SettingError, S
 from ectopy.files import make_folder, write_text
 from ectopy.processes import ONE_THREAD
 from ectopy.report.report_style import ReportStyle
-from ectopy.service.recordings.result import Result, ResultVersion, has_analysis, load_result
+from ectopy.service.recordings.result import EarlierResultError, Result, ResultVersion, load_result
 from ectopy.service.recordings.stored_corrections import (
     check_room,
     check_version,
@@ -63,7 +63,6 @@ _BLOCK = 2**20
 _MOST_LOADED = 4
 _MOST_WAITING = 8
 """Requests that wait for a document at once."""
-_EARLIER = "it was analysed by an earlier version of Ectopy; analyse it again."
 SPARE_BYTES = 2**30
 """Free space that uploads and analyses leave on the disk, for the database."""
 
@@ -233,12 +232,16 @@ class Library:
     def result(self, id: str) -> Result:
         """Return the corrected result of a recording.
 
-        A `DataError` if there is no recording with this id, or no result.
+        A `DataError` if there is no recording with this id, no result, or one of an earlier version of Ectopy.
         """
         with self._loading:
             folder = self._analysed_folder(id)
             if id not in self._results:
-                self._results[id] = read_result(folder)
+                try:
+                    self._results[id] = read_result(folder)
+                except EarlierResultError as error:
+                    self._set(id, status=Status.FAILED, error=str(error))
+                    raise
             self._results.move_to_end(id)
             if len(self._results) > _MOST_LOADED:
                 self._results.popitem(last=False)
@@ -529,8 +532,6 @@ class Library:
             return
         if entry.status is Status.ANALYSING:
             entry = replace(entry, status=Status.WAITING, progress=0.0)
-        if entry.is_analysed and not has_analysis(folder / RESULT):
-            entry = replace(entry, status=Status.FAILED, error=_EARLIER)
         if not entry.size_bytes:
             entry = replace(entry, size_bytes=size_of(folder))
         self._entries[entry.id] = entry

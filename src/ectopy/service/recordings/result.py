@@ -23,7 +23,7 @@ from ectopy.analysis.rhythm_events import Event, by_severity, find_events
 from ectopy.analysis.verdicts import Hint
 from ectopy.analysis.wave_findings import find_wave_events
 from ectopy.detector import Verdict
-from ectopy.errors import NotFoundError, SettingError
+from ectopy.errors import DataError, NotFoundError, SettingError
 from ectopy.monitor.codec import decode, encode
 from ectopy.presentation import finite_or_none
 from ectopy.recording import Recording
@@ -308,10 +308,27 @@ def save_result(folder: Path, recording: Recording, analysis: Analysis, measured
     (folder / _MINUTES).write_bytes(encode(measured))
 
 
+class EarlierResultError(DataError):
+    """A result was stored by another version of Ectopy, and its recording is to be analysed again."""
+
+    def __init__(self) -> None:
+        super().__init__("it was analysed by an earlier version of Ectopy; analyse it again.")
+
+
 def load_result(folder: Path) -> Result:
-    """Read the files of `save_result`, as they were analysed, without corrections."""
-    start, header = decode(tuple[str | None, Recording], (folder / _RECORDING).read_bytes())
-    analysis = decode(Analysis, (folder / _ANALYSIS).read_bytes())
+    """Read the files of `save_result`, as they were analysed, without corrections.
+
+    Raises
+    ------
+    EarlierResultError
+        If another version of Ectopy stored them.
+    """
+    try:
+        start, header = decode(tuple[str | None, Recording], (folder / _RECORDING).read_bytes())
+        analysis = decode(Analysis, (folder / _ANALYSIS).read_bytes())
+        minutes = decode(MinuteMeasurements, (folder / _MINUTES).read_bytes())
+    except (DataError, FileNotFoundError) as error:
+        raise EarlierResultError from error
     segments = np.load(folder / _SEGMENTS, mmap_mode="r")
     analysis = replace(analysis, beats=replace(analysis.beats, samples=segments))
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))
@@ -324,15 +341,10 @@ def load_result(folder: Path) -> Result:
         tuple(np.load(_level(folder, number), mmap_mode="r") for number in numbers),
         tuple(pyramid(wave.samples[:, np.newaxis]) for wave in header.pulses),
         analysis,
-        (analysis, decode(MinuteMeasurements, (folder / _MINUTES).read_bytes())),
+        (analysis, minutes),
         Corrections(analysis_digest(analysis)),
         analysis,
     )
-
-
-def has_analysis(folder: Path) -> bool:
-    """Check whether a result has its analysis; earlier versions of Ectopy stored none."""
-    return (folder / _MINUTES).exists()
 
 
 def finite_values(values: NDArray[np.floating]) -> list[float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -29,7 +30,7 @@ from ectopy.service.interop.fhir import MEDIA_TYPE
 from ectopy.service.interop.fhir_recording import recording_bundle
 from ectopy.service.recordings import StoredRecording, Upload
 from ectopy.service.recordings.library import MOST_RECORDINGS, RESULT_NAMES, report_name
-from ectopy.service.recordings.result import MOST_COLUMNS, MOST_POSITIONS, Result
+from ectopy.service.recordings.result import MOST_COLUMNS, MOST_POSITIONS, EarlierResultError, Result
 from ectopy.service.recordings.uploads import MOST_FILES
 from ectopy.service.responses import SHAPE_RATE_HZ
 
@@ -106,7 +107,10 @@ def list_recordings(
 @router.get("/{id}")
 def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
     """Return the progress of the analysis of a recording, and its summary."""
-    return shape(entry, library.result(entry.id) if entry.is_analysed else None)
+    if entry.is_analysed:
+        with suppress(EarlierResultError):
+            return shape(entry, library.result(entry.id))
+    return shape(library.entry(entry.id))
 
 
 @router.get(

@@ -16,7 +16,7 @@ const AHEAD = 4; // lines beyond those in sight
 const MOST_COLUMNS = 4000;
 const MOST_BLOCKS = 60;
 const USUAL_HEIGHT = 0.75; // of a line, for the tallest tenth of the columns
-const BAR = 3; // CSS pixels
+const BAR = 2; // CSS pixels
 const STEP_S = 5;
 const LETTER = "700 9px system-ui, sans-serif";
 

@@ -4,6 +4,19 @@ import { element, onSubmit, query, setText } from "./dom.js";
 import { countText, duration, moment } from "./format.js";
 import { announce, attempt, reply } from "./page.js";
 
+const FILES = {
+  "PDF, A4": "report?format=pdf",
+  "PDF, Letter": "report?format=pdf&paper=letter",
+  "PDF auf Deutsch": "report?format=pdf&language=de",
+  CSV: "results?format=csv",
+  JSON: "results?format=json",
+  "EDF+": "results?format=edf",
+  "WFDB .atr": "results?format=atr",
+  "ISHNE .ann": "results?format=ann",
+  FHIR: "results?format=fhir",
+  Corrections: "results?format=corrections",
+};
+
 const WORDS = {
   relabel: ({ beats, label }) => `${countText(beats, "beat")} relabelled as ${label}`,
   delete_beats: ({ beats }) => `${countText(beats, "beat")} deleted`,
@@ -23,6 +36,8 @@ export class ReportPanel {
     this.undoButton = query("#undo");
     for (const node of document.querySelectorAll("#report-panel form, #undo")) node.hidden = !mayCorrect;
     query("#conclusion-text").hidden = mayCorrect;
+    const links = Object.entries(FILES).map(([name, address]) => element("a", { href: `${corrections.path}/${address}` }, name));
+    query("#report-files").replaceChildren(...links.map((link) => element("li", {}, link)));
     onSubmit("#conclusion-form", () => this.writeConclusion());
     onSubmit("#strip-form", () => this.chooseStrip());
     this.conclusion.addEventListener("keydown", (event) => {

@@ -83,9 +83,10 @@ export function drawStretch(context, plot, signal, clock) {
   drawTimes(context, plot, clock);
 }
 
-/** A bar with a title above the stretch for each event in it. */
+/** A bar with a title above the stretch for each event in it; titles stand beside each other. */
 export function drawEvents(context, plot, events) {
-  for (const { start_s: from, end_s: to, kind } of events) {
+  let free = 0;
+  for (const { start_s: from, end_s: to, kind } of events.toSorted((one, other) => one.start_s - other.start_s)) {
     const left = Math.max(plot.x(from), LEFT);
     const right = Math.min(plot.x(to), plot.width);
     if (right <= LEFT || left >= plot.width) continue;
@@ -94,7 +95,10 @@ export function drawEvents(context, plot, events) {
     context.fillRect(left, EVENT_TOP, Math.max(right - left, 3), EVENT_HEIGHT);
     context.globalAlpha = 1;
     context.fillRect(left, EVENT_TOP + EVENT_HEIGHT, Math.max(right - left, 3), 2);
-    label(context, capitalise(kind), left + 4, EVENT_TOP + 11, colour("ink"), SMALL, "left");
+    const at = Math.max(left + 4, free);
+    if (at > Math.max(right, left + 4)) continue;
+    label(context, capitalise(kind), at, EVENT_TOP + 11, colour("ink"), SMALL, "left");
+    free = at + context.measureText(capitalise(kind)).width + 10;
   }
 }
 

@@ -186,10 +186,13 @@ def test_a_logo_is_part_of_the_page(tmp_path: Path, recording: Recording, analys
 def test_a_logo_that_is_none_is_refused(tmp_path: Path):
     (tmp_path / "vector.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (tmp_path / "cut.png").write_bytes(logo(tmp_path / "whole.png", "PNG").read_bytes()[:50])
+    whole = logo(tmp_path / "whole.jpg", "JPEG").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: whole.index(b"\xff\xda") + 14])  # its header is whole
     (tmp_path / "large.png").write_bytes(bytes(2**20 + 1))
     for name, says in (
         ("vector.svg", "not a PNG or JPEG"),
         ("cut.png", "damaged"),
+        ("cut.jpg", "damaged"),
         ("large.png", "larger than 1 MiB"),
         ("none.png", "cannot be read"),
     ):

@@ -32,7 +32,7 @@ def read_logo(path: Path) -> str:
             kind = str(picture.format).lower()
             if width * height > _MOST_PIXELS:
                 raise DataError(f"the logo {path} has {width} x {height} pixels; 4 million are enough.")
-            picture.verify()
+            picture.load()
     except DataError:
         raise
     except Exception as error:  # Pillow raises nearly everything on a damaged picture

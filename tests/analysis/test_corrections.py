@@ -125,6 +125,15 @@ def test_intervals_across_noise_are_not_known_and_full_seconds_of_it_are_noisy()
     assert np.isnan(relabelled.intervals_s[3])
 
 
+def test_noise_from_beat_to_beat_includes_both_as_their_times_are_rounded():
+    positions = ANALYSIS.positions[[4, 6]].tolist()
+    start_s, end_s = (round(position / 360, 4) for position in positions)
+    assert start_s * 360 > positions[0]
+    assert end_s * 360 < positions[1]
+    after = apply_corrections(ANALYSIS, log(ANALYSIS, MarkNoise(start_s, end_s)), 360.0)
+    assert np.flatnonzero(after.verdict == Verdict.UNREADABLE).tolist() == [4, 5, 6]
+
+
 def test_noise_holds_no_spikes_of_a_pacemaker():
     paced = replace(ANALYSIS, signs=RhythmSigns(spikes_s=np.array([0.9, 2.5, 3.3, 4.1])))
     assert corrected(paced, MarkNoise(2.4, 3.4)).signs.spikes_s.tolist() == [0.9, 4.1]
@@ -166,7 +175,8 @@ def test_corrections_leave_one_entry_per_beat_in_order_and_count_up(data: st.Dat
                     last.pop(position, None)
             case MarkNoise(start_s=start_s, end_s=end_s):
                 there = set(ANALYSIS.positions.tolist()) | last.keys()
-                inside = [position for position in there if start_s * RATE_HZ <= position <= end_s * RATE_HZ]
+                first, stop = round(start_s * RATE_HZ), round(end_s * RATE_HZ) + 1
+                inside = [position for position in there if first <= position < stop]
                 last |= dict.fromkeys(inside, BeatLabel.UNREADABLE)
     before = dict(zip(ANALYSIS.positions.tolist(), ANALYSIS.annotations().symbols.tolist(), strict=True))
     expected = before | {position: SYMBOLS[label] for position, label in last.items()}

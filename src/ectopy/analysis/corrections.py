@@ -518,8 +518,9 @@ class _Labels:
 
     def _inside(self, noise: MarkNoise) -> tuple[NDArray[np.intp], list[int]]:
         """Find the beats in a time, as `_places` does."""
-        first, last = noise.start_s * self._rate_hz, noise.end_s * self._rate_hz
-        begin, end = np.searchsorted(self._analysis.positions, [math.ceil(first), math.floor(last) + 1])
+        # A time that was read off a beat is rounded.
+        first, last = round(noise.start_s * self._rate_hz), round(noise.end_s * self._rate_hz)
+        begin, end = np.searchsorted(self._analysis.positions, [first, last + 1])
         rows = begin + np.flatnonzero(self._remains[begin:end])
         return rows, [position for position in self._added if first <= position <= last]
 

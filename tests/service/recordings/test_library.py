@@ -33,9 +33,10 @@ from ectopy.report.report_style import ReportStyle
 from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
 from ectopy.service.recordings.library import RESULT, RESULT_NAMES, read_stored, report_name, report_style
-from ectopy.service.recordings.result import load_result, save_result
+from ectopy.service.recordings.result import finite_values, load_result, positions_between, save_result
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
+from support.corrected_beats import ANALYSIS
 from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
 from support.waiting import until
 
@@ -295,6 +296,16 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
     assert result.recording.start.isoformat() == "2026-03-01T09:30:00+02:00"
     assert result.summary["start"] == "2026-03-01T09:30:00+02:00"
     assert isinstance(result.analysis.beats.samples, np.memmap)
+
+
+def test_a_stretch_from_beat_to_beat_includes_both_as_their_times_are_rounded():
+    beats = replace(ANALYSIS.beats, times_s=ANALYSIS.positions / 360)
+    analysis = replace(ANALYSIS, beats=beats)
+    for first in range(len(analysis) - 2):
+        start_s, _, end_s = finite_values(beats.times_s[first : first + 3])
+        stretch = tuple(analysis.positions[first : first + 3].tolist())
+        assert positions_between(analysis, start_s, end_s) == stretch
+        assert positions_between(analysis, beats.times_s[first], beats.times_s[first + 2]) == stretch
 
 
 def test_a_correction_is_stored_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -352,6 +352,13 @@ def finite_values(values: NDArray[np.floating]) -> list[float | None]:
     return [finite_or_none(value, _DECIMALS) for value in values.tolist()]
 
 
+def positions_between(analysis: Analysis, start_s: float, end_s: float) -> tuple[int, ...]:
+    """Return the positions of the beats from one time to another, both included; times may be rounded as in JSON."""
+    times_s, rounding_s = analysis.beats.times_s, 10.0**-_DECIMALS
+    inside = (times_s >= start_s - rounding_s) & (times_s <= end_s + rounding_s)
+    return tuple(analysis.positions[inside].tolist())
+
+
 def _plain(stretch: Event | RhythmEpisode) -> dict[str, Any]:
     return {**asdict(stretch), "rate_bpm": finite_or_none(stretch.rate_bpm, _DECIMALS)}
 

@@ -36,7 +36,7 @@ from ectopy.service.api.dependencies import (
 from ectopy.service.api.middleware.access_control import Correcting, Viewing
 from ectopy.service.live.feed import Feed, Viewer
 from ectopy.service.recordings import Library
-from ectopy.service.recordings.result import Result, ResultVersion
+from ectopy.service.recordings.result import Result, ResultVersion, positions_between
 
 router = APIRouter(prefix="/api/recordings/{id}", tags=["corrections"])
 
@@ -187,8 +187,8 @@ def _positions(request: schemas.RelabelBeats | schemas.RemoveBeats, result: Resu
         return tuple(request.positions)
     if request.family is not None:
         return tuple(result.analysis.positions[result.family(request.family).rows].tolist())
-    times_s, start_s, end_s = result.analysis.beats.times_s, request.start_s or 0.0, request.end_s or 0.0
-    positions = result.analysis.positions[(times_s >= start_s) & (times_s <= end_s)]
-    if not len(positions):
+    start_s, end_s = request.start_s or 0.0, request.end_s or 0.0
+    positions = positions_between(result.analysis, start_s, end_s)
+    if not positions:
         raise DataError(f"there is no beat from {start_s:g} to {end_s:g} s.")
-    return tuple(positions.tolist())
+    return positions

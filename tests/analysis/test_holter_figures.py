@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.holter_figures import HolterFigures, MinuteValue, holter_figures

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.holter_figures import HolterFigures, MinuteValue, holter_figures
@@ -208,22 +209,37 @@ def test_relabelled_beats_change_the_figures():
     assert after.hours[0].beats.ventricular == 30
 
 
+def measured_minutes(intervals: WaveIntervals, levels_mv: NDArray[np.float64]) -> MinuteMeasurements:
+    minutes = len(intervals)
+    return MinuteMeasurements(
+        leads=("II", "V5"),
+        start_s=60 * np.arange(float(minutes)),
+        beats=np.full(minutes, 70),
+        rr_s=np.full(minutes, 0.8),
+        complexes_mv=np.zeros((2, minutes, 12)),
+        intervals=intervals,
+        st=StSegments(*[levels_mv] * 3),
+    )
+
+
+def test_there_is_no_pr_interval_while_the_atria_fibrillate():
+    intervals_s = np.full(1000, 0.8)
+    intervals_s[500:] = 0.6 * np.exp(0.2 * np.random.default_rng(4).standard_normal(500))
+    recording, analysis = recorded("N" * 1001, [np.nan, *intervals_s])
+    values_ms = np.where(np.arange(11) < 6, 160.0, 360.0)
+    measured = measured_minutes(WaveIntervals(*[values_ms] * 7), np.zeros((2, 11)))
+    waves = holter_figures(recording, analysis, [], measured).waves
+    assert waves.longest_ms["pr_ms"].value == waves.longest_ms["p_ms"].value == 160
+    assert waves.longest_ms["qt_ms"].value == 360
+
+
 def test_waves_are_the_medians_and_extremes_of_their_minutes():
     recording, analysis = recorded("N" * 9000)
     minutes = np.arange(120.0)
     qt_ms = np.where(minutes == 90, 470.0, 400.0)
     qt_ms[:10] = np.nan
-    intervals = WaveIntervals(*[qt_ms] * 7)
     levels_mv = np.stack([np.where(minutes < 60, 0.1, -0.2), np.full(120, np.nan)])
-    measured = MinuteMeasurements(
-        leads=("II", "V5"),
-        start_s=60 * minutes,
-        beats=np.full(120, 70),
-        rr_s=np.full(120, 0.8),
-        complexes_mv=np.zeros((2, 120, 12)),
-        intervals=intervals,
-        st=StSegments(*[levels_mv] * 3),
-    )
+    measured = measured_minutes(WaveIntervals(*[qt_ms] * 7), levels_mv)
     figures = holter_figures(recording, analysis, [], measured)
     assert figures.waves.intervals_ms["qt_ms"] == 400
     assert figures.waves.longest_ms["qt_ms"] == MinuteValue(470.0, 5400.0)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import Analysis
 from ectopy.analysis.heart_rate_variability import HeartRateVariability, NormalIntervals, PoincarePlot
-from ectopy.analysis.minute_waves import MinuteMeasurements
+from ectopy.analysis.minute_waves import MINUTE_S, MinuteMeasurements
 from ectopy.analysis.rhythm_episodes import Rhythm, RhythmEpisode, find_rhythm_episodes, summarise_rhythm
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, beats_in_a_row
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmKind, RhythmLimits
@@ -354,6 +354,8 @@ def holter_figures(
     whole = slice(len(analysis))
     rhythm_episodes = find_rhythm_episodes(analysis)
     normal = NormalIntervals.of(analysis, rhythm_episodes)
+    if minutes is not None:
+        minutes = _without_p_in_fibrillation(minutes, rhythm_episodes)
     day_and_night = (None, None) if recording.start is None else normal.day_and_night(recording.start)
     return HolterFigures(
         times=times,
@@ -532,6 +534,19 @@ def _fibrillation(rhythm_episodes: Sequence[RhythmEpisode]) -> AtrialFibrillatio
         mean_bpm=figures["mean_rate_bpm"],
         maximum_bpm=max(rates_bpm, default=None),
     )
+
+
+def _without_p_in_fibrillation(
+    minutes: MinuteMeasurements, rhythm_episodes: Sequence[RhythmEpisode]
+) -> MinuteMeasurements:
+    """Where the atria fibrillate there is no P wave, whatever the mean of the beats of a minute looks like."""
+    ends_s = minutes.start_s + MINUTE_S
+    fibrillating = np.zeros(len(minutes), np.bool_)
+    for episode in rhythm_episodes:
+        if episode.rhythm == Rhythm.FIBRILLATION:
+            fibrillating |= (minutes.start_s < episode.end_s) & (ends_s > episode.start_s)
+    p_ms, pr_ms = (np.where(fibrillating, np.nan, ms) for ms in (minutes.intervals.p_ms, minutes.intervals.pr_ms))
+    return replace(minutes, intervals=replace(minutes.intervals, p_ms=p_ms, pr_ms=pr_ms))
 
 
 def _waves(minutes: MinuteMeasurements, start_s: float, end_s: float) -> WaveFigures:

@@ -61,7 +61,9 @@ def report(
     outputs = [output] if output is not None and output.exists() and not output.is_dir() else []
     check_outputs(outputs, [baseline, corrections, logo, *recordings], overwrite)
     require_extra()
-    paths, suffix = find_recordings(recordings), usual_suffix()
+    paths = find_recordings(recordings)
+    # Whether a PDF can be made takes a second to find out.
+    suffix = usual_suffix() if output is None or len(paths) > 1 else output.suffix
     if output is None:
         output = Path() if len(paths) > 1 else Path(f"{paths[0].stem}{suffix}")
     job = Job(

@@ -335,6 +335,7 @@ def test_strips_are_chosen_with_a_caption_and_removed(desk: Page, service: Servi
     page.keyboard.press("Enter")
     strip = page.locator("#strips li")
     expect(strip).to_contain_text("day 1 23:55:00 <b>First</b> beats")
+    expect(page.locator("#view")).to_be_focused()
     assert answers(service, recording, "corrections")["strips"][0]["caption"] == "<b>First</b> beats"
     strip.get_by_role("button", name="Remove the strip").click()
     expect(strip).to_have_count(0)

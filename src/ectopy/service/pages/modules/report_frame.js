@@ -1,6 +1,7 @@
 // The report below the workbench, loaded when it is looked at, and printed.
 
-import { query } from "./dom.js";
+import { query, setText } from "./dom.js";
+import { announce } from "./page.js";
 
 export class ReportFrame {
   constructor(path) {
@@ -26,7 +27,11 @@ export class ReportFrame {
 
   /** Print the report as it is now. */
   async print() {
+    const button = query("#print");
+    setText(button, "Making the report…");
+    announce("The report is being made.");
     await this.#load();
+    setText(button, "Print the report");
     this.frame.contentWindow.print();
   }
 

@@ -80,6 +80,7 @@ export class ReportPanel {
     const correction = { type: "choose_strip", start_s: start, end_s: end, caption: this.caption.value };
     if (!(await attempt(() => this.corrections.send(correction), this.caption))) return;
     this.caption.value = "";
+    this.viewer.view.focus({ preventScroll: true }); // where keys mean something
     announce("The strip is in the report.");
   }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -24,6 +25,7 @@ from ectopy.recording import Patient, Recording
 from ectopy.report import ReportStyle, check_report, recording_report
 from ectopy.report.ecg_paper import PAGE_MM, leads_that_fit
 from ectopy.report.language import load_language
+from ectopy.report.pdf import render_pdf
 from ectopy.report.recording_strips import choices
 from ectopy.report.rhythm_trend import heart_rate
 from support.html_page import assert_sound
@@ -111,6 +113,21 @@ def test_a_person_writes_the_conclusion_and_chooses_strips(tmp_path: Path, recor
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<bdi>Nothing.\nSecond line &lt;script&gt;</bdi>" in page
     assert "4 corrections by Dr. &lt;Who&gt;, the last one at 2024-03-02 08:00:00 (UTC)." in page
+
+
+def test_a_pdf_loads_nothing_from_outside(tmp_path: Path):
+    (tmp_path / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>")
+    file = (tmp_path / "drawing.svg").as_uri()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        web = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        inner = f"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'><image href='{web}'/></svg>"
+        drawings = "".join(f'<img src="{url}"><embed src="{url}">' for url in (file, web, inner))
+        links = f'<link rel="attachment" href="{file}"><link rel="stylesheet" href="{web}">'
+        content = render_pdf(f"<html><head>{links}</head><body>{drawings}</body></html>", "")
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert b"EmbeddedFile" not in content
 
 
 def test_a_text_that_looks_like_a_style_is_text(tmp_path: Path, recording: Recording, analysis: Analysis):

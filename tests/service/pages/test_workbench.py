@@ -386,6 +386,17 @@ def test_what_another_editor_does_is_announced_and_loaded(desk: Page, service: S
     expect(page.get_by_label("Conclusion")).to_have_value("Half a sen")
 
 
+def test_a_conclusion_that_is_not_written_yet_is_not_lost_with_the_page(desk: Page, recording: str):
+    page = visit(desk, recording)
+    page.keyboard.press("w")
+    page.keyboard.type("Half a sen")
+    with page.expect_event("dialog") as asked:
+        page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    expect(page.get_by_label("Conclusion")).to_have_value("Half a sen")
+
+
 def test_a_rejected_correction_keeps_what_was_typed_and_says_why(desk: Page, service: Service, recording: str):
     desk.route("**/changes", lambda route: route.abort())
     page = visit(desk, recording)

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis import analyse
-from ectopy.analysis.corrections import ChooseStrip, WriteConclusion
+from ectopy.analysis.corrections import ChooseStrip, Corrections, WriteConclusion
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
@@ -34,6 +34,7 @@ from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
 from ectopy.service.recordings.library import RESULT, RESULT_NAMES, read_stored, report_name, report_style
 from ectopy.service.recordings.result import finite_values, load_result, positions_between, save_result
+from ectopy.service.recordings.stored_corrections import corrections_path, save_corrections
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
 from support.corrected_beats import ANALYSIS
@@ -296,6 +297,15 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
     assert result.recording.start.isoformat() == "2026-03-01T09:30:00+02:00"
     assert result.summary["start"] == "2026-03-01T09:30:00+02:00"
     assert isinstance(result.analysis.beats.samples, np.memmap)
+
+
+def test_a_correction_that_cannot_be_written_is_a_problem_of_the_disk(tmp_path):
+    corrections = Corrections("digest")
+    corrections_path(tmp_path, "digest").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot be stored, and nothing changed"):
+        save_corrections(tmp_path, corrections)
+    with pytest.raises(NotFoundError, match="deleted"):
+        save_corrections(tmp_path / "none", corrections)
 
 
 def test_a_stretch_from_beat_to_beat_includes_both_as_their_times_are_rounded():

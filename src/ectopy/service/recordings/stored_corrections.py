@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from ectopy.analysis.corrections import AddBeat, ChooseStrip, Correction, Corrections, DeleteBeats, Relabel, Undo
-from ectopy.errors import ConflictError, DataError, NotFoundError
+from ectopy.errors import ConflictError, DataError, NotFoundError, OutputError, StorageError
 from ectopy.service.recordings.result import Result, ResultVersion
 
 MOST_CORRECTIONS = 5_000
@@ -67,12 +67,28 @@ def superseded_corrections(folder: Path, analysis_digest: str) -> list[Correctio
 
 
 def save_corrections(folder: Path, corrections: Corrections) -> None:
-    """Write the corrections of an analysis atomically; a `NotFoundError` if the recording has been deleted."""
+    """Write the corrections of an analysis atomically.
+
+    Raises
+    ------
+    NotFoundError
+        If the recording has been deleted.
+    StorageError
+        If they cannot be written, as on a full disk.
+    """
     try:
         (folder / _FOLDER).mkdir(exist_ok=True)
     except FileNotFoundError as error:
         raise NotFoundError("the recording has been deleted; nothing was corrected.") from error
-    corrections.save(corrections_path(folder, corrections.analysis_digest))
+    except OSError as error:
+        raise StorageError(f"the correction cannot be stored: {error.strerror or error}; nothing changed.") from error
+    try:
+        corrections.save(corrections_path(folder, corrections.analysis_digest))
+    except OutputError as error:
+        _log.exception("the corrections of a recording cannot be written")
+        raise StorageError(
+            "the correction cannot be stored, and nothing changed; who runs the service finds the reason in its log."
+        ) from error
 
 
 def check_version(result: Result, version: ResultVersion) -> None:

@@ -253,7 +253,7 @@ def family_beats(
 
 @router.post("/{id}/analyse", status_code=202)
 async def analyse(library: LibraryDep, caller: Correcting, audit: AuditDep, id: RecordingId) -> schemas.RecordingShape:
-    """Analyse a recording again; corrections of the analysis before are kept in the log, and count no longer."""
+    """Analyse a recording again; where a beat is labelled otherwise, its corrections are kept and count no longer."""
     entry = await asyncio.to_thread(library.analyse_again, id)
     await audit.did_async(caller.name, "analysed recording again", detail=entry.id)
     return shape(entry)

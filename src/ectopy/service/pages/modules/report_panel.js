@@ -44,14 +44,14 @@ export class ReportPanel {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.writeConclusion();
     });
     this.undoButton.addEventListener("click", () => this.undo());
+    addEventListener("beforeunload", (event) => this.#isWriting && event.preventDefault()); // the browser asks
     viewer.addEventListener("mark", () => this.#showStretch());
     viewer.addEventListener("move", () => this.#showStretch());
   }
 
   /** Show the log as the API gives it; what somebody is writing stays. */
   show(log) {
-    const isWriting = this.conclusion.value !== this.stored;
-    if (!isWriting) this.conclusion.value = log.conclusion;
+    if (!this.#isWriting) this.conclusion.value = log.conclusion;
     else if (log.conclusion !== this.stored && log.conclusion !== this.conclusion.value) {
       reply(this.conclusion, `Somebody wrote meanwhile: “${log.conclusion}”. What you are writing is still here.`);
     }
@@ -65,6 +65,11 @@ export class ReportPanel {
     query("#no-log").hidden = log.entries.length > 0;
     this.undoButton.disabled = !log.entries.some(({ type, undone }) => type !== "undo" && !undone);
     this.#showStretch();
+  }
+
+  /** Whether there is a conclusion that is not written yet. */
+  get #isWriting() {
+    return this.conclusion.value !== this.stored;
   }
 
   async writeConclusion() {

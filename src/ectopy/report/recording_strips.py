@@ -238,7 +238,7 @@ def _own(strip: ChooseStrip, start: datetime | None, duration_s: float, language
     if whole_s > STRIP_S:
         part, length = fmt.seconds(STRIP_S, language), fmt.seconds(whole_s, language)
         remark = language.text("The first {part} of {length}.", part=part, length=length)
-        text = f"{text} {remark}".strip()
+        text = f"{text}\n{remark}".strip()
     return Choice(title, "", text, start_s, end_s)
 
 

@@ -28,7 +28,7 @@ from support.waiting import until
 
 expect = playwright.expect
 
-COPIES = 11
+COPIES = 12
 SHARED = f"{0:016x}"
 DURATION_S = 900
 RUN_S = 620.0
@@ -310,6 +310,24 @@ def test_a_beat_is_relabelled_deleted_added_and_all_is_undone(desk: Page, servic
         page.keyboard.press("Control+z")
         expect(log).to_have_count(count)
     assert hints() == before
+
+
+def test_the_family_that_was_chosen_last_is_relabelled_whatever_answer_comes_late(
+    desk: Page, service: Service, recording: str
+):
+    page = visit(desk, recording)
+    held: list[playwright.Route] = []
+    page.route("**/families/2/beats**", lambda route: held.append(route))
+    chosen = answers(service, recording, "families")["families"][1]
+    for key in ("f", "Home", "ArrowDown"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(700)  # in which what was asked for the first family is answered
+    expect(page.locator("#family-facts")).to_contain_text("Family 2")
+    page.keyboard.press("q")
+    expect(page.locator("#log li")).to_have_count(1)
+    assert answers(service, recording, "corrections")["entries"][0]["beats"] == chosen["beats"]
+    for route in held:
+        route.abort()
 
 
 def test_a_stretch_is_selected_beat_by_beat_and_marked_as_noise(desk: Page, service: Service, recording: str):

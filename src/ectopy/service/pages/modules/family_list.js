@@ -15,7 +15,7 @@ const MOST_COLUMNS = 4000;
 
 export class FamilyList {
   constructor(viewer, corrections, mayCorrect) {
-    Object.assign(this, { viewer, corrections, mayCorrect, families: [], family: null, beat: null, samples: null, place: null });
+    Object.assign(this, { viewer, corrections, mayCorrect, families: [], family: null, beat: null, samples: null, place: null, sought: null });
     this.list = new ListBox(query("#families"), (family) => this.#choose(family));
     this.overlay = fitted(query("#overlay"), (context, width, height) => this.#draw(context, width, height));
     query("#previous-member").addEventListener("click", () => this.step(-1));
@@ -71,10 +71,13 @@ export class FamilyList {
     ];
   }
 
-  #choose(family) {
+  /** Go to the first beat of a family; until it is there, no late answer about another one counts. */
+  async #choose(family) {
     this.#select(family);
     this.place = null;
-    this.step(1);
+    this.sought = family;
+    await this.step(1);
+    if (this.sought === family) this.sought = null;
   }
 
   #select(family) {
@@ -91,6 +94,7 @@ export class FamilyList {
     const from = isThere ? this.place.time_s : direction > 0 ? -1 : viewer.duration;
     const place = direction > 0 ? `start_s=${Math.max(from + APART_S, 0)}` : `stop_s=${Math.max(from - APART_S, 0)}&backwards=true`;
     const { times_s: times } = await get(`${viewer.path}/families/${family.family}/beats?limit=1&${place}`);
+    if (this.sought && this.sought !== family) return;
     if (!times.length) return announce(`No ${direction > 0 ? "later" : "earlier"} beat of this family.`);
     this.place = { family: family.family, time_s: times[0] };
     await viewer.goToBeat(times[0]);
@@ -105,6 +109,7 @@ export class FamilyList {
       const complete = beat.family === undefined ? await this.viewer.beatAt(beat.time_s) : beat;
       const samples = complete && (await this.#samplesOf(complete));
       if (this.viewer.marker?.beat !== beat || !complete) return;
+      if (this.sought && this.sought.family !== complete.family) return;
       Object.assign(this, { beat: complete, samples, place: complete });
       const family = this.families.find(({ family: number }) => number === complete.family);
       if (family) this.#select(family);

@@ -209,7 +209,7 @@ def test_a_logo_that_is_none_is_refused(tmp_path: Path):
     for name, says in (
         ("vector.svg", "not a PNG or JPEG"),
         ("cut.png", "damaged"),
-        ("cut.jpg", "damaged"),
+        ("cut.jpg", "cut short"),
         ("large.png", "larger than 1 MiB"),
         ("none.png", "cannot be read"),
     ):

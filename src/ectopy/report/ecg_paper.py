@@ -167,7 +167,7 @@ def template(
     speed = _ENLARGED * SPEED_MM_S
     curves = np.concatenate([expected] if beat is None else [expected, beat])
     gain = next((gain for gain in _ENLARGED_GAINS if not (np.abs(gain * curves) > _MOST_MM).any()), _ENLARGED_GAINS[-1])
-    said = _short(lead) if gain == _ENLARGED_GAINS[0] else f"{_short(lead)} · {gain:g} mm/mV"
+    caption = _short(lead) if gain == _ENLARGED_GAINS[0] else f"{_short(lead)} · {gain:g} mm/mV"
     usual = gain * expected
     up, down = _extent(gain * curves)
     x = speed * np.arange(len(usual)) / ANALYSIS_RATE_HZ
@@ -181,7 +181,7 @@ def template(
         parts += [_trace(x, up - usual, "usual"), _trace(x, up - gain * beat)]
     clip = f'<clipPath id="{name}"><rect width="{width}" height="{bottom}"/></clipPath>'
     body = f'{clip}<g clip-path="url(#{name})">{"".join(parts)}</g>'
-    return _svg(width, bottom + 4, label, [body, _text(0.5, bottom + 3, said, "lead")])
+    return _svg(width, bottom + 4, label, [body, _text(0.5, bottom + 3, caption, "lead")])
 
 
 STYLE = f"""

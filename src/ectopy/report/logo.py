@@ -10,6 +10,7 @@ from ectopy.errors import DataError
 
 _MOST_BYTES = 2**20
 _MOST_PIXELS = 4_000_000
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 
 
 def read_logo(path: Path) -> str:
@@ -32,7 +33,10 @@ def read_logo(path: Path) -> str:
             kind = str(picture.format).lower()
             if width * height > _MOST_PIXELS:
                 raise DataError(f"the logo {path} has {width} x {height} pixels; 4 million are enough.")
-            picture.load()
+            picture.verify()
+            # That does not look at the samples of a JPEG, whose last part ends with a mark of its own.
+            if kind == "jpeg" and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
+                raise DataError(f"the logo {path} is cut short; copy it again.")
     except DataError:
         raise
     except Exception as error:  # Pillow raises nearly everything on a damaged picture

@@ -28,7 +28,7 @@ from support.waiting import until
 
 expect = playwright.expect
 
-COPIES = 12
+COPIES = 14
 SHARED = f"{0:016x}"
 DURATION_S = 900
 RUN_S = 620.0
@@ -386,8 +386,7 @@ def test_what_another_editor_does_is_announced_and_loaded(desk: Page, service: S
     expect(page.get_by_label("Conclusion")).to_have_value("Half a sen")
 
 
-def test_a_conclusion_that_is_not_written_yet_is_not_lost_with_the_page(desk: Page, recording: str):
-    page = visit(desk, recording)
+def test_a_conclusion_that_is_not_written_yet_is_not_lost_with_the_page(page: Page):
     page.keyboard.press("w")
     page.keyboard.type("Half a sen")
     with page.expect_event("dialog") as asked:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-MOST_BYTES_IN_MEMORY = 2**28
-"""Largest array that lies in memory: a day of three leads at 250 Hz."""
+MOST_BYTES_IN_MEMORY = 2**27
+"""Largest array that lies in memory: a day of one filtered lead."""
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

@@ -134,7 +134,7 @@ def test_network_of_waves_is_trained_on_a_folder_of_databases(ectopy, tmp_path: 
         ("ambulatory", ("--split", "ds1"), "--split"),
         ("simulated", ("--data", "."), "--data"),
         ("waves", (), "--data DIR"),
-        ("waves", ("--data", "."), "cinc2017"),
+        ("waves", ("--data", "."), "has no folder qtdb, ludb, cinc2017; fetch what is missing"),
         ("simulated", ("--from-corrected", "holter.edf"), "--from-corrected"),
     ],
 )

@@ -125,14 +125,8 @@ class AddBeat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="add_
         msgspec.structs.force_setattr(self, "label", _label(self.label))
 
 
-class MarkNoise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="mark_noise"):
-    """Mark a time as noise in all leads; its beats become unreadable, and no interval across it is known.
-
-    Attributes
-    ----------
-    start_s, end_s : float
-        Seconds from the start of the recording.
-    """
+class _OfTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A correction of a stretch of time, in seconds from the start of the recording."""
 
     start_s: float
     end_s: float
@@ -141,7 +135,17 @@ class MarkNoise(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ma
         _check_span(self.start_s, self.end_s)
 
 
-class ChooseStrip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="choose_strip"):
+class MarkNoise(_OfTime, frozen=True, forbid_unknown_fields=True, tag="mark_noise"):
+    """Mark a time as noise in all leads; its beats become unreadable, and no interval across it is known.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        Seconds from the start of the recording.
+    """
+
+
+class ChooseStrip(_OfTime, frozen=True, forbid_unknown_fields=True, tag="choose_strip"):
     """Choose a strip for the report, or give another caption to a chosen one.
 
     Attributes
@@ -151,16 +155,14 @@ class ChooseStrip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
     caption : str
     """
 
-    start_s: float
-    end_s: float
     caption: str = ""
 
     def __post_init__(self) -> None:
-        _check_span(self.start_s, self.end_s)
+        super().__post_init__()
         _check_text("a caption", self.caption, MOST_CAPTION)
 
 
-class RemoveStrip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="remove_strip"):
+class RemoveStrip(_OfTime, frozen=True, forbid_unknown_fields=True, tag="remove_strip"):
     """Remove a strip from the report: the one of this time that a person chose, or else those of the program.
 
     Attributes
@@ -168,12 +170,6 @@ class RemoveStrip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="
     start_s, end_s : float
         Seconds from the start of the recording.
     """
-
-    start_s: float
-    end_s: float
-
-    def __post_init__(self) -> None:
-        _check_span(self.start_s, self.end_s)
 
 
 class WriteConclusion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="write_conclusion"):

@@ -325,8 +325,8 @@ def _fibrillation(analysis: Analysis) -> list[Event]:
 def fibrillation_episodes(analysis: Analysis) -> list[tuple[int, int]]:
     """First and last beat of each episode of atrial fibrillation of an analysed recording.
 
-    One in which a tenth of the intervals or more hold a P wave that is not conducted is none: in fibrillation there are
-    no P waves, and second-degree AV block makes intervals irregular, too.
+    One in which a tenth of the intervals or more hold a P wave that is not conducted is left out: in fibrillation
+    there are no P waves, and second-degree AV block makes intervals irregular, too.
     """
     _, following = _blocked(analysis)
     return [

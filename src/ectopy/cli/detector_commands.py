@@ -79,7 +79,7 @@ def train(
 ) -> None:
     """Learn normal beats from DATA and keep the detector as a bundle; beats labelled abnormal are not learned.
 
-    'ambulatory' trains the shipped detector anew, 'waves' the shipped network that delineates P, QRS and T.
+    'ambulatory' trains the shipped detector again, 'waves' the shipped network that delineates P, QRS and T.
     """
     from ectopy.cli.output import terminal
     from ectopy.detector import ThresholdRule

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ectopy.arguments import Progress, StepProgress, silent
 from ectopy.datasets import cinc2017
 from ectopy.datasets.marked_recordings import P_PEAK, QRS_PEAK, READERS, T_PEAK, MarkedRecording, database_of
-from ectopy.errors import NotEnoughNormalsError
+from ectopy.errors import DatasetUnavailableError, NotEnoughNormalsError
 from ectopy.presentation import short_repr
 from ectopy.recording import Recording
 from ectopy.signal import filter_twice, find_heartbeats
@@ -151,7 +151,7 @@ def marked_examples(folder: Path) -> Iterator[tuple[MarkedRecording, WaveExample
 
 
 def collect_people(folder: Path, progress: Progress = silent) -> list[WaveExamples]:
-    """Read all that the shipped network learned from, in the folders ``qtdb``, ``ludb`` and ``cinc2017``.
+    """Read what the shipped network learned from, in the folders ``qtdb``, ``ludb`` and ``cinc2017``.
 
     Parameters
     ----------
@@ -161,10 +161,17 @@ def collect_people(folder: Path, progress: Progress = silent) -> list[WaveExampl
 
     Raises
     ------
+    DatasetUnavailableError
+        If a database is missing.
     DataError
-        If a database is missing, or a recording cannot be read.
+        If a recording cannot be read.
     """
-    cinc2017.read_classes(folder / cinc2017.NAME)
+    missing = [name for name in (*READERS, cinc2017.NAME) if not (folder / name).is_dir()]
+    if missing:
+        raise DatasetUnavailableError(
+            f"{folder} has no folder {', '.join(missing)}; fetch what is missing with 'ectopy fetch', or name the "
+            "folder that holds the three databases."
+        )
     people = []
     for number, (marked, examples) in enumerate(marked_examples(folder), start=1):
         progress(number, 0, f"{marked.database} {marked.record}")

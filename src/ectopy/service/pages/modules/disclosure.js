@@ -53,13 +53,13 @@ export class Disclosure {
     this.redraw();
   }
 
-  /** Load everything in sight anew. */
+  /** Load everything in sight again. */
   reload() {
     this.blocks.clear();
     this.redraw();
   }
 
-  /** Draw everything in sight anew. */
+  /** Draw everything in sight again. */
   redraw() {
     for (const canvas of this.lines.values()) canvas.remove();
     this.lines.clear();

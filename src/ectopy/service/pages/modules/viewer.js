@@ -52,7 +52,7 @@ export class Viewer extends EventTarget {
     await Promise.all([this.#loadTrend(), this.#load()]);
   }
 
-  /** Load everything anew, as after a correction; the marker stays on its beat. */
+  /** Load everything again, as after a correction; the marker stays on its beat. */
   async reload() {
     await this.open();
     if (!this.marker) return;

@@ -69,7 +69,7 @@ export class Workbench {
     this.disclosure.showEvents(events);
   }
 
-  /** Load everything anew; say who has corrected where that was somebody else. */
+  /** Load everything again, and say who made the correction if it was somebody else. */
   async #change(by) {
     this.report.outdate();
     await refresh(async () => {

@@ -279,6 +279,10 @@ def test_the_report_is_of_the_corrected_recording(http: httpx.Client, recording:
     assert "Runs; &lt;b&gt;see&lt;/b&gt; strip." in page.text
     assert "&lt;script&gt;alert(2)" in page.text
     assert not re.search("<script|<img src=x|<b>see", page.text)
+    pdf = http.get(f"{recording}/report", params={"format": "pdf", "language": "de", "paper": "letter"})
+    assert pdf.status_code == 200
+    assert pdf.headers["content-type"] == "application/pdf"
+    assert pdf.content.startswith(b"%PDF-")
 
 
 ROUTES = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.patient_template import PatientTemplate, compare, learn_normal
+from ectopy.analysis.patient_template import MAX_BASELINE_BYTES, PatientTemplate, compare, learn_normal
 from ectopy.analysis.verdicts import Hint
 from ectopy.datasets import Episode, load_simulated, simulate_recording
 from ectopy.detector import Detector
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, LayoutError, SettingError
+from ectopy.files import array_bytes, packed, read_array, unpacked
 from ectopy.recording import Recording
 from ectopy.signal import filter_signal, find_heartbeats
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, cut_beats
@@ -72,6 +74,15 @@ def test_a_minority_of_ectopic_beats_does_not_spoil_the_baseline(ambulatory: Det
     assert np.corrcoef(clean.template.ravel(), ectopic.template.ravel())[0, 1] > 0.98
 
 
+def test_how_the_usual_beats_vary_is_learned_and_ectopic_beats_have_no_part_in_it():
+    usual, ectopic, noisy = (
+        learn_normal(cut(simulate_recording(300, ectopic=kinds, noise_mv=noise_mv, random_state=8)), ("a", "b"))
+        for kinds, noise_mv in (({}, 0.02), ({"V": 0.4}, 0.02), ({}, 0.1))
+    )
+    assert usual.usual_difference == pytest.approx(ectopic.usual_difference, rel=0.3)
+    assert noisy.usual_difference > 1.5 * usual.usual_difference > 0.0
+
+
 def test_a_start_in_ventricular_tachycardia_does_not_turn_the_detector_upside_down(ambulatory: Detector):
     tachycardia = Episode("ventricular_tachycardia", 20, 200, 150)
     recording = simulate_recording(700, episodes=(tachycardia,), random_state=2)
@@ -100,6 +111,15 @@ def test_a_baseline_that_was_saved_gives_the_same_verdicts(
     second = analyse(recording, ambulatory, PatientTemplate.load(tmp_path / "patient.npz"))
     assert np.mean(second.verdict == analysis.verdict) > 0.99
     assert "given" in second.baseline
+
+
+def test_a_baseline_that_was_saved_without_the_usual_difference_is_read(analysis: Analysis, tmp_path: Path):
+    analysis.normal.save(tmp_path / "patient.npz")
+    stored = unpacked((tmp_path / "patient.npz").read_bytes(), MAX_BASELINE_BYTES)
+    facts = json.loads(str(read_array(stored["facts.npy"])))
+    assert facts.pop("usual_difference") == analysis.normal.usual_difference
+    (tmp_path / "old.npz").write_bytes(packed(stored | {"facts.npy": array_bytes(np.array(json.dumps(facts)))}))
+    assert PatientTemplate.load(tmp_path / "old.npz").usual_difference == 0.0
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"something else"])

@@ -179,7 +179,8 @@ BASELINE = r"(Learned from |Learned anew|The patient's normal (could not be lear
 REASON = (
     r"Not readable: .*\.|"
     r"Score -?\d+\.\d\d against a threshold of \d\.\d\d "
-    r"\(shape -?\d+\.\d, timing -?\d+\.\d(, P wave -?\d+\.\d)?\): .+\."
+    r"\(shape -?\d+\.\d, timing -?\d+\.\d(, P wave -?\d+\.\d)?"
+    r"(, less \d\.\d because this patient's usual beats vary)?\): .+\."
 )
 
 

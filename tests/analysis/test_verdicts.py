@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from ectopy.analysis.interval_model import IntervalHistory, Timing, time_beats
 from ectopy.analysis.patient_template import BeatDifference
 from ectopy.analysis.shipped_detector import load_ambulatory
-from ectopy.analysis.verdicts import CHANGED_SHAPE, Hint, JudgingRules, PreviousBeat, _assign_hints, combined_score
+from ectopy.analysis.verdicts import (
+    CHANGED_SHAPE,
+    Hint,
+    JudgingRules,
+    PreviousBeat,
+    _assign_hints,
+    combined_score,
+    variability_allowance,
+)
 from ectopy.signal.beat_segments import BeatSegments, cut_beats
 from ectopy.signal.filters import Filtered
 
@@ -34,11 +42,13 @@ def rules() -> JudgingRules:
     return JudgingRules.of(load_ambulatory())
 
 
-def evidence_of(beats: BeatSegments, shape: dict[int, float], qrs: dict[int, float]) -> BeatDifference:
+def evidence_of(
+    beats: BeatSegments, shape: dict[int, float], qrs: dict[int, float], p_share: dict[int, float] | None = None
+) -> BeatDifference:
     """Like the normal beat but for some, which are as different as is said."""
 
-    def values(different: dict[int, float]) -> np.ndarray:
-        result = np.full(len(beats), LIKE_NORMAL)
+    def values(different: dict[int, float], usual: float = LIKE_NORMAL) -> np.ndarray:
+        result = np.full(len(beats), usual)
         result[list(different)] = list(different.values())
         return result
 
@@ -49,7 +59,7 @@ def evidence_of(beats: BeatSegments, shape: dict[int, float], qrs: dict[int, flo
         values(shape),
         values(qrs),
         unknown,
-        unknown,
+        values(p_share or {}, np.nan),
         width,
         beats.prematurity / 0.05,
         beats.delay / 0.05,
@@ -68,10 +78,11 @@ def hints(
     shape: dict[int, float] | None = None,
     qrs: dict[int, float] | None = None,
     p_wave: dict[int, float] | None = None,
+    p_share: dict[int, float] | None = None,
 ) -> list[str]:
     """One hint per beat; beats of a changed shape or QRS complex are abnormal, those without a shape unreadable."""
     beats = beats_at(intervals_s)
-    difference = evidence_of(beats, shape or {}, qrs or {})
+    difference = evidence_of(beats, shape or {}, qrs or {}, p_share)
     timing = timing_of(beats, difference)
     changed = np.isin(np.arange(len(beats)), [*(shape or {}), *(qrs or {})])
     unusual = np.array([(p_wave or {}).get(beat, 0.0) for beat in range(len(beats))])
@@ -155,6 +166,14 @@ def test_a_changed_wide_qrs_complex_is_ventricular():
     assert hints(regular(66), qrs={61: 1.8})[61] == V
 
 
+def test_a_wide_beat_that_comes_when_it_is_due_after_the_usual_p_wave_is_not_ventricular():
+    usual = {61: 1.0}
+    assert hints(regular(66), qrs={61: 1.8}, p_share=usual)[61] == OTHER
+    assert hints(regular(66), qrs={61: 1.8}, p_share={61: 0.2})[61] == V
+    assert hints([*regular(60), 0.5, 1.1, *regular(5)], qrs={61: 1.5}, p_share=usual)[61] == V
+    assert hints(regular(66, 0.5), qrs={61: 1.8}, p_share=usual)[61] == V
+
+
 @given(st.floats(0.2, 0.8), st.floats(0.0, 0.49))
 def test_nearly_the_usual_qrs_complex_is_never_ventricular(interval_s: float, different: float):
     assert V not in hints([*regular(60), interval_s, 1.1, *regular(5)], qrs={61: different})
@@ -217,3 +236,18 @@ def test_an_unknown_p_wave_counts_as_a_usual_one_and_an_unknown_shape_leaves_no_
 def test_an_unusual_p_wave_alone_is_not_abnormal_and_makes_an_early_beat_more_so():
     assert score_of(0.0, 8.0, 0.0, 0.0) == 0
     assert score_of(0.0, 6.0, 3.0, 0.0) > score_of(0.0, 0.0, 3.0, 0.0) + 1
+
+
+@given(st.floats(0.0, 10.0), st.floats(0.0, 10.0))
+def test_a_patient_whose_usual_beats_vary_more_is_allowed_more_up_to_one(difference: float, more: float):
+    scale = rules().shape
+    usual, greater = (variability_allowance(scale, each) for each in (difference, difference + more))
+    assert 0.0 <= usual <= greater <= 1.0
+
+
+def test_half_of_the_patients_of_whom_the_scale_is_are_allowed_nothing():
+    scale = rules().shape
+    middle = float(np.median(scale.quantiles))
+    assert variability_allowance(scale, 0.0) == 0.0
+    assert variability_allowance(scale, middle) == pytest.approx(0.0, abs=0.01)
+    assert variability_allowance(scale, 1.5 * middle) > 0.1

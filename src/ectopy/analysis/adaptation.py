@@ -265,7 +265,9 @@ def _after_change(row: BeatSegments, normal: PatientTemplate, usual_rr_s: float)
     families = learn_families(row, normal.leads, round(_LEAST_ALIKE * len(row)))
     if not families or like_tachycardia(families[0]):
         return None
-    new = families[0].normal
+    # Thirty beats say little of how much the patient's usual beats vary.
+    learned = families[0].normal
+    new = replace(learned, usual_difference=max(learned.usual_difference, normal.usual_difference))
     if _is_wider(new, normal) or _is_low(new, normal):
         return None
     return new if np.mean(compare(row, new).shape <= _SIMILAR) >= _LEAST_ALIKE else None

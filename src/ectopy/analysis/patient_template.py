@@ -42,6 +42,7 @@ _WIDTH = slice(BEFORE - 30, BEFORE + 40)
 _LEAST_AMPLITUDE_MV = 0.1
 _LEAST_IRREGULARITY = 0.05
 _UNKNOWN_SPREAD_MV = 0.1
+_USUAL = 0.3  # share of the beats; ectopic beats, up to seven in ten, do not count
 _DEVIATION = 1.4826  # standard deviation over median absolute deviation
 _CLEAR = 2.0
 _FIRST_OF_A_RUN, _ANOTHER_QRS = 0.75, 0.9
@@ -69,6 +70,9 @@ class PatientTemplate:
     beats : int
         Number of beats it was learned from.
     leads : tuple of str
+    usual_difference : float
+        Difference from the template, as `BeatDifference.shape`, that seven in ten of the learned beats exceed; 0 = not
+        known.
     """
 
     __repr__ = short_repr
@@ -79,6 +83,7 @@ class PatientTemplate:
     irregularity: float
     beats: int
     leads: tuple[str, ...]
+    usual_difference: float = 0.0
 
     def for_leads(self, leads: tuple[str, ...]) -> PatientTemplate | None:
         """Return the template for other leads: unknown ones get no weight; None if all are unknown."""
@@ -102,7 +107,14 @@ class PatientTemplate:
         OutputError
             If the file cannot be written.
         """
-        facts = json.dumps({"irregularity": self.irregularity, "beats": self.beats, "leads": self.leads})
+        facts = json.dumps(
+            {
+                "irregularity": self.irregularity,
+                "beats": self.beats,
+                "leads": self.leads,
+                "usual_difference": self.usual_difference,
+            }
+        )
         arrays = {
             "template": self.template,
             "clearness": self.clearness,
@@ -135,6 +147,7 @@ class PatientTemplate:
                 float(facts["irregularity"]),
                 int(facts["beats"]),
                 tuple(facts["leads"]),
+                float(facts.get("usual_difference", 0.0)),
             )
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror or error}; name a saved baseline.") from error
@@ -313,6 +326,8 @@ def _learn(beats: BeatSegments, first: NDArray[np.intp], leads: tuple[str, ...],
     normal = PatientTemplate(
         template, clearness, spread_mv, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads
     )
+    difference = compare(beats[first], normal).shape
+    normal = replace(normal, usual_difference=float(np.quantile(difference, _USUAL)))
     intervals_s = beats.rr_s[first[central]]
     finite_s = intervals_s[np.isfinite(intervals_s)]
     return Family(normal, 60.0 / float(np.median(finite_s)) if len(finite_s) else 0.0)

@@ -39,6 +39,8 @@ _FAST_S = 0.6
 _ALIKE = 0.4
 _BY_PAUSE, _MOST_PAUSE = 0.3, 3.0
 _MOST_BY_P_WAVE = 6.0
+_USUAL_P_SHARE = 0.6, 1.3
+_MOST_ALLOWANCE, _LEAST_STATED = 1.0, 0.05
 _COMPARISONS = 3
 _ROW_ENDS_S = 3.0
 _COMPLEX = np.arange(MARGIN + 30, MARGIN + 80)
@@ -290,7 +292,7 @@ def judge(
     DataError
         If the baseline has other leads.
     """
-    calibration = rules.calibration
+    calibration, allowance = rules.calibration, 0.0
     if baseline.normal is None:
         difference, p_wave = None, np.full(len(beats), np.nan)
         shape = rules.population.deviates(population_difference(rules.detector, beats, baseline.height_mv))
@@ -301,8 +303,9 @@ def judge(
         usual_shape = difference.window < CHANGED_SHAPE
         p_wave = rules.p_wave.deviates(difference.p_wave)
         threshold, scores = rules.with_baseline, calibration.with_baseline
+        allowance = variability_allowance(rules.shape, baseline.normal.usual_difference)
     history, timing = yield from timing_step(before.intervals, beats.rr_s, beats.next_s, usual_shape)
-    score = combined_score(shape, p_wave, timing)
+    score = combined_score(shape, p_wave, timing) - allowance
     unreadable = np.isnan(score)
     before, hint = _assign_hints(beats, score > threshold, unreadable, difference, p_wave, timing, before)
     verdict = _VERDICTS[np.where(unreadable, 2, np.not_equal(hint, Hint.EMPTY.value))]
@@ -336,6 +339,27 @@ def combined_score(shape: NDArray[np.float64], p_wave: NDArray[np.float64], timi
     return score
 
 
+def variability_allowance(scale: NormalScale, usual_difference: float) -> float:
+    """Return what is subtracted from the scores of a patient whose usual beats vary more than those of other people.
+
+    Where noise, or several forms of beats, make even the usual beats differ from the template more than half of the
+    normal beats of other people do, all scores are higher by about as much.
+
+    Parameters
+    ----------
+    scale : NormalScale
+        Of `BeatDifference.shape`.
+    usual_difference : float
+        As in `PatientTemplate`.
+
+    Returns
+    -------
+    float
+        Standard normal deviates, 0 to 1: a template that was learned from beats of another origin allows no more.
+    """
+    return min(max(float(scale.deviates(np.array([usual_difference]))[0]), 0.0), _MOST_ALLOWANCE)
+
+
 def reason(beats: BeatSegments, judgement: Judgement, beat: int) -> str:
     """Explain the verdict on a beat in one sentence: the parts of its score, its shape and timing, with the figures."""
     if judgement.verdict[beat] == Verdict.UNREADABLE:
@@ -343,6 +367,9 @@ def reason(beats: BeatSegments, judgement: Judgement, beat: int) -> str:
     parts = f"shape {judgement.shape[beat]:.1f}, timing {judgement.timing.early[beat]:.1f}"
     if np.isfinite(judgement.p_wave[beat]):
         parts += f", P wave {judgement.p_wave[beat]:.1f}"
+    allowance = _allowance(judgement, beat)
+    if allowance >= _LEAST_STATED:
+        parts += f", less {allowance:.1f} because this patient's usual beats vary"
     words = []
     difference = judgement.difference
     if difference is not None:
@@ -361,6 +388,13 @@ def reason(beats: BeatSegments, judgement: Judgement, beat: int) -> str:
     return f"Score {judgement.score[beat]:.2f} against a threshold of {threshold:.2f} ({parts}): {explanation}."
 
 
+def _allowance(judgement: Judgement, beat: int) -> float:
+    """Return what was subtracted from the score of a beat."""
+    row = slice(beat, beat + 1)
+    whole = combined_score(judgement.shape[row], judgement.p_wave[row], judgement.timing[row])
+    return float(whole[0] - judgement.score[beat])
+
+
 def _assign_hints(
     beats: BeatSegments,
     abnormal: NDArray[np.bool_],
@@ -374,13 +408,14 @@ def _assign_hints(
 
     Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
     (`BeatDifference.ventricular`); not with nearly the usual QRS complex, in all leads together or in one clear lead,
-    nor from the fourth beat of a row whose beats differ from each other. Without the patient's template: a beat as wide
-    as ventricular beats of other people (`ventricular_shape`), less than 0.6 s after the beat before, as in a
-    tachycardia above 100 per minute.
-    Supraventricular-like, of the beats that are very early or have an abnormal score: one that comes suddenly, and
-    earlier than predicted and than the irregularity of the fifty intervals before explains; one with nearly the usual
-    QRS complex that is very early, or somewhat early without the usual P wave; and the rest of a run that such a beat
-    begins (`_extend_early_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
+    nor from the fourth beat of a row whose beats differ from each other; and `other` where it comes when it is due after
+    the usual P wave, as a bundle branch block or a fusion beat does, unless in a tachycardia. Without the patient's
+    template: a beat as wide as ventricular beats of other people (`ventricular_shape`), less than 0.6 s after the beat
+    before, as in a tachycardia above 100 per minute.
+    Supraventricular-like, of the beats that have an abnormal score: one that comes suddenly, and earlier than predicted
+    and than the irregularity of the fifty intervals before explains; one with nearly the usual QRS complex that is very
+    early, or somewhat early without the usual P wave; and the rest of a run that such a beat begins
+    (`_extend_early_runs`). In an irregular rhythm, such as atrial fibrillation, a beat must be earlier to count.
 
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.
@@ -398,10 +433,15 @@ def _assign_hints(
         usual_qrs = difference.qrs < _USUAL_QRS
         ventricular = (difference.ventricular > _VENTRICULAR) & ~usual_qrs
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
+        # On time, after the usual P wave, and not in a tachycardia: conducted, however wide.
+        conducted = ventricular & (difference.p_share > _USUAL_P_SHARE[0]) & (difference.p_share < _USUAL_P_SHARE[1])
+        conducted &= (timing.early < _HARDLY_SURPRISING) & (beats.rr_s >= _FAST_S)
+        ventricular = ventricular & ~conducted
+        abnormal = abnormal | conducted
         somewhat_early = (timing.early > _HARDLY_SURPRISING) & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         early |= usual_qrs & ((p_wave > _UNUSUAL_P_WAVE) & somewhat_early | (timing.early > _VERY_SURPRISING))
         usual_shape = difference.window < CHANGED_SHAPE
-    early &= abnormal | (timing.early > _VERY_SURPRISING)
+    early &= abnormal
     # Runs of early beats, and rows of ventricular-like beats that are noise. Kinds are indices into `_HINTS`.
     limit_s, supraventricular = _extend_early_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
     row, noise = _unlike_in_a_row(beats, ventricular & ~unreadable, unreadable, before.row)

@@ -45,9 +45,10 @@ def peer_scores(analysis: Analysis, rules: JudgingRules) -> dict[str, Scores]:
     distance = error = analysis.shape
     if difference is not None:
         distance, error = rules.shape.deviates(difference.shape), rules.error.deviates(difference.error)
+    allowance = combined_score(analysis.shape, analysis.p_wave, analysis.timing) - analysis.score
     return {
-        "template": combined_score(distance, analysis.p_wave, analysis.timing),
-        "reconstruction": combined_score(error, analysis.p_wave, analysis.timing),
+        "template": combined_score(distance, analysis.p_wave, analysis.timing) - allowance,
+        "reconstruction": combined_score(error, analysis.p_wave, analysis.timing) - allowance,
         "population": population_score(analysis, rules),
         "timing": analysis.timing.early,
         "prematurity": analysis.beats.prematurity / _LEAST_IRREGULARITY

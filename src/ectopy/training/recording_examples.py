@@ -159,6 +159,8 @@ class TrainingBeats:
         RR interval before and after each beat of the recording.
     usual_shape : ndarray of bool, shape (n,)
         Which beats have the patient's usual shape.
+    usual_difference : float
+        As in `PatientTemplate`; 0 without a template.
     """
 
     __repr__ = short_repr
@@ -172,6 +174,7 @@ class TrainingBeats:
     rr_s: NDArray[np.float64]
     next_s: NDArray[np.float64]
     usual_shape: NDArray[np.bool_]
+    usual_difference: float
 
     def errors(self, network: ReconstructionNetwork) -> NDArray[np.float64]:
         """Return the errors of reconstruction of the later beats, shape (m,)."""
@@ -231,6 +234,7 @@ def training_beats_of(labelled: LabelledRecording, beats: BeatSegments) -> Train
         rr_s=beats.rr_s,
         next_s=beats.next_s,
         usual_shape=np.zeros(len(beats), np.bool_) if difference is None else difference.window < CHANGED_SHAPE,
+        usual_difference=0.0 if template is None else template.usual_difference,
     )
 
 

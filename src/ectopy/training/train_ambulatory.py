@@ -19,7 +19,7 @@ from ectopy.analysis.interval_model import IntervalModel
 from ectopy.analysis.normal_scale import NormalScale
 from ectopy.analysis.population import AMBULATORY_LAYOUT
 from ectopy.analysis.reconstruction import ReconstructionNetwork
-from ectopy.analysis.verdicts import combined_score, combined_shape
+from ectopy.analysis.verdicts import combined_score, combined_shape, variability_allowance
 from ectopy.arguments import StepProgress
 from ectopy.beats import Beats
 from ectopy.datasets import mitdb_records
@@ -106,7 +106,8 @@ def calibrate_recordings(
             scales.shape.deviates(recording.shape), scales.error.deviates(recording.errors(reconstruction))
         )
         p_wave = scales.p_wave.deviates(recording.p_wave)
-        with_baseline.append(combined_score(shape, p_wave, timing[recording.later_beats]))
+        allowance = variability_allowance(scales.shape, recording.usual_difference)
+        with_baseline.append(combined_score(shape, p_wave, timing[recording.later_beats]) - allowance)
         no_p_wave = np.full(len(difference), np.nan)
         beats = recording.training_beats[: len(difference)]
         without_baseline.append(combined_score(scales.population.deviates(difference), no_p_wave, timing[beats]))

@@ -174,6 +174,13 @@ def test_a_wide_beat_that_comes_when_it_is_due_after_the_usual_p_wave_is_not_ven
     assert hints(regular(66, 0.5), qrs={61: 1.8}, p_share=usual)[61] == V
 
 
+def test_without_the_usual_p_wave_a_beat_need_be_less_changed_to_be_ventricular():
+    assert hints(regular(66), qrs={61: 1.1})[61] == OTHER
+    assert hints(regular(66), qrs={61: 1.1}, p_share={61: 1.0})[61] == OTHER
+    assert hints(regular(66), qrs={61: 1.1}, p_share={61: 0.0})[61] == V
+    assert V not in hints(regular(66), qrs={61: 0.45}, p_share={61: 0.0})
+
+
 @given(st.floats(0.2, 0.8), st.floats(0.0, 0.49))
 def test_nearly_the_usual_qrs_complex_is_never_ventricular(interval_s: float, different: float):
     assert V not in hints([*regular(60), interval_s, 1.1, *regular(5)], qrs={61: different})

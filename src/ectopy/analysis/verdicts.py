@@ -25,7 +25,7 @@ from ectopy.signal.beat_segments import MARGIN, BeatSegments, no_beats
 CHANGED_SHAPE = 0.6
 """Difference from the template above which a beat has another shape than usual."""
 
-_VENTRICULAR = 0.57
+_VENTRICULAR, _VENTRICULAR_WITHOUT_P_WAVE = 0.57, 0.35
 _USUAL_QRS = 0.5
 _USUAL_QRS_OF_ONE_LEAD = 0.3
 _LEAST_IRREGULARITY = 0.05
@@ -39,7 +39,7 @@ _FAST_S = 0.6
 _ALIKE = 0.4
 _BY_PAUSE, _MOST_PAUSE = 0.3, 3.0
 _MOST_BY_P_WAVE = 6.0
-_USUAL_P_SHARE = 0.7, 1.2
+_USUAL_P_SHARE, _ABSENT_P_SHARE = (0.7, 1.2), 0.5
 _MOST_ALLOWANCE, _LEAST_STATED = 1.0, 0.05
 _COMPARISONS = 3
 _ROW_ENDS_S = 3.0
@@ -407,7 +407,7 @@ def _assign_hints(
     """Assign hints by width, shape, P wave and timing; a beat with a hint is abnormal.
 
     Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
-    (`BeatDifference.ventricular`); not with nearly the usual QRS complex, in all leads together or in one clear lead,
+    (`BeatDifference.ventricular`), less so where the usual P wave does not come before it; not with nearly the usual QRS complex, in all leads together or in one clear lead,
     nor from the fourth beat of a row whose beats differ from each other; and `other` where it comes when it is due after
     the usual P wave, as a bundle branch block or a fusion beat does, unless in a tachycardia. Without the patient's
     template: a beat as wide as ventricular beats of other people (`ventricular_shape`), less than 0.6 s after the beat
@@ -431,7 +431,9 @@ def _assign_hints(
         ventricular = wide & (beats.rr_s < _FAST_S)
     else:
         usual_qrs = difference.qrs < _USUAL_QRS
-        ventricular = (difference.ventricular > _VENTRICULAR) & ~usual_qrs
+        no_p_wave = difference.p_share < _ABSENT_P_SHARE
+        likely = np.where(abnormal & no_p_wave, _VENTRICULAR_WITHOUT_P_WAVE, _VENTRICULAR)
+        ventricular = (difference.ventricular > likely) & ~usual_qrs
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
         # On time, after the usual P wave, and not in a tachycardia: conducted, however wide.
         conducted = ventricular & (difference.p_share > _USUAL_P_SHARE[0]) & (difference.p_share < _USUAL_P_SHARE[1])

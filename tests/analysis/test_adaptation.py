@@ -62,7 +62,8 @@ def test_a_slow_change_of_axis_and_amplitude_stays_normal():
     share = np.clip((times_s - 60) / 1740, 0, 1)
     analysis = analysed(turned(signal, np.pi * share) * (1 - 0.5 * share)[:, None])
     assert analysis.normal is not None
-    assert [flagged(analysis, from_s, from_s + 300) for from_s in range(0, 1800, 300)] == pytest.approx([0] * 6, abs=2)
+    # One normal beat in a hundred may be flagged: four of five minutes.
+    assert max(flagged(analysis, from_s, from_s + 300) for from_s in range(0, 1800, 300)) <= 4
 
 
 @pytest.mark.parametrize("gain", [(-1.0, -1.0), (-1.0, 1.0), (0.42, 0.42)], ids=["flipped", "one flipped", "low"])

@@ -1,0 +1,1 @@
+"""Beyond one machine: archives and live streams on Spark and Kafka."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -36,6 +37,7 @@ from ectopy.monitor.alarm import AlarmState
 from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import encode
 from ectopy.monitor.monitor import Outcome
+from ectopy.monitor.snapshot import SNAPSHOT_VERSION
 from ectopy.recording import Recording
 from ectopy.service.live.live_samples import LiveSamples
 from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
@@ -406,6 +408,20 @@ def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
     assert "'anna'" in store.alarms.newest(SYSTEM_PATIENT)[0].alarm.reading.text
     with pytest.raises(NotFoundError, match="'anna' is watched; these bytes"):
         restarted.submit("anna", cut(steady, 20, 21))
+
+
+@ON_SQLITE
+def test_who_was_watched_by_a_newer_version_is_not_watched_by_an_older_one(
+    engine: MonitoringEngine, store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    play(engine, clock, {"anna": steady}, 0, 2, engine.run_once)
+    newer = msgspec.msgpack.encode({"version": SNAPSHOT_VERSION + 1})
+    store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (), (), clock(), newer)])
+    restarted = MonitoringEngine(store, monitor, clock=clock)
+    with pytest.raises(
+        NotFoundError, match=r"'anna' is watched; the stored state has version .* start the newer Ectopy"
+    ):
+        restarted.submit("anna", cut(steady, 2, 3))
 
 
 @ON_SQLITE

@@ -32,6 +32,7 @@ from ectopy.monitor import (
 )
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.rhythm_input import ConditionReading
+from ectopy.monitor.snapshot import decode_snapshot, encode_snapshot
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted, preview
 from ectopy.service.monitoring.apply_input import StepResult, apply_input, apply_inputs
@@ -211,7 +212,7 @@ class MonitoringEngine:
         self._store.patients.upsert(patient, self._clock(), name)
         resume_point = self._store.inputs.resume_point(patient)
         if limits is not None and resume_point.next_input == 1:
-            snapshot = encode(MonitorState(limits=limits))
+            snapshot = encode_snapshot(MonitorState(limits=limits))
             self._store.write([StepRecord(patient, 1, (), (), self._clock(), snapshot)])
             resume_point = replace(resume_point, snapshot=snapshot)
         with self._lock:
@@ -265,7 +266,7 @@ class MonitoringEngine:
         if patient in self._patients:
             return
         snapshot = resume_point.snapshot
-        state = MonitorState() if snapshot is None else decode(MonitorState, snapshot)
+        state = MonitorState() if snapshot is None else decode_snapshot(snapshot)
         for stored in resume_point.inputs:
             result = apply_input(self._monitor, patient, state, stored, self._clock())
             state = result.state
@@ -419,7 +420,7 @@ class MonitoringEngine:
         with self._lock:
             batch = Batch()
             for watched in self._patients.values():
-                state, origin = encode(watched.state), status.origin(watched.state)
+                state, origin = encode_snapshot(watched.state), status.origin(watched.state)
                 batch.steps.append(StepRecord(watched.patient, watched.next_input, (), (), origin, state))
             self._buffer.add(batch)
 
@@ -520,7 +521,7 @@ class MonitoringEngine:
                     (),
                     tuple(abandoned.events),
                     status.origin(state),
-                    encode(state),
+                    encode_snapshot(state),
                     tuple(abandoned.deliveries),
                     tuple(abandoned.commands),
                 )
@@ -651,7 +652,7 @@ class MonitoringEngine:
                 patient_name=watched.name,
             )
         )
-        snapshot = encode(state) if is_due else None
+        snapshot = encode_snapshot(state) if is_due else None
         return StepRecord(watched.patient, watched.next_input, inputs, events, origin, snapshot, deliveries, commands)
 
     # Storing

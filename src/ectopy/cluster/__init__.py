@@ -1,1 +1,1 @@
-"""Beyond one machine: archives and live streams on Spark and Kafka."""
+"""Past one machine: the monitor and the analysis on Spark and Kafka."""

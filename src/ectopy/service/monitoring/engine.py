@@ -565,8 +565,8 @@ class MonitoringEngine:
                 readings[_STORAGE] = ConditionReading(_STORAGE, True, text)
             faults = "; ".join(f"'{patient}': {reason}" for patient, reason in self._faults.items())
             readings[_DETECTOR] = ConditionReading(_DETECTOR, True, faults) if faults else None
-            for reading in self._surroundings():
-                readings[reading.condition] = readings[reading.condition] or reading
+            for beyond in self._surroundings():
+                readings[beyond.condition] = readings[beyond.condition] or beyond
         for code, reading in readings.items():
             if reading is not None and not status.is_present(watched.state, code):
                 yield reading

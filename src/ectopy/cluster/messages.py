@@ -15,15 +15,14 @@ The time of an input is that of its record.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import msgspec
 
-from ectopy.client.protocol import Form, read
-from ectopy.cluster.shard import PatientEvent
 from ectopy.analysis.patient_template import PatientTemplate
+from ectopy.client.protocol import Form, read
+from ectopy.cluster.shard import LogRow, PatientEvent, Topic
 from ectopy.errors import DataError
-from ectopy.monitor import Chunk, Command, CommandKind, Limits, ServiceReport
+from ectopy.monitor import Chunk, Command, CommandKind, Limits, ServiceReport, Tick
 from ectopy.monitor.codec import decode, encode, from_json, to_json
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.rhythm_input import ConditionReading
@@ -34,7 +33,7 @@ VERSION = 1
 TICK = b"tick"
 
 LARGEST_BYTES = 4 * 2**20
-LARGEST_COMMAND_BYTES = 2**16
+LARGEST_COMMAND_BYTES = 2**17
 LONGEST_PATIENT = 200
 
 
@@ -59,6 +58,23 @@ class _Header(msgspec.Struct):
     version: int
     patient: str
     origin: float | None
+
+
+def read_row(
+    topic: Topic, partition: int, offset: int, timestamp: float, key: bytes | None, value: bytes | None
+) -> LogRow:
+    """Read a record of samples, ticks or commands, seconds since 1970 being its time.
+
+    Raises
+    ------
+    DataError
+        One sentence for the dead letter: what is wrong and what would be right.
+    """
+    if topic is Topic.SAMPLES and key is None and value == TICK:
+        return LogRow(topic, partition, offset, timestamp, "", (Tick(timestamp),))
+    patient = read_patient(key)
+    inputs = read_samples(value, timestamp) if topic is Topic.SAMPLES else (read_command(value, timestamp),)
+    return LogRow(topic, partition, offset, timestamp, patient, inputs)
 
 
 def read_patient(key: bytes | None) -> str:
@@ -161,10 +177,6 @@ def read_event(value: bytes) -> PatientEvent:
 def _check_version(version: int, kind: str) -> None:
     if version > VERSION:
         raise DataError(f"this {kind} has version {version}, and this Ectopy reads up to {VERSION}; update it.")
-
-
-def _encoded(value: Any) -> Any:
-    raise TypeError(f"{type(value).__name__} is not expected")
 
 
 _FROM_COMMAND = msgspec.json.Decoder(_CommandMessage)

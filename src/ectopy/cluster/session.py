@@ -75,7 +75,7 @@ def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui
         "spark.app.name": name,
         "spark.ui.enabled": str(has_ui).lower(),
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
+        "spark.log.level": "FATAL",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.streaming.stateStore.providerClass": _STATE_STORE,

@@ -15,8 +15,12 @@ cluster_app = typer.Typer(help="Past one machine: on Spark and Kafka.", no_args_
 @cluster_app.command()
 def watch(
     brokers: Annotated[str, typer.Option(metavar="HOST:PORT", help="Kafka's brokers, separated by commas.")],
-    input: Annotated[str, typer.Option(metavar="TOPIC", help="Samples; commands are in TOPIC-commands.")],
-    output: Annotated[str, typer.Option(metavar="TOPIC", help="Events; the patients' status is in TOPIC-status.")],
+    input_topic: Annotated[
+        str, typer.Option("--input", metavar="TOPIC", help="Samples; commands are in TOPIC-commands.")
+    ],
+    output_topic: Annotated[
+        str, typer.Option("--output", metavar="TOPIC", help="Events; the patients' status is in TOPIC-status.")
+    ],
     checkpoint: Annotated[
         str, typer.Option(metavar="FOLDER", help="Where the stream goes on after a restart; on a cluster a URL.")
     ],
@@ -40,6 +44,8 @@ def watch(
     from ectopy.cluster.topics import Topics
     from ectopy.processes import stop_signals
 
-    settings = StreamSettings(brokers, Topics(input, output), checkpoint, shards, detector, learning, master, jars, ui)
+    settings = StreamSettings(
+        brokers, Topics(input_topic, output_topic), checkpoint, shards, detector, learning, master, jars, ui
+    )
     with stop_signals() as stopping:
         watch_stream(settings, lambda text: typer.echo(f"ectopy: {text}", err=True), stopping)

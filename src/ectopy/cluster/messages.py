@@ -7,7 +7,8 @@ The key of every record is the patient, as UTF-8. The value is
 - of a command: JSON with the keys of `Command` but the kind is called ``command``, or of a `ServiceReport` with the
   condition in ``report``, and ``present`` and ``text``;
 - of an event: JSON with ``version``, ``patient``, ``origin``, the time of stream second 0, and the event
-  (`ectopy.monitor.codec`), whose ``number`` counts the events of the patient without a gap.
+  (`ectopy.monitor.codec`), whose ``number`` counts the events of the patient without a gap; ``command`` is the
+  partition and offset of the command that it answers, if it does.
 
 The time of an input is that of its record.
 """
@@ -58,6 +59,7 @@ class _Header(msgspec.Struct):
     version: int
     patient: str
     origin: float | None
+    command: tuple[int, int] | None = None
 
 
 def read_row(
@@ -148,11 +150,13 @@ def write_command(command: Command | ServiceReport) -> bytes:
 
 def write_event(event: PatientEvent) -> bytes:
     """Write a record of the output topic."""
-    header = {
+    header: dict[str, object] = {
         "version": VERSION,
         "patient": event.patient,
         "origin": event.origin if math.isfinite(event.origin) else None,
     }
+    if event.command is not None:
+        header["command"] = event.command
     # Both are JSON objects: one follows in the other.
     return _TO_JSON.encode(header)[:-1] + b"," + to_json(event.event).encode()[1:]
 
@@ -171,7 +175,7 @@ def read_event(value: bytes) -> PatientEvent:
         raise DataError(f"this is not an event: {error}.") from error
     _check_version(header.version, "event")
     origin = math.nan if header.origin is None else header.origin
-    return PatientEvent(header.patient, origin, from_json(value))
+    return PatientEvent(header.patient, origin, from_json(value), header.command)
 
 
 def _check_version(version: int, kind: str) -> None:

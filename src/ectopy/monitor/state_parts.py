@@ -332,12 +332,12 @@ def _new_rows(window: _Window, before: _Rows | None, after: _Rows) -> _Rows:
     if before is None or any(old.dtype != new.dtype for old, new in zip(before, after, strict=True)):
         return after
     old, new = (tuple(np.moveaxis(array, window.axis, 0) for array in rows) for rows in (before, after))
-    if any(one.shape[1:] != other.shape[1:] for one, other in zip(old, new, strict=True)):
+    if any(row.shape[1:] != other.shape[1:] for row, other in zip(old, new, strict=True)):
         return after
     length = len(new[0])
     for begin in _possible_begins(old[0], new[0]):
         count = len(old[0]) - begin
-        if count <= length and all(_same(one[begin:], other[:count]) for one, other in zip(old, new, strict=True)):
+        if count <= length and all(_same(row[begin:], other[:count]) for row, other in zip(old, new, strict=True)):
             return window.part(after, slice(count, None))
     return after
 
@@ -439,8 +439,8 @@ def _derived(state: MonitorState, values: dict[str, object]) -> _Derived:
             flags[name] = array.shape[1]
             values[path] = array[:, :0]
     wave = _value(state, _WAVE)
-    again = recomputed_wave(_value(state, _BAND), _value(state, _FILTERED), wave.shape[1])
-    if again is None or not _same(again, wave):
+    wave_now = recomputed_wave(_value(state, _BAND), _value(state, _FILTERED), wave.shape[1])
+    if wave_now is None or not _same(wave_now, wave):
         return _Derived(copies, recorded, flags)
     values[_WAVE] = wave[:, :0]
     return _Derived(copies, recorded, flags, wave.shape[1])
@@ -544,6 +544,6 @@ def _names(path: str) -> tuple[str, ...]:
     return tuple(path.split("."))
 
 
-def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+def _same(array: NDArray[Any], other: NDArray[Any]) -> bool:
     """Return whether two arrays are equal to the last bit."""
-    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+    return array.dtype == other.dtype and array.shape == other.shape and array.tobytes() == other.tobytes()

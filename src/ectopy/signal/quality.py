@@ -72,6 +72,9 @@ _PERIODS = range(round(0.18 * ANALYSIS_RATE_HZ), round(0.62 * ANALYSIS_RATE_HZ))
 _SHORT = Fir(np.full(5, 0.2))
 _SAMPLES = round(WINDOW_S * ANALYSIS_RATE_HZ)
 _PIECES = 10  # of a second
+MEASURES = 9 + 2 + _PIECES
+"""Measurements of a second in front of its samples."""
+
 _RISE, _LEVEL = round(0.022 * ANALYSIS_RATE_HZ), round(0.25 * ANALYSIS_RATE_HZ)
 _REMEMBERED = 60  # seconds
 _BLOCK_S = 120
@@ -178,7 +181,7 @@ class QualityHistory:
 
     Attributes
     ----------
-    second : ndarray of float64, shape (9 + 2 + 10 + 180, leads, 1)
+    second : ndarray of float64, shape (MEASURES + 180, leads, 1)
         Measurements of the last one: see `_measure_recorded` and `_measure_filtered`.
     step : ndarray of float64, shape (leads, 1)
         The highest step in it, or so early in the next second that it could not be detected before.

@@ -162,10 +162,10 @@ def recomputed_wave(band: FirState, signal: NDArray[np.float64], length: int) ->
     """
     # Begin where input and output samples coincide, early enough that no needed output rests on what came before.
     behind = band.recent.shape[1]
-    begin = signal.shape[1] - behind - _BAND.down * (length - band.done + _BAND.reach)
+    begin = signal.shape[1] - behind - _band().down * (length - band.done + _band().reach)
     if begin < 0:
         return None
-    _, wave = fir_step(_BAND, FirState(signal[:, begin:]), signal[:, :0])
+    _, wave = fir_step(_band(), FirState(signal[:, begin:]), signal[:, :0])
     return wave[:, wave.shape[1] - length :] if wave.shape[1] >= length else None
 
 

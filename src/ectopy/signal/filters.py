@@ -291,7 +291,7 @@ def filter_into(
     rate_hz: float,
     settings: FilterSettings | None = None,
 ) -> Iterator[tuple[int, int]]:
-    """Filter a whole signal as `filter_twice` does, into arrays of `unfilled`, and yield where each ends, as it grows."""
+    """Filter a whole signal as `filter_twice` does, into arrays of `unfilled`; yield where each ends as it grows."""
     filters = Filter.of(rate_hz, settings)
     samples, leads = signal.shape
     state = filters.fresh(leads)

@@ -11,8 +11,8 @@ from pyspark.sql import Row
 from pyspark.sql.streaming.stateful_processor import StatefulProcessor, StatefulProcessorHandle, TimerValues
 
 from ectopy.analysis.shipped_detector import SHIPPED, load_detector
-from ectopy.cluster.messages import read_row, write_event
 from ectopy.cluster.shard import LogRow, Topic, step_shard
+from ectopy.cluster.topic_records import read_row, write_event
 from ectopy.cluster.topics import Topics
 from ectopy.errors import DataError
 from ectopy.monitor import Monitor

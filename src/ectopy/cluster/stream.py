@@ -15,11 +15,11 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from ectopy.analysis import shipped_detector
 from ectopy.cluster.checkpoint import Manifest, open_checkpoint
-from ectopy.cluster.messages import TICK
 from ectopy.cluster.processor import OUTPUT_SCHEMA, MonitorSource, ShardProcessor
 from ectopy.cluster.progress import NEWEST, OBSERVATION, PATIENTS, BatchProgress, batch_progress, progress_text
 from ectopy.cluster.query_failures import reason_of
 from ectopy.cluster.session import LOCAL, start_session
+from ectopy.cluster.topic_records import TICK
 from ectopy.cluster.topics import TickWriter, Topics
 from ectopy.errors import SettingError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from ectopy.cluster.messages import TICK
+from ectopy.cluster.topic_records import TICK
 from ectopy.errors import ServiceError
 
 _TIMEOUT_S = 10.0

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.client.protocol import ChunkMessage, write
-from ectopy.cluster.messages import (
+from ectopy.cluster.shard import PatientEvent, Topic
+from ectopy.cluster.topic_records import (
     TICK,
     read_command,
     read_event,
@@ -23,7 +24,6 @@ from ectopy.cluster.messages import (
     write_command,
     write_event,
 )
-from ectopy.cluster.shard import PatientEvent, Topic
 from ectopy.errors import DataError
 from ectopy.monitor import BeatJudged, Chunk, Command, CommandKind, Limits, Notice, ServiceReport, Tick
 from ectopy.monitor.codec import encode

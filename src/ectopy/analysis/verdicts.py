@@ -407,11 +407,11 @@ def _assign_hints(
     """Assign hints by width, shape, P wave and timing; a beat with a hint is abnormal.
 
     Ventricular-like: a changed and wide QRS complex, more so with an early beat or a pause after it
-    (`BeatDifference.ventricular`), less so where the usual P wave does not come before it; not with nearly the usual QRS complex, in all leads together or in one clear lead,
-    nor from the fourth beat of a row whose beats differ from each other; and `other` where it comes when it is due after
-    the usual P wave, as a bundle branch block or a fusion beat does, unless in a tachycardia. Without the patient's
-    template: a beat as wide as ventricular beats of other people (`ventricular_shape`), less than 0.6 s after the beat
-    before, as in a tachycardia above 100 per minute.
+    (`BeatDifference.ventricular`), less so where the usual P wave does not come before it; not with nearly the usual
+    QRS complex, in all leads together or in one clear lead, nor from the fourth beat of a row whose beats differ from
+    each other; and `other` where it comes when it is due after the usual P wave, as a bundle branch block or a fusion
+    beat does, unless in a tachycardia. Without the patient's template: a beat as wide as ventricular beats of other
+    people (`ventricular_shape`), less than 0.6 s after the beat before, as in a tachycardia above 100 per minute.
     Supraventricular-like, of the beats that have an abnormal score: one that comes suddenly, and earlier than predicted
     and than the irregularity of the fifty intervals before explains; one with nearly the usual QRS complex that is very
     early, or somewhat early without the usual P wave; and the rest of a run that such a beat begins

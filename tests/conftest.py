@@ -35,7 +35,7 @@ from support.command_line import CommandResult
 from support.databases import PostgresqlServer
 from support.downloads import Server
 from support.labelled_beats import Parts
-from support.server import Service, running
+from support.server import Service, reserved_port, running
 from support.waiting import PATIENCE_S
 
 # How long an example takes says more of the machine than of the code.
@@ -263,6 +263,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples are acknowledged once they are stored, however long that takes, and not after a second already."""
     monkeypatch.setattr(write_buffer, "ACKNOWLEDGED_AFTER_S", PATIENCE_S)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port of this machine for a server of the test."""
+    with reserved_port() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

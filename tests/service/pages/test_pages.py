@@ -50,7 +50,7 @@ from support.browsers import (
     require_no_serious_fault,
 )
 from support.pulses import pulse_wave, with_pulses
-from support.server import Service, free_port, running, served
+from support.server import Service, address_of, key_of, running, served
 from support.waiting import PATIENCE_S, until
 
 expect = playwright.expect
@@ -873,9 +873,9 @@ def test_access_by_keyboard(page: Page):
 # The connection
 
 
-def test_a_lost_connection_is_told_and_comes_back(browser: Browser, tmp_path: Path):
+def test_a_lost_connection_is_told_and_comes_back(browser: Browser, tmp_path: Path, port: int):
     signal = recording(10)
-    with running(tmp_path) as service:
+    with running(tmp_path, port=port) as service:
         service.app.state.ward.admit("bed 1", "Ada")
         feed(service, "bed 1", signal, end_s=5)
         pages = opened(browser, base_url=service.url)
@@ -885,7 +885,6 @@ def test_a_lost_connection_is_told_and_comes_back(browser: Browser, tmp_path: Pa
         page.wait_for_timeout(300)
         expect(page.locator("#connection")).to_be_empty()
     expect(page.locator("#connection")).to_contain_text("Connection lost – what you see is old")
-    port = int(service.url.rpartition(":")[2])
     with running(tmp_path, port=port) as service:
         service.app.state.ward.admit("bed 2", "Bela")
         expect(page.locator("#connection")).to_be_empty()
@@ -896,8 +895,8 @@ def test_a_lost_connection_is_told_and_comes_back(browser: Browser, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["ward", "patient"])
-def test_a_lost_connection_is_heard_until_it_is_back(browser: Browser, tmp_path: Path, name: str):
-    with running(tmp_path) as service:
+def test_a_lost_connection_is_heard_until_it_is_back(browser: Browser, tmp_path: Path, port: int, name: str):
+    with running(tmp_path, port=port) as service:
         service.app.state.ward.admit("bed 1", "Ada")
         pages = opened(browser, base_url=service.url)
         page = next(pages)
@@ -909,7 +908,7 @@ def test_a_lost_connection_is_heard_until_it_is_back(browser: Browser, tmp_path:
         page.wait_for_function("() => heard() === 0")
     expect(page.locator("#connection")).to_contain_text("Connection lost")
     wait_to_hear(page, LOST_HZ)
-    with running(tmp_path, port=int(service.url.rpartition(":")[2])):
+    with running(tmp_path, port=port):
         expect(page.locator("#connection")).to_be_empty()
         page.wait_for_timeout(1500)  # the pulses that had begun
         page.clock.fast_forward(15_000)  # when it would be heard again
@@ -940,9 +939,8 @@ def device(url: str, key: str, patient: str, signal: Recording, stop: threading.
 def frozen(browser: Browser, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Page]]:
     """A service in a process of its own, for which a device sends, and a page that is signed in."""
     stop = threading.Event()
-    with served(tmp_path, free_port()) as (process, said):
-        key = re.search(r"ectopy_[\w-]{43}", said)[0]
-        url = re.search(r"http://127\.0\.0\.1:\d+", said)[0]
+    with served(tmp_path) as (process, output):
+        key, url = key_of(output), address_of(output)
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as http:
             http.post("/api/patients", json={"patient": "anna", "name": "Anna"}).raise_for_status()
         sending = threading.Thread(target=device, args=(url, key, "anna", recording(31, duration_s=120), stop))

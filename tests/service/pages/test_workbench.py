@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,13 +22,23 @@ from ectopy.service.access import Scope
 from ectopy.service.recordings import Status, StoredRecording
 from ectopy.service.recordings.library import RESULT
 from ectopy.service.recordings.result import save_result
-from support.browsers import AXE, Browser, Page, launched, opened, playwright, require_no_serious_fault
+from support.browsers import (
+    AXE,
+    Browser,
+    BrowserContext,
+    Page,
+    opened,
+    opened_beside,
+    playwright,
+    require_no_serious_fault,
+    tab_to,
+)
 from support.server import Service, running
 from support.waiting import until
 
 expect = playwright.expect
 
-COPIES = 15
+COPIES = 18
 SHARED = f"{0:016x}"
 DURATION_S = 900
 RUN_S = 620.0
@@ -67,25 +77,11 @@ def recording(unused: Iterator[int]) -> str:
     return f"{next(unused):016x}"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    yield from launched()
-
-
-@pytest.fixture(scope="module")
-def signed_in(service: Service, browser: Browser) -> dict[str, Any]:
-    with browser.new_context(base_url=service.url) as context:
-        page = context.new_page()
-        page.goto(f"/about#key={service.key}")
-        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
-        return context.storage_state()
-
-
 @pytest.fixture
-def desk(service: Service, browser: Browser, signed_in: dict[str, Any]) -> Iterator[Page]:
+def desk(visitor: BrowserContext) -> Iterator[Page]:
     """A page whose report is a word, and tells the page around it when it is printed."""
     report = "<!DOCTYPE html><title>Report</title><body>Report</body>"
-    for page in opened(browser, base_url=service.url, storage_state=signed_in):
+    for page in opened_beside(visitor):
         page.add_init_script("window.print = () => (top.printed = (top.printed ?? 0) + 1)")
         page.route("**/report", lambda route: route.fulfill(body=report, content_type="text/html"))
         yield page
@@ -119,6 +115,25 @@ def correct(service: Service, recording: str, correction: dict[str, Any]) -> Non
         seen = http.get(f"/api/recordings/{recording}").json()
         request = {"analysis": seen["analysis"], "version": seen["version"], "correction": correction}
         assert http.post(f"/api/recordings/{recording}/corrections", json=request).status_code == 201
+
+
+def hold(page: Page, address: str) -> Callable[[], None]:
+    """Let nothing at an address be read until what is returned is called."""
+    held: list[playwright.Route] = []
+
+    def keep(route: playwright.Route) -> None:
+        if route.request.method == "GET":
+            held.append(route)
+        else:
+            route.continue_()
+
+    def release() -> None:
+        page.unroute(address)
+        for route in held:
+            route.continue_()
+
+    page.route(address, keep)
+    return release
 
 
 # Reading
@@ -173,9 +188,8 @@ def test_the_trace_goes_to_a_time_and_one_outside_is_refused_in_words(page: Page
     expect(refused).to_have_text(re.compile("A time from day 1 23:55:00 to day 2 00:10:00"))
 
 
-def test_times_of_a_recording_are_read_as_they_are_written(desk: Page):
-    desk.goto("/about")
-    answers = desk.evaluate(
+def test_times_of_a_recording_are_read_as_they_are_written(modules: Page):
+    answers = modules.evaluate(
         """async () => {
           const { RecordingClock } = await import("/modules/recording_clock.js");
           const known = new RecordingClock("2026-03-04T23:55:00+01:00", 90000);
@@ -240,9 +254,8 @@ def test_full_disclosure_draws_what_is_in_sight_and_leads_there(page: Page):
     expect(page.locator("#signal")).to_be_visible()
 
 
-def test_the_places_of_twelve_leads_cover_the_paper(desk: Page):
-    desk.goto("/about")
-    cells = desk.evaluate(
+def test_the_places_of_twelve_leads_cover_the_paper(modules: Page):
+    cells = modules.evaluate(
         """async () => {
           const { hasTwelve, twelve } = await import("/modules/lead_layout.js");
           const names = ["V1", "V2", "V3", "V4", "V5", "V6", "I", "II", "III", "aVR", "aVL", "aVF"];
@@ -312,6 +325,24 @@ def test_a_beat_is_relabelled_deleted_added_and_all_is_undone(desk: Page, servic
     assert hints() == before
 
 
+def test_a_number_chooses_a_family_and_the_next_key_labels_it(desk: Page, service: Service, recording: str):
+    page = visit(desk, recording)
+    families = answers(service, recording, "families")["families"]
+    assert len(families) >= 2
+    page.keyboard.press("2")
+    expect(page.locator("#families")).to_be_focused()
+    expect(page.locator("#families [role=option][aria-selected=true]")).to_contain_text(f"{families[1]['beats']:,}")
+    page.keyboard.press("q")
+    expect(page.locator("#log li")).to_have_count(1)
+    entry = answers(service, recording, "corrections")["entries"][0]
+    assert (entry["label"], entry["beats"]) == ("other", families[1]["beats"])
+    number = len(answers(service, recording, "families")["families"]) + 1
+    page.keyboard.press(str(number))
+    expect(page.locator("#polite")).to_have_text(f"There is no family {number}.")
+    page.keyboard.press("k")
+    expect(page.get_by_role("dialog")).to_contain_text("Family of this number")
+
+
 def test_the_family_that_was_chosen_last_is_relabelled_whatever_answer_comes_late(
     desk: Page, service: Service, recording: str
 ):
@@ -373,6 +404,40 @@ def test_results_and_corrections_are_files_to_take_away(desk: Page, recording: s
     assert b"ventricular-like" in download.value.path().read_bytes().splitlines()[1]
 
 
+def test_what_is_printed_right_after_a_correction_is_the_new_report(desk: Page, recording: str):
+    """Even while the lists still wait for it."""
+    loaded: list[str] = []
+    desk.on("request", lambda request: request.url.endswith("/report") and loaded.append(request.url))
+    page = visit(desk, recording)
+    page.keyboard.press("p")
+    page.wait_for_function("() => window.printed === 1")
+    before = len(loaded)
+    release = hold(page, "**/families")
+    page.keyboard.press("f")
+    page.keyboard.press("End")
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.keyboard.press("s")
+    page.keyboard.press("p")
+    page.wait_for_function("() => window.printed === 2")
+    assert len(loaded) == before + 1
+    release()
+    expect(page.locator("#log li")).to_have_count(1)
+
+
+def test_a_correction_is_undone_before_its_log_has_loaded(desk: Page, service: Service, recording: str):
+    correct(service, recording, {"type": "write_conclusion", "text": "A mistake"})
+    release = hold(desk, "**/corrections")
+    desk.goto(f"/recording?id={recording}")
+    expect(desk.locator("#view")).to_be_focused()
+    with desk.expect_response(lambda answer: answer.request.method == "POST") as undone:
+        desk.keyboard.press("Control+z")
+    assert undone.value.status == 201
+    assert answers(service, recording, "corrections")["conclusion"] == ""
+    release()
+    expect(desk.locator("#log li")).to_have_count(2)
+    expect(desk.get_by_label("Conclusion")).to_have_value("")
+
+
 def test_what_another_editor_does_is_announced_and_loaded(desk: Page, service: Service, recording: str):
     page = visit(desk, recording)
     page.keyboard.press("w")
@@ -419,7 +484,7 @@ def test_a_rejected_correction_keeps_what_was_typed_and_says_why(desk: Page, ser
     page.keyboard.type("My conclusion")
     correct(service, recording, {"type": "write_conclusion", "text": "Another one"})
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#report-panel .reply.failed")).to_be_visible()
+    expect(page.locator("#report-panel .reply")).to_contain_text("Somebody wrote meanwhile: “Another one”")
     expect(page.get_by_label("Conclusion")).to_have_value("My conclusion")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#report-panel .reply")).to_have_text("Written.")
@@ -537,21 +602,12 @@ def test_six_tasks_in_three_steps_each(desk: Page, service: Service, recording: 
     desk.wait_for_function("() => window.printed === 1")
 
 
-def tab_to(page: Page, name: str, most: int = 80) -> None:
-    for _ in range(most):
-        page.keyboard.press("Tab")
-        if page.evaluate("() => document.activeElement.textContent") == name:
-            return
-    raise AssertionError(f"{name} is not reached")
-
-
 @pytest.mark.skipif(AXE is None, reason="axe-playwright-python is not installed")
 def test_axe_finds_no_serious_fault_in_any_panel(page: Page):
     page.keyboard.press("ArrowRight")
     for tab in ("Families", "Report"):
         page.get_by_role("tab", name=tab).click()
         require_no_serious_fault(page)
-        page.set_viewport_size({"width": 1440, "height": 900})
     page.locator("#view").press("k")
     expect(page.get_by_role("dialog")).to_be_visible()
     require_no_serious_fault(page)

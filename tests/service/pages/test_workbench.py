@@ -28,7 +28,7 @@ from support.waiting import until
 
 expect = playwright.expect
 
-COPIES = 14
+COPIES = 15
 SHARED = f"{0:016x}"
 DURATION_S = 900
 RUN_S = 620.0
@@ -384,6 +384,22 @@ def test_what_another_editor_does_is_announced_and_loaded(desk: Page, service: S
     correct(service, recording, {"type": "write_conclusion", "text": "Another one"})
     expect(page.locator("#report-panel .reply")).to_contain_text("Another one")
     expect(page.get_by_label("Conclusion")).to_have_value("Half a sen")
+
+
+def test_a_recording_whose_second_analysis_fails_shows_the_first_and_says_why(
+    desk: Page, service: Service, recording: str
+):
+    page = visit(desk, recording)
+    expect(page.locator("#progress-panel")).to_be_hidden()
+    path = f"/api/recordings/{recording}"
+    with service.client() as http:
+        http.post(f"{path}/analyse")
+        until(lambda: http.get(path).json()["status"] == "done")
+    page = visit(desk, recording)
+    expect(page.locator("#status")).to_contain_text("It could not be analysed again, and the analysis before is kept:")
+    page.locator("#analyse").click()
+    expect(page.locator("#status")).to_contain_text("does not exist")
+    expect(page.locator("#events [role=option]").first).to_be_visible()
 
 
 def test_a_conclusion_that_is_not_written_yet_is_not_lost_with_the_page(page: Page):

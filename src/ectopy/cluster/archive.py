@@ -19,8 +19,10 @@ from ectopy.analysis.shipped_detector import SHIPPED, bundle_bytes, digest, load
 from ectopy.cluster.archive_folder import ArchiveFolder, PublishedRecording
 from ectopy.cluster.archive_sources import find_sources
 from ectopy.cluster.archive_tables import Source
-from ectopy.cluster.archive_task import ArchiveTask, publish_in_worker, run_in_worker
+from ectopy.cluster.archive_task import ArchiveTask, path_key, publish_in_worker, run_in_worker
 from ectopy.errors import EctopyError, OutputError, SettingError, short_text
+from ectopy.presentation import short_repr
+from ectopy.report import require_extra
 
 MOST_RECORDINGS_OF_BATCH, MOST_BYTES_OF_BATCH = 5_000, 8 * 2**30
 """A batch, which is one partition of each table, has at most as many recordings, and more than these bytes only once."""
@@ -78,6 +80,55 @@ class ArchiveSummary:
     failed: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Recordings, and a folder that is ready for their tables; made by `prepare`.
+
+    Attributes
+    ----------
+    sources : list of Source
+    folder : ArchiveFolder
+    bundle : bytes
+        Content of the detector's file.
+    detector_digest : str
+    reports : bool
+        Whether to write a page for each recording.
+    """
+
+    __repr__ = short_repr
+
+    sources: list[Source]
+    folder: ArchiveFolder
+    bundle: bytes
+    detector_digest: str
+    reports: bool
+
+    def analyse(
+        self, spark: SparkSession, progress: Callable[[ArchiveProgress], None] | None = None
+    ) -> ArchiveSummary:
+        """Analyse what the tables do not have yet; see `detect`."""
+        with self.folder.locked():
+            published = self.folder.published()
+            task = ArchiveTask(self.folder, self.detector_digest, self.reports, _last_attempt(spark))
+            run = _Run(spark, task, published, self.bundle, self.sources)
+            run.complete(progress)
+            recordings = self.folder.published()
+        failed = {source.path: recordings[source.path].reason for source in self.sources}
+        return ArchiveSummary(run.progress(), {path: reason for path, reason in failed.items() if reason is not None})
+
+
+def prepare(paths: Sequence[str | Path], dest: str | Path, *, detector: str = SHIPPED, reports: bool = False) -> Archive:
+    """Find the recordings, and make the folder of the tables, or check it; arguments and errors as of `detect`."""
+    if load_detector(detector).recordings is None:
+        raise SettingError(f"{detector} is a detector of beats; an archive needs one for recordings, as 'ambulatory'.")
+    if reports:
+        require_extra()
+    folder, detector_digest = ArchiveFolder.at(dest), digest(detector)
+    sources = find_sources(paths)
+    folder.open(detector_digest)
+    return Archive(sources, folder, bundle_bytes(detector), detector_digest, reports)
+
+
 def detect(
     spark: SparkSession,
     paths: Sequence[str | Path],
@@ -113,26 +164,14 @@ def detect(
         If there is no recording, or the detector cannot be used.
     SettingError
         If the detector takes beats and not recordings.
+    MissingExtraError
+        If the extra ``report`` is needed and not installed.
     OutputError
         If tables cannot be written at `dest`.
     EctopyError
         If Spark ends the run.
     """
-    if load_detector(detector).recordings is None:
-        raise SettingError(f"{detector} is a detector of beats; an archive needs one for recordings, as 'ambulatory'.")
-    folder, detector_digest = ArchiveFolder.at(dest), digest(detector)
-    sources = find_sources(paths)
-    folder.open(detector_digest)
-    with folder.locked():
-        published = folder.published()
-        pending = [source for source in sources if not _is_finished(source, published.get(source.path), reports)]
-        task = ArchiveTask(folder, detector_digest, reports, _last_attempt(spark))
-        run = _Run(spark, task, published, bundle_bytes(detector), len(sources), pending)
-        run.discard_outdated(sources)
-        run.complete(progress)
-        recordings = folder.published()
-    failed = {source.path: recordings[source.path].reason for source in sources}
-    return ArchiveSummary(run.progress(), {path: reason for path, reason in failed.items() if reason is not None})
+    return prepare(paths, dest, detector=detector, reports=reports).analyse(spark, progress)
 
 
 def tolerant_master(master: str) -> str:
@@ -156,25 +195,17 @@ class _Run:
         task: ArchiveTask,
         published: Mapping[str, PublishedRecording],
         bundle: bytes,
-        total: int,
-        pending: Sequence[Source],
+        sources: Sequence[Source],
     ) -> None:
         self._context, self._task, self._published = spark.sparkContext, task, published
         self._bundle = self._context.broadcast(bundle)
         self._completed, self._failed = self._context.accumulator(0), self._context.accumulator(0)
-        self._total, self._pending = total, pending
-        self._staged = task.folder.staged()
+        self._total = len(sources)
+        self._pending = [source for source in sources if not self._is_finished(source)]
+        self._staged = self._up_to_date(task.folder.staged(), sources)
         self._group = f"ectopy-{uuid.uuid4().hex}"
         self._publishing = Lock()
         self._start_s = time.monotonic()
-
-    def discard_outdated(self, sources: Sequence[Source]) -> None:
-        """Remove what is staged of these recordings and is not awaited: their files have changed since."""
-        awaited = {self._task.key(source) for source in self._pending}
-        paths = {self._task.key(source).partition("-")[0] for source in sources}
-        outdated = {key for key in self._staged - awaited if key.partition("-")[0] in paths}
-        self._task.folder.discard(outdated)
-        self._staged -= outdated
 
     def complete(self, progress: Callable[[ArchiveProgress], None] | None) -> None:
         """Analyse and publish what is pending; an `EctopyError` if Spark ends it."""
@@ -201,9 +232,25 @@ class _Run:
     def progress(self) -> ArchiveProgress:
         """Return how far the run is."""
         done_now = self._completed.value
-        waiting = sum(self._task.key(source) in self._staged for source in self._pending)
-        done = self._total - len(self._pending) + waiting + done_now
+        done = self._total - len(self._pending) + len(self._staged) + done_now
         return ArchiveProgress(self._total, done, self._failed.value, done_now, time.monotonic() - self._start_s)
+
+    def _is_finished(self, source: Source) -> bool:
+        """Whether the tables have the recording as it is now."""
+        recording = self._published.get(source.path)
+        return (
+            recording is not None
+            and recording.reason is None
+            and recording.fingerprint == source.fingerprint
+            and (recording.report is not None or not self._task.has_reports)
+        )
+
+    def _up_to_date(self, staged: set[str], sources: Sequence[Source]) -> set[str]:
+        """Return the keys that are staged and pending, after those of files that have changed since are removed."""
+        current = staged & {self._task.key(source) for source in self._pending}
+        paths = {path_key(source) for source in sources}
+        self._task.folder.discard({key for key in staged - current if key.partition("-")[0] in paths})
+        return current
 
     def _batches(self) -> Iterator[list[Source]]:
         batch: list[Source] = []
@@ -227,16 +274,6 @@ class _Run:
         publish = partial(publish_in_worker, self._task.folder, keys, older)
         with self._publishing:
             self._context.parallelize([number], 1).foreach(publish)
-
-
-def _is_finished(source: Source, recording: PublishedRecording | None, reports: bool) -> bool:
-    """Whether the tables have the recording as it is now."""
-    return (
-        recording is not None
-        and recording.reason is None
-        and recording.fingerprint == source.fingerprint
-        and (recording.report is not None or not reports)
-    )
 
 
 def _last_attempt(spark: SparkSession) -> int:

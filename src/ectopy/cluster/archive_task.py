@@ -47,8 +47,7 @@ class ArchiveTask:
 
     def key(self, source: Source) -> str:
         """Return the name under which a recording is staged: of its path, of the state of its files, of what is made."""
-        path = sha256(source.path.encode()).hexdigest()
-        return f"{path[:32]}-{source.fingerprint[:32]}{'-page' if self.has_reports else ''}"
+        return f"{path_key(source)}-{source.fingerprint[:32]}{'-page' if self.has_reports else ''}"
 
     def run(self, source: Source, bundle: bytes, attempt: int) -> str:
         """Analyse a recording and stage its rows, or the reason that there are none; return its status.
@@ -94,7 +93,12 @@ class ArchiveTask:
 
     def _page_name(self, source: Source) -> str:
         """A name that people recognise, and that no other recording has."""
-        return f"{PurePosixPath(source.path).stem}-{self.key(source)[:8]}.html"
+        return f"{PurePosixPath(source.path).stem}-{path_key(source)[:8]}.html"
+
+
+def path_key(source: Source) -> str:
+    """Return the part of keys that a recording has whatever the state of its files."""
+    return sha256(source.path.encode()).hexdigest()[:32]
 
 
 def run_in_worker(task: ArchiveTask, bundle: Any, completed: Any, failed: Any, source: Source) -> None:

@@ -66,11 +66,20 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class PatientEvent:
-    """An event, with the time of stream second 0 when it happened, seconds since 1970."""
+    """An event of a patient.
+
+    Attributes
+    ----------
+    origin : float
+        Time of stream second 0 when it happened, seconds since 1970.
+    command : tuple of (int, int) or None
+        Partition and offset of the command that it answers, by which the operator knows it again.
+    """
 
     patient: str
     origin: float
     event: Event
+    command: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +186,8 @@ class _ShardStep:
             return
         self.states[patient] = result.state
         begin = origin(result.state)
-        self.events += [PatientEvent(patient, begin, event) for event in result.events]
+        command = (row.partition, row.offset) if row.topic is Topic.COMMANDS else None
+        self.events += [PatientEvent(patient, begin, event, command) for event in result.events]
         before = self.entries.get(patient)
         partition = row.partition if row.topic is Topic.SAMPLES else before.partition if before else None
         self.entries[patient] = IndexEntry(partition, idle_time(result.state))

@@ -16,11 +16,13 @@ from ectopy.service.access.audit import account
 from ectopy.service.api.app import create_app
 from ectopy.service.interpreter import keep_files_private, tune_for_threads
 from ectopy.service.json_logs import log_as_json
+from ectopy.service.monitoring.engine import MonitoringEngine
+from ectopy.service.monitoring.patient_engine import EngineFactory
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
 
 
-def serve(settings: Settings, new_key: bool = False) -> None:
+def serve(settings: Settings, new_key: bool = False, make_engine: EngineFactory = MonitoringEngine) -> None:
     """Serve until interrupted; a first key is shown once, and another one with `new_key`.
 
     Raises
@@ -31,7 +33,7 @@ def serve(settings: Settings, new_key: bool = False) -> None:
         If the database cannot be opened, or another service uses it, or has taken it over.
     """
     keep_files_private()
-    app = create_app(settings)
+    app = create_app(settings, make_engine)
 
     def ready(server: Server) -> None:
         if new_key and app.state.first_key is None:

@@ -40,11 +40,13 @@ from ectopy.monitor.monitor import Outcome
 from ectopy.monitor.snapshot import SNAPSHOT_VERSION
 from ectopy.recording import Recording
 from ectopy.service.live.live_samples import LiveSamples
-from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
+from ectopy.service.monitoring.engine import MonitoringEngine
+from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT
 from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, WriteBuffer
 from ectopy.service.notify import MessageFilter, WebhookTarget, deliver_due
 from ectopy.service.notify.memory_outbox import MemoryOutbox
 from ectopy.service.storage import StepRecord, Store
+from ectopy.service.storage.stored_offsets import NO_OFFSETS, Offsets
 from support import outages
 from support.outages import KINDS, Losable, locked
 from support.waiting import PATIENCE_S, until
@@ -810,8 +812,8 @@ class Counting(Store):
 
     writes = 0
 
-    def write(self, steps: object) -> None:
-        super().write(steps)
+    def write(self, steps: Sequence[StepRecord], offsets: Offsets = NO_OFFSETS) -> None:
+        super().write(steps, offsets)
         self.writes += 1
 
 
@@ -835,9 +837,9 @@ class Leaky(Store):
 
     failing = ""
 
-    def write(self, steps: object) -> None:
+    def write(self, steps: Sequence[StepRecord], offsets: Offsets = NO_OFFSETS) -> None:
         if self.failing != "before":
-            super().write(steps)
+            super().write(steps, offsets)
         if self.failing:
             raise StorageError(f"lost {self.failing} the commit")
 

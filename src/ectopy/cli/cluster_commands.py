@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +23,8 @@ Master = Annotated[
 @cluster_app.command("detect")
 def cluster_detect(
     recordings: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Recordings, folders, patterns such as 'a/**/*.edf', s3://.")
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Recordings, folders, patterns such as 'a/**/*.edf', s3://."),
     ],
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="DEST", help="Folder of the tables; one begun before goes on.")

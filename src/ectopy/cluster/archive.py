@@ -25,7 +25,7 @@ from ectopy.presentation import short_repr
 from ectopy.report import require_extra
 
 MOST_RECORDINGS_OF_BATCH, MOST_BYTES_OF_BATCH = 5_000, 8 * 2**30
-"""A batch, which is one partition of each table, has at most as many recordings, and more than these bytes only once."""
+"""A batch, which is one partition of each table, ends with that many recordings, or bytes of them."""
 
 _BATCHES_AT_ONCE = 2  # so that no core waits for the last recording of a batch
 _LOCAL = re.compile(r"local(?:\[([^,\]]+)(?:,(\d+))?\])?")
@@ -103,9 +103,7 @@ class Archive:
     detector_digest: str
     reports: bool
 
-    def analyse(
-        self, spark: SparkSession, progress: Callable[[ArchiveProgress], None] | None = None
-    ) -> ArchiveSummary:
+    def analyse(self, spark: SparkSession, progress: Callable[[ArchiveProgress], None] | None = None) -> ArchiveSummary:
         """Analyse what the tables do not have yet; see `detect`."""
         with self.folder.locked():
             published = self.folder.published()
@@ -117,7 +115,9 @@ class Archive:
         return ArchiveSummary(run.progress(), {path: reason for path, reason in failed.items() if reason is not None})
 
 
-def prepare(paths: Sequence[str | Path], dest: str | Path, *, detector: str = SHIPPED, reports: bool = False) -> Archive:
+def prepare(
+    paths: Sequence[str | Path], dest: str | Path, *, detector: str = SHIPPED, reports: bool = False
+) -> Archive:
     """Find the recordings, and make the folder of the tables, or check it; arguments and errors as of `detect`."""
     if load_detector(detector).recordings is None:
         raise SettingError(f"{detector} is a detector of beats; an archive needs one for recordings, as 'ambulatory'.")
@@ -278,8 +278,7 @@ class _Run:
 
 def _last_attempt(spark: SparkSession) -> int:
     context = spark.sparkContext
-    match = _LOCAL.fullmatch(context.master)
-    if match:
+    if match := _LOCAL.fullmatch(str(context.master)):
         return int(match[2] or 1) - 1
     return int(context.getConf().get("spark.task.maxFailures", str(_ATTEMPTS)) or _ATTEMPTS) - 1
 

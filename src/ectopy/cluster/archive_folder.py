@@ -221,7 +221,7 @@ class ArchiveFolder:
             )
         if manifest.get("detector") != detector_digest:
             raise OutputError(
-                f"cannot add to the tables in {self.place}: another detector made them; name another folder for this one."
+                f"cannot add to the tables in {self.place}: another detector made them; name another folder."
             )
 
     def _system(self) -> tuple[AbstractFileSystem, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -34,7 +33,7 @@ def find_sources(paths: Sequence[str | Path]) -> list[Source]:
         if recording in urls:
             location, path, state = urls[recording], display_url(urls[recording]), remote[recording]
         else:
-            location = path = os.path.abspath(recording)
+            location = path = str(recording.absolute())
             state = _state(Path(location))
         if not state:
             raise DataError(f"{path} does not exist; name recordings, folders of them, or a pattern.")

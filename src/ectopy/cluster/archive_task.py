@@ -46,7 +46,7 @@ class ArchiveTask:
     generator: str = GENERATOR
 
     def key(self, source: Source) -> str:
-        """Return the name under which a recording is staged: of its path, of the state of its files, of what is made."""
+        """Return the name under which a recording is staged: of its path, the state of its files, and what is made."""
         return f"{path_key(source)}-{source.fingerprint[:32]}{'-page' if self.has_reports else ''}"
 
     def run(self, source: Source, bundle: bytes, attempt: int) -> str:
@@ -67,7 +67,7 @@ class ArchiveTask:
 
     def _analyse(self, source: Source, bundle: bytes, attempt: int) -> dict[str, Any]:
         if 0 < self.last_attempt <= attempt:
-            reason = f"{source.path} ended the process that analysed it, {attempt} times; there may not be enough memory."
+            reason = f"{source.path} ended the process that analysed it {attempt} times; it may need more memory."
             return failure_rows(source, reason, self.detector_digest, datetime.now(UTC))
         try:
             findings = find_all(read(source.location), _detector(self.detector_digest, bundle))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pyspark
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -16,6 +20,8 @@ from ectopy.errors import SettingError
 LOCAL = "local[2]"
 """Master by default: two cores of this machine."""
 
+_ADDRESSES = re.compile(r"(?:spark://|k8s://(?:https?://)?)([^/,]+:\d+(?:,[^/,]+:\d+)*)/?")
+_PATIENCE_S = 5.0
 _STATE_STORE = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
@@ -49,8 +55,9 @@ def start_session(
     Raises
     ------
     SettingError
-        If the folder has no jars, or Spark cannot be started.
+        If the folder has no jars, the master cannot be reached, or Spark cannot be started.
     """
+    _check_reachable(master)
     session_settings = _settings(master, name, has_kafka, jars, has_ui) | dict(settings or {})
     _choose_interpreter(master)
     builder = SparkSession.builder
@@ -58,7 +65,7 @@ def start_session(
         builder = builder.config(key, value)
     try:
         return builder.getOrCreate()
-    except (PySparkException, OSError) as error:
+    except (PySparkException, Py4JError, OSError) as error:
         raise SettingError(f"Spark cannot be started at {master}: {error}") from error
 
 
@@ -84,6 +91,18 @@ def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui
     elif has_kafka:
         settings["spark.jars.packages"] = f"org.apache.spark:spark-sql-kafka-0-10_2.13:{pyspark.__version__}"
     return settings
+
+
+def _check_reachable(master: str) -> None:
+    """Raise SettingError unless one of the masters listens: Spark itself says so after a minute, and not in words."""
+    match = _ADDRESSES.fullmatch(master)
+    if match is None:
+        return
+    for address in match[1].split(","):
+        host, _, port = address.rpartition(":")
+        with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S):
+            return
+    raise SettingError(f"nothing answers at {master}; start Spark's master, or name its address.")
 
 
 def is_local(master: str) -> bool:

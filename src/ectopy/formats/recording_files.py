@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterable, Sequence
+from glob import has_magic
 from pathlib import Path
 
 from ectopy.errors import DataError
@@ -33,7 +33,7 @@ def find_recordings(paths: Sequence[str | Path]) -> list[Path]:
             if not inside:
                 raise DataError(f"{path} holds no recordings; name a table or an array by its file.")
             recordings += inside
-        elif glob.has_magic(str(path)) and not path.exists():
+        elif has_magic(str(path)) and not path.exists():
             recordings += _matching(path)
         else:
             recordings.append(path)
@@ -66,8 +66,8 @@ def _files_named_by(header: Path) -> list[Path]:
 
 
 def _matching(pattern: Path) -> list[Path]:
-    any_content = bool(pattern.suffix) and not glob.has_magic(pattern.suffix)
-    matches = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
+    any_content = bool(pattern.suffix) and not has_magic(pattern.suffix)
+    matches = list(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
     recordings = _without_segments(item for item in matches if item.is_file() and (any_content or is_recording(item)))
     if not recordings:
         raise DataError(f"{pattern} matches no recordings; name a table or an array by its file or its suffix.")

@@ -77,9 +77,9 @@ def list_recordings(url: str) -> list[str]:
 def file_states(urls: Sequence[str]) -> list[tuple[str, ...]]:
     """Name, size and mark of change (ETag or time) of the files of each recording; empty where there is none.
 
-    Each folder is listed once. To a recording belong the files beside it that are called like it, ``.dat``, ``.mat`` and
-    ``.atr`` of a WFDB header, ``.ann`` of an ISHNE file. A web server has no folders and is not asked: a file there
-    counts as unchanged.
+    Each folder is listed once. To a recording belong the files beside it that are called like it: ``.dat``, ``.mat``
+    and ``.atr`` of a WFDB header, ``.ann`` of an ISHNE file. A web server has no folders and is not asked: a file
+    there counts as unchanged.
     """
     folders: dict[str, dict[str, Any]] = {}
     states: list[tuple[str, ...]] = []

@@ -69,6 +69,6 @@ def summary_table(summary: ArchiveSummary) -> Table:
     }
     reasons = list(summary.failed.values())
     if reasons:
-        more = [f"and {len(reasons) - _MOST_REASONS:,} more, see the table recordings"] if len(reasons) > _MOST_REASONS else []
-        rows["reasons"] = "\n".join([*reasons[:_MOST_REASONS], *more])
+        more = f"and {len(reasons) - _MOST_REASONS:,} more, see the table recordings"
+        rows["reasons"] = "\n".join([*reasons[:_MOST_REASONS], *([more] if len(reasons) > _MOST_REASONS else [])])
     return pairs_table("Archive", rows)

@@ -44,7 +44,7 @@ INPUTS = {
 OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
     "reference_ext", "test_ext", "label_map", "patient", "why", "user", "host", "url", "key", "patients",
-    "left_out", "language", "paper",
+    "left_out", "language", "paper", "master",
 }  # fmt: skip
 ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge"}
 """Commands without an output."""
@@ -71,6 +71,7 @@ COMMANDS = {
     "alarms list": ("--store", "@"),
     "alarms show": ("bed 3", "1", "--store", "@"),
     "what-if": ("@", "--limit", "high_bpm=110"),
+    "cluster detect": ("@", "-o", "tables"),
 }
 EXTRA_INPUTS = {
     *(("detect", option) for option in ("--baseline", "--corrections")),

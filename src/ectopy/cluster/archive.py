@@ -209,7 +209,7 @@ class _Run:
 
     def complete(self, progress: Callable[[ArchiveProgress], None] | None) -> None:
         """Analyse and publish what is pending; an `EctopyError` if Spark ends it."""
-        first = 1 + max((recording.batch for recording in self._published.values()), default=0)
+        first = self._task.folder.next_batch()
         with ThreadPoolExecutor(_BATCHES_AT_ONCE, thread_name_prefix="archive") as pool:
             batches = {
                 pool.submit(self._complete_batch, number, batch) for number, batch in enumerate(self._batches(), first)

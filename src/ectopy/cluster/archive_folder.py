@@ -125,6 +125,10 @@ class ArchiveFolder:
                 }
         return recordings
 
+    def next_batch(self) -> int:
+        """Return a number above those of all batches, also of those whose recordings have been analysed anew."""
+        return 1 + max((int(_name(path).partition("=")[2]) for path in self._list("recordings")), default=0)
+
     def staged(self) -> set[str]:
         """Return the keys of recordings that wait for their batch."""
         names = map(_name, self._list(_STAGING))

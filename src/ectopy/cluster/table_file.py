@@ -53,6 +53,7 @@ class TableFile:
     ) -> None:
         if not self._is_there:
             with suppress(Exception):  # the error that matters is the first one
+                self._writer.close()
                 self._stream.close()
             _remove(self._system, self._temporary)
 

@@ -12,7 +12,8 @@ import pytest
 import typer
 
 pytest.importorskip("pyspark")
-yaml = pytest.importorskip("yaml")
+pytest.importorskip("yaml")
+import yaml
 
 from ectopy import cli
 from ectopy.cluster.archive_tables import TABLES

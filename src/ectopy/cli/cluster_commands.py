@@ -8,7 +8,6 @@ import typer
 
 from ectopy.cli.options import Json, Overwrite
 from ectopy.cli.output_files import check_outputs
-from ectopy.errors import MissingExtraError
 
 cluster_app = typer.Typer(help="Past one machine, on Spark.", no_args_is_help=True)
 
@@ -39,15 +38,11 @@ def cluster_detect(
 ) -> None:
     """Judge the recordings of an archive, one task for each, and write Parquet tables of what is found."""
     from ectopy.cli.output import terminal
+    from ectopy.cli.output.archive import archive_progress, summary_figures, summary_table
+    from ectopy.cluster.archive import prepare, tolerant_master
+    from ectopy.cluster.session import start_session
 
     check_outputs([json], [bundle, *recordings], overwrite)
-    try:
-        from ectopy.cluster.archive import prepare, tolerant_master
-        from ectopy.cluster.session import start_session
-    except ModuleNotFoundError as error:
-        raise MissingExtraError.of("spark", "an archive on Spark") from error
-    from ectopy.cli.output.archive import archive_progress, summary_figures, summary_table
-
     archive = prepare(recordings, output, detector=bundle, reports=reports)
     with start_session(tolerant_master(master), name="ectopy cluster detect") as spark, archive_progress() as progress:
         summary = archive.analyse(spark, progress)

@@ -21,6 +21,7 @@ from ectopy.detector import Detector
 from ectopy.errors import EctopyError, short_text
 from ectopy.files import GENERATOR
 from ectopy.formats import read
+from ectopy.processes import share_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def path_key(source: Source) -> str:
 
 def run_in_worker(task: ArchiveTask, bundle: Any, completed: Any, failed: Any, source: Source) -> None:
     """Run a task on a worker of Spark, with the broadcast bundle, and count it in Spark's accumulators."""
+    share_cores()
     context = TaskContext.get()
     status = task.run(source, bundle.value, 0 if context is None else context.attemptNumber())
     completed.add(1)

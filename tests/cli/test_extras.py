@@ -150,6 +150,9 @@ BASE = {
     "serve": ([["serve"], "service"],),
     "cluster detect": ([["cluster", "detect", "held.hea", "-o", "x"], "spark"],),
     "replay": ([["replay", *SIGNAL, "--key", "ectopy_0"], "service"],),
+    "cluster watch": (
+        [["cluster", "watch", "--brokers", "x:1", "--input", "a", "--output", "b", "--checkpoint", "c"], "spark"],
+    ),
 }
 
 

@@ -1,22 +1,58 @@
-"""The commands for more than one machine: archives of recordings on Spark."""
+"""The commands past one machine."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import Json, Overwrite
+from ectopy.cli.options import Json, Learning, Overwrite
 from ectopy.cli.output_files import check_outputs
 
-cluster_app = typer.Typer(help="Past one machine, on Spark.", no_args_is_help=True)
+cluster_app = typer.Typer(help="Past one machine: on Spark and Kafka.", no_args_is_help=True)
 
 Master = Annotated[
-    str,
-    typer.Option(
-        metavar="URL", help="Spark's master: spark://HOST:7077, k8s://..., yarn; local[N] = N cores of this machine."
-    ),
+    str, typer.Option(metavar="URL", help="Of Spark: spark://HOST:7077, k8s://...; local[N] = N cores of this machine.")
 ]
+Detector = Annotated[str, typer.Option(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")]
+
+
+@cluster_app.command()
+def watch(
+    brokers: Annotated[str, typer.Option(metavar="HOST:PORT", help="Kafka's brokers, separated by commas.")],
+    input_topic: Annotated[
+        str, typer.Option("--input", metavar="TOPIC", help="Samples; commands are in TOPIC-commands.")
+    ],
+    output_topic: Annotated[
+        str, typer.Option("--output", metavar="TOPIC", help="Events; the patients' status is in TOPIC-status.")
+    ],
+    checkpoint: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Where the stream goes on after a restart; on a cluster a URL.")
+    ],
+    shards: Annotated[
+        int, typer.Option(help="Groups of patients; about one for every 32 patients, and two for every core.")
+    ] = 4,
+    master: Master = "local[2]",
+    detector: Detector = "ambulatory",
+    learning: Learning = 300.0,
+    jars: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Jars of Spark's Kafka connector; without, they are downloaded."),
+    ] = None,
+    ui: Annotated[bool, typer.Option("--ui", help="Serve Spark's own pages.")] = False,
+) -> None:
+    """Watch patients whose samples come through Kafka, until Ctrl-C."""
+    from ectopy.cluster.stream import StreamSettings
+    from ectopy.cluster.stream import watch as watch_stream
+    from ectopy.cluster.topics import Topics
+    from ectopy.processes import stop_signals
+
+    settings = StreamSettings(
+        brokers, Topics(input_topic, output_topic), checkpoint, shards, detector, learning, master, jars, ui
+    )
+    with stop_signals() as stopping:
+        watch_stream(settings, lambda text: typer.echo(f"ectopy: {text}", err=True), stopping)
 
 
 @cluster_app.command("detect")
@@ -30,9 +66,7 @@ def cluster_detect(
     ],
     master: Master = "local[*]",
     reports: Annotated[bool, typer.Option("--reports", help="Write a page for each recording, too.")] = False,
-    bundle: Annotated[
-        str, typer.Option("--detector", metavar="FILE", help="A file made by 'ectopy train'.")
-    ] = "ambulatory",
+    detector: Detector = "ambulatory",
     json: Json = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -41,9 +75,11 @@ def cluster_detect(
     from ectopy.cli.output.archive import archive_progress, summary_figures, summary_table
     from ectopy.cluster.archive import prepare, tolerant_master
     from ectopy.cluster.session import start_session
+    from ectopy.formats.remote import remote_url
 
-    check_outputs([json], [bundle, *recordings], overwrite)
-    archive = prepare(recordings, output, detector=bundle, reports=reports)
+    tables = [] if remote_url(output) or Path(output).is_dir() else [output]
+    check_outputs([*tables, json], [detector, *recordings], overwrite)
+    archive = prepare(recordings, output, detector=detector, reports=reports)
     with start_session(tolerant_master(master), name="ectopy cluster detect") as spark, archive_progress() as progress:
         summary = archive.analyse(spark, progress)
     terminal.emit(json, summary_figures(summary))

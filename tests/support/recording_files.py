@@ -22,5 +22,5 @@ def write_formats(folder: Path) -> list[Path]:
 
 
 def _main(folder: Path) -> Path:
-    files = sorted(folder.iterdir())
+    files = sorted(file for file in folder.iterdir() if file.suffix != ".ann")
     return next((file for file in files if file.name == "r.hea"), files[0])

@@ -109,7 +109,7 @@ class ArchiveFolder:
         recordings: dict[str, PublishedRecording] = {}
         with self._writing():
             system, root = self._system()
-            whole = {_name(path) for path in self._list("recordings") if system.exists(f"{path}/{_PART}")}
+            whole = self._batches()
             for table in TABLES:
                 for path in self._list(table):
                     if _name(path) not in whole:
@@ -127,7 +127,7 @@ class ArchiveFolder:
 
     def next_batch(self) -> int:
         """Return a number above those of all batches, also of those whose recordings have been analysed anew."""
-        return 1 + max((int(_name(path).partition("=")[2]) for path in self._list("recordings")), default=0)
+        return 1 + max((int(name.partition("=")[2]) for name in self._batches()), default=0)
 
     def staged(self) -> set[str]:
         """Return the keys of recordings that wait for their batch."""
@@ -204,6 +204,11 @@ class ArchiveFolder:
         with system.open(f"{root}/{_STAGING}/{key}.parquet", "rb") as stream:
             staged = pq.read_table(stream)
         return {table: _from_list(staged[table], schema) for table, schema in TABLES.items()}
+
+    def _batches(self) -> set[str]:
+        """Names of the partitions that are complete."""
+        system, _ = self._system()
+        return {_name(path) for path in self._list("recordings") if system.exists(f"{path}/{_PART}")}
 
     def _remove_rows(self, batch: int, paths: Collection[str]) -> None:
         system, root = self._system()

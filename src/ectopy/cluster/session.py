@@ -24,6 +24,7 @@ LOCAL = "local[2]"
 
 _ADDRESSES = re.compile(r"(?:spark://|k8s://(?:https?://)?)([^/,]+:\d+(?:,[^/,]+:\d+)*)/?")
 _PATIENCE_S = 5.0
+_LOOPBACK = "127.0.0.1"
 _STATE_STORE = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
@@ -61,7 +62,7 @@ def start_session(
     """
     _check_reachable(master)
     session_settings = _settings(master, name, has_kafka, jars, has_ui) | dict(settings or {})
-    _choose_interpreter(master)
+    _choose_processes(master)
     builder = SparkSession.builder
     for key, value in session_settings.items():
         builder = builder.config(key, value)
@@ -89,7 +90,7 @@ def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui
         "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     }
     if is_local(master):
-        settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+        settings |= {"spark.driver.bindAddress": _LOOPBACK, "spark.driver.host": _LOOPBACK}
     if jars is not None:
         files = sorted(jars.glob("*.jar"))
         if not files:
@@ -117,10 +118,14 @@ def is_local(master: str) -> bool:
     return master.startswith("local")
 
 
-def _choose_interpreter(master: str) -> None:
-    """Let Spark's Python processes be of this interpreter; a cluster's own may be named in PYSPARK_PYTHON."""
+def _choose_processes(master: str) -> None:
+    """Let Spark's Python processes be of this interpreter, and those of this machine alone answer only it.
+
+    A cluster's own interpreter may be named in PYSPARK_PYTHON.
+    """
     if is_local(master):
         os.environ["PYSPARK_PYTHON"] = sys.executable
+        os.environ["SPARK_LOCAL_IP"] = _LOOPBACK
     else:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)

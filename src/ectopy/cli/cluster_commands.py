@@ -86,3 +86,22 @@ def cluster_detect(
     screen = terminal.screen(json)
     screen.print(summary_table(summary))
     screen.print(f"Wrote the tables in {output}.")
+
+
+@cluster_app.command()
+def repartition(
+    checkpoint: Annotated[str, typer.Option(metavar="FOLDER", help="Of a stream that is stopped.")],
+    to: Annotated[str, typer.Option("--to", metavar="FOLDER", help="New; the stream is to go on with it.")],
+    shards: Annotated[int, typer.Option(help="Groups of patients that the stream is to have.")],
+    master: Master = "local[2]",
+) -> None:
+    """Give a stream another number of shards: patients go on where they were."""
+    from ectopy.cluster.repartition import repartition as write_checkpoint
+    from ectopy.cluster.session import start_session
+
+    spark = start_session(master, name="ectopy cluster repartition")
+    try:
+        patients = write_checkpoint(spark, checkpoint, to, shards)
+    finally:
+        spark.stop()
+    typer.echo(f"{patients} patients in {shards} shards: go on with --checkpoint {to} --shards {shards}")

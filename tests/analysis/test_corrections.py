@@ -33,12 +33,14 @@ from ectopy.analysis.corrections import (
     undo,
 )
 from ectopy.analysis.rhythm_events import find_events
+from ectopy.analysis.rhythm_rules import RhythmKind
 from ectopy.analysis.rhythm_signs import RhythmSigns
 from ectopy.detector import Verdict
 from ectopy.errors import ConflictError, DataError
 from support.corrected_beats import ANALYSIS, AT, RATE_HZ, analysed, corrected, edits, log
 
 SYMBOLS = {"normal": "N", "ventricular": "V", "supraventricular": "S", "other": "Q", "unreadable": "?"}
+IRREGULAR = {RhythmKind.ATRIAL_FIBRILLATION, RhythmKind.IRREGULAR_RHYTHM}
 
 
 def columns(value: Any) -> dict[str, Any]:
@@ -70,6 +72,22 @@ def test_a_relabelled_beat_has_verdict_and_hint_of_the_label_and_keeps_its_score
     assert after.reason(4).startswith("Corrected to supraventricular by Dr Ada. Score 4.00 against")
     assert after.reason(3) == ANALYSIS.reason(3)
     assert_equal(after, ANALYSIS, but=("hint", "correction"))
+
+
+def test_beats_that_a_person_calls_other_make_no_rhythm_irregular():
+    """A bigeminy that is relabelled is neither atrial fibrillation nor an irregular rhythm."""
+    coupling_s = np.random.default_rng(1).uniform(0.4, 0.8, 150)
+    rr_s = np.column_stack([1.6 - coupling_s, coupling_s]).ravel().tolist()
+    analysis = analysed("NV" * 150, rr_s)
+    kinds = {event.kind for event in find_events(analysis)}
+    assert not kinds & IRREGULAR
+    normal = corrected(analysis, Relabel(tuple(analysis.positions[1::2].tolist()), BeatLabel.NORMAL))
+    assert {event.kind for event in find_events(normal)} & IRREGULAR
+    other = corrected(analysis, Relabel(tuple(analysis.positions[1::2].tolist()), BeatLabel.OTHER))
+    assert not {event.kind for event in find_events(other)} & IRREGULAR
+    assert other.ectopic.tolist() == analysis.ectopic.tolist()
+    # Those that the program calls so are as they were: it says it of beats in fibrillation, too.
+    assert not replace(other, correction=None).ectopic.any()
 
 
 def test_an_unreadable_beat_is_in_no_family_and_its_intervals_are_not_known():

@@ -20,6 +20,7 @@ from ectopy.monitor.codec import encode
 from ectopy.monitor.conditions import AlarmType, Priority
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.rhythm_input import ConditionReading
+from ectopy.monitor.snapshot import encode_snapshot
 from ectopy.service.recordings import Library, Status
 from ectopy.service.recordings.uploads import Upload
 from ectopy.service.storage import StepRecord, Store, stored_alarms, tables
@@ -65,7 +66,7 @@ def entries(count: int, per_alarm: int = 4) -> list[AlarmChanged]:
 def fill(store: Store, count: int = 200, patient: str = "anna", first: int = 1) -> list[AlarmChanged]:
     log = entries(count)
     chunk = Chunk(0, np.zeros((10, 1), np.float32), 250.0, ("I",), NOW)
-    store.write([StepRecord(patient, first, (chunk,), tuple(log), NOW, encode(MonitorState()))])
+    store.write([StepRecord(patient, first, (chunk,), tuple(log), NOW, encode_snapshot(MonitorState()))])
     return log
 
 

@@ -28,7 +28,8 @@ from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.conditions import AlarmType
 from ectopy.recording import Recording
-from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
+from ectopy.service.monitoring.engine import MonitoringEngine
+from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import WebhookTarget, deliver_due, deliveries_of
 from ectopy.service.storage import Store

@@ -96,10 +96,19 @@ class Analysis:
 
     @property
     def ectopic(self) -> NDArray[np.bool_]:
-        """Return which beats are ventricular-like, supraventricular-like or cannot be read, shape (n,)."""
-        return np.isin(self.hint, [Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR]) | np.equal(
-            self.verdict, Verdict.UNREADABLE
-        )
+        """Return which beats are ventricular-like, supraventricular-like or cannot be read, shape (n,).
+
+        Those that a person calls *other* belong to them: they are not of the usual rhythm.
+        """
+        ectopic = np.isin(self.hint, [Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR])
+        return ectopic | np.equal(self.verdict, Verdict.UNREADABLE) | self.corrected_to_other
+
+    @property
+    def corrected_to_other(self) -> NDArray[np.bool_]:
+        """Return which beats a person calls *other*, shape (n,)."""
+        if self.correction is None:
+            return np.zeros(len(self), np.bool_)
+        return np.equal(self.hint, Hint.OTHER) & np.not_equal(self.correction, "")
 
     @property
     def intervals_s(self) -> NDArray[np.float64]:

@@ -139,7 +139,7 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
         *_av_block(analysis),
         *_rates(analysis, limits),
         *_fibrillation(analysis),
-        *_irregular(analysis, limits, ventricular | supraventricular),
+        *_irregular(analysis, limits, ventricular | supraventricular | analysis.corrected_to_other),
     ]
     return sorted(events, key=lambda event: (event.start_s, event.kind))
 

@@ -331,6 +331,11 @@ def _alarm(state: PatientAlarms, number: int | None) -> Alarm:
     raise SettingError(f"There is no alarm {number}: this patient has had {state.alarms}.")
 
 
+def next_deadline_s(state: PatientAlarms) -> float | None:
+    """Return the stream second at which `expire` has something to do next; None if time changes nothing."""
+    return min((deadline.due_s for deadline in _deadlines(state)), default=None)
+
+
 class _Changes:
     """The state while it changes, and the new entries of the log."""
 

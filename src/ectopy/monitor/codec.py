@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, TypeVar, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.monitor.events import AlarmChanged, BeatJudged, InputRejected, Notice, QualityChanged
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
 from ectopy.monitor.inputs import Chunk, Command, End, RejectedInput, ServiceReport, Tick
 
 T = TypeVar("T")
@@ -79,6 +79,32 @@ def to_json(value: object) -> str:
     return msgspec.json.encode(content).decode()
 
 
+def from_json(content: str | bytes) -> Event:
+    """Read an event that `to_json` wrote.
+
+    A number that is null is NaN in an array, where infinity is too, and None elsewhere; keys that an event does not
+    have are skipped.
+
+    Raises
+    ------
+    DataError
+        If `content` is damaged, or not an event.
+    """
+    try:
+        kind = EVENTS.get(msgspec.json.decode(content, type=_Kind).kind)
+        if kind is None:
+            raise DataError(f"an event is one of {', '.join(EVENTS)}.")
+        return cast(Event, msgspec.json.decode(content, type=kind, dec_hook=_from_list))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"this is not an event in JSON: {error}.") from error
+
+
+class _Kind(msgspec.Struct):
+    """The kind of an event in JSON."""
+
+    kind: str
+
+
 def _to_parts(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
@@ -91,6 +117,16 @@ def _to_list(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist()
     return _to_parts(value)
+
+
+def _from_list(kind: type, values: object) -> NDArray[Any]:
+    if get_origin(kind) is not np.ndarray:
+        raise ValueError(f"{kind} is not expected")
+    dtype = np.dtype(get_args(get_args(kind)[1])[0])
+    try:
+        return np.array(values, dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"these are not numbers of an array: {error}") from error
 
 
 def _from_parts(kind: type, parts: object) -> NDArray[Any]:

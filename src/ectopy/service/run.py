@@ -16,11 +16,13 @@ from ectopy.service.access.audit import account
 from ectopy.service.api.app import create_app
 from ectopy.service.interpreter import keep_files_private, tune_for_threads
 from ectopy.service.json_logs import log_as_json
+from ectopy.service.monitoring.engine import MonitoringEngine
+from ectopy.service.monitoring.patient_engine import EngineFactory
 from ectopy.service.server import Server
 from ectopy.service.settings import Settings
 
 
-def serve(settings: Settings, new_key: bool = False) -> None:
+def serve(settings: Settings, new_key: bool = False, make_engine: EngineFactory = MonitoringEngine) -> None:
     """Serve until interrupted; a first key is shown once, and another one with `new_key`.
 
     Raises
@@ -31,7 +33,7 @@ def serve(settings: Settings, new_key: bool = False) -> None:
         If the database cannot be opened, or another service uses it, or has taken it over.
     """
     keep_files_private()
-    app = create_app(settings)
+    app = create_app(settings, make_engine)
 
     def ready(server: Server) -> None:
         if new_key and app.state.first_key is None:
@@ -42,8 +44,11 @@ def serve(settings: Settings, new_key: bool = False) -> None:
     run(app, settings, ready)
 
 
-def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> None:
-    """Serve until interrupted, and print the address and the key; errors are those of `serve`."""
+def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None], or_any_port: bool = False) -> None:
+    """Serve until interrupted, and print the address and the key; errors are those of `serve`.
+
+    With `or_any_port`, any free port will do where that of the settings is taken.
+    """
     # In a terminal, requests would hide the key.
     log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     tune_for_threads()
@@ -61,7 +66,7 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
             terminal.print(f"Warning: others reach {settings.host}, and nothing is encrypted; give the files of TLS.")
         terminal.print(STATEMENT)
 
-    server = Server(app, settings, say)
+    server = Server(app, settings, say, or_any_port)
     try:
         server.run()
     except SystemExit as error:

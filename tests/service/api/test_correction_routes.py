@@ -225,6 +225,22 @@ def test_an_older_analysis_is_refused_and_its_corrections_are_kept(
     assert log["superseded"][0]["entries"][-1]["text"] == "Kept."
 
 
+def test_a_stream_of_changes_ends_after_another_analysis(
+    http: httpx.Client, recording: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever follows it connects again and is told of the new analysis; until then the result can be read."""
+    monkeypatch.setattr("ectopy.service.api.routes.correction_routes._QUIET_S", 0.1)
+    with http.stream("GET", f"{recording}/changes") as stream:
+        lines = (line for line in stream.iter_lines() if line)
+        assert next(lines) == "event: current"
+        before = seen(http, recording)
+        assert http.post(f"{recording}/analyse").json()["status"] == "waiting"
+        assert http.get(f"{recording}/families").json()["families"]
+        assert list(lines)[-1].startswith(":")
+    assert http.get(recording).json()["status"] == "done"
+    assert seen(http, recording) == before
+
+
 def test_damaged_corrections_of_an_earlier_analysis_are_in_nobodys_way(
     service: Service, http: httpx.Client, recording: str
 ):

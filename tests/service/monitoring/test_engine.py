@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -36,13 +37,16 @@ from ectopy.monitor.alarm import AlarmState
 from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import encode
 from ectopy.monitor.monitor import Outcome
+from ectopy.monitor.snapshot import SNAPSHOT_VERSION
 from ectopy.recording import Recording
 from ectopy.service.live.live_samples import LiveSamples
-from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
+from ectopy.service.monitoring.engine import MonitoringEngine
+from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT
 from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, WriteBuffer
 from ectopy.service.notify import MessageFilter, WebhookTarget, deliver_due
 from ectopy.service.notify.memory_outbox import MemoryOutbox
 from ectopy.service.storage import StepRecord, Store
+from ectopy.service.storage.stored_offsets import NO_OFFSETS, Offsets
 from support import outages
 from support.outages import KINDS, Losable, locked
 from support.waiting import PATIENCE_S, until
@@ -406,6 +410,20 @@ def test_who_cannot_be_watched_at_all_is_an_alarm_of_the_station(
     assert "'anna'" in store.alarms.newest(SYSTEM_PATIENT)[0].alarm.reading.text
     with pytest.raises(NotFoundError, match="'anna' is watched; these bytes"):
         restarted.submit("anna", cut(steady, 20, 21))
+
+
+@ON_SQLITE
+def test_who_was_watched_by_a_newer_version_is_not_watched_by_an_older_one(
+    engine: MonitoringEngine, store: Store, monitor: Monitor, clock: Clock, steady: Recording
+):
+    play(engine, clock, {"anna": steady}, 0, 2, engine.run_once)
+    newer = msgspec.msgpack.encode({"version": SNAPSHOT_VERSION + 1})
+    store.write([StepRecord("anna", store.inputs.resume_point("anna").next_input, (), (), clock(), newer)])
+    restarted = MonitoringEngine(store, monitor, clock=clock)
+    with pytest.raises(
+        NotFoundError, match=r"'anna' is watched; the stored state has version .* start the newer Ectopy"
+    ):
+        restarted.submit("anna", cut(steady, 2, 3))
 
 
 @ON_SQLITE
@@ -794,8 +812,8 @@ class Counting(Store):
 
     writes = 0
 
-    def write(self, steps: object) -> None:
-        super().write(steps)
+    def write(self, steps: Sequence[StepRecord], offsets: Offsets = NO_OFFSETS) -> None:
+        super().write(steps, offsets)
         self.writes += 1
 
 
@@ -819,9 +837,9 @@ class Leaky(Store):
 
     failing = ""
 
-    def write(self, steps: object) -> None:
+    def write(self, steps: Sequence[StepRecord], offsets: Offsets = NO_OFFSETS) -> None:
         if self.failing != "before":
-            super().write(steps)
+            super().write(steps, offsets)
         if self.failing:
             raise StorageError(f"lost {self.failing} the commit")
 

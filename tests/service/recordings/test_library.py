@@ -32,7 +32,7 @@ from ectopy.recording import Patient, PulseWave
 from ectopy.report.report_style import ReportStyle
 from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
-from ectopy.service.recordings.library import RESULT, RESULT_NAMES, read_stored, report_name, report_style
+from ectopy.service.recordings.library import NEW_RESULT, RESULT, RESULT_NAMES, read_stored, report_name, report_style
 from ectopy.service.recordings.result import finite_values, load_result, positions_between, save_result
 from ectopy.service.recordings.stored_corrections import corrections_path, save_corrections
 from ectopy.service.recordings.uploads import layout_of
@@ -207,7 +207,7 @@ def test_wfdb_record_of_several_files(tmp_path):
     entry = Library(tmp_path).add([upload(name, content) for name, content in files.items()])
     assert entry.name == "101"
     assert analyse_here(tmp_path / entry.id) == ""
-    assert load_result(tmp_path / entry.id / RESULT).summary["leads"] == ["MLII", "V1"]
+    assert load_result(tmp_path / entry.id / NEW_RESULT).summary["leads"] == ["MLII", "V1"]
 
 
 def _without_checksums(header: str) -> bytes:
@@ -363,11 +363,49 @@ def test_a_correction_is_stored_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setattr("ectopy.service.recordings.stored_corrections.MOST_CORRECTIONS", 1)
     with pytest.raises(DataError, match="at most 1 corrections"):
         library.correct(entry.id, corrected.version, "Ada", lambda result: WriteConclusion("More."))
-    library.analyse_again(entry.id)
-    with pytest.raises(DataError, match="not analysed; wait"):
-        library.correct(entry.id, corrected.version, "Ada", lambda result: WriteConclusion("Late."))
     library.delete(entry.id)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_stays_until_another_analysis_has_succeeded(tmp_path):
+    """Whoever corrects goes on meanwhile; where the analysis fails, the entry says why."""
+    library = Library(tmp_path)
+    library.start()
+    entry = library.add([upload("a.csv", csv(40))], RATE_HZ, "mV")
+    assert wait_for(library, entry.id, finished).error == ""
+    seen = library.result(entry.id).version
+    folder = tmp_path / entry.id
+    samples = folder / "files" / "recording.csv"
+    intact = samples.read_bytes()
+
+    samples.write_bytes(b"time,II\n0,what\n")
+    waiting = library.analyse_again(entry.id)
+    assert (waiting.status, waiting.is_analysed) == (Status.WAITING, True)
+    corrected = library.correct(entry.id, seen, "Ada", lambda result: WriteConclusion("Meanwhile."))
+    failed = wait_for(library, entry.id, finished)
+    assert failed.status is Status.ANALYSED
+    assert failed.error.startswith("it could not be analysed again, and the analysis before is kept: a.csv")
+    assert library.result(entry.id).version == corrected.version
+    assert library.document(entry.id, report_name()).is_file()
+    library.stop()
+
+    # The process ended after the former result was moved, and before the new one was.
+    (folder / RESULT).rename(folder / "former")
+    write_text(folder / "entry.json", msgspec.json.encode(replace(failed, status=Status.ANALYSING)).decode())
+    library = Library(tmp_path)
+    assert library.result(entry.id).version == corrected.version
+    library.start()
+    assert wait_for(library, entry.id, finished).status is Status.ANALYSED
+
+    samples.write_bytes(intact)
+    before = library.result(entry.id)
+    library.analyse_again(entry.id)
+    again = wait_for(library, entry.id, finished)
+    assert (again.error, again.analyses) == ("", failed.analyses + 1)
+    assert library.result(entry.id) is not before
+    assert library.result(entry.id).corrections.conclusion == "Meanwhile."
+    assert {path.name for path in folder.iterdir()} == {"corrections", "entry.json", "files", RESULT}
+    library.stop()
 
 
 @pytest.mark.parametrize("kind", ["html", "pdf"])

@@ -31,7 +31,7 @@ from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, Inp
 from ectopy.monitor.inputs import Chunk, Command, CommandKind, Input, PulseChunk, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.service.notify.outbox import Delivery, DeliveryState, Outbox
-from ectopy.service.storage import AuditEntry, Deleted, Device, Patient, StepRecord, Store, StoredBeat
+from ectopy.service.storage import AuditEntry, Deleted, Device, Partition, Patient, StepRecord, Store, StoredBeat
 from ectopy.service.storage.retention import stored_bytes
 from ectopy.service.storage.stored_waveforms import _Stream
 from ectopy.service.storage.tables import deliveries, metadata, streams
@@ -135,6 +135,19 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(database_url: s
     for _ in range(2):
         with pytest.raises(StorageError, match=r"another version of Ectopy.*9999"):
             Store.open(database_url)
+
+
+def test_offsets_are_stored_with_the_steps_that_come_from_there_or_not_at_all(database_url: str):
+    first, second = Partition("ecg", 0), Partition("ecg", 1)
+    with Store.open(database_url) as store:
+        store.patients.upsert("anna", NOW)
+        store.write([stepped(1, Tick(NOW))], {first: 7, second: 2**40})
+        with pytest.raises(DataError, match="input 9"):
+            store.write([stepped(9, Tick(NOW))], {first: 8})
+    with Store.open(database_url) as store:
+        assert store.offsets.all() == {first: 7, second: 2**40}
+        store.write([], {first: 8})
+        assert store.offsets.all() == {first: 8, second: 2**40}
 
 
 def test_many_may_open_a_new_database_at_once(database_url: str):

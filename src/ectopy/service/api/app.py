@@ -46,7 +46,9 @@ from ectopy.service.api.routes import audit_routes as audit
 from ectopy.service.api.static_pages import Pages
 from ectopy.service.interpreter import steady
 from ectopy.service.live.feed import Feed
+from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.monitoring.mqtt import Bridge
+from ectopy.service.monitoring.patient_engine import EngineFactory
 from ectopy.service.monitoring.replays import Replays
 from ectopy.service.monitoring.ward import Ward
 from ectopy.service.monitoring.write_buffer import Receipt
@@ -82,8 +84,8 @@ _BROKER = "the MQTT broker"
 _log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service; it begins to watch when it is started, and stops when it is stopped.
+def create_app(settings: Settings, make_engine: EngineFactory = MonitoringEngine) -> FastAPI:
+    """The service; it begins to watch when it is started, with an engine of its own, and stops when it is stopped.
 
     Raises
     ------
@@ -108,7 +110,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        ward = Ward(store, Monitor.of(detector, settings.learning_s), bundle, targets, steady=steady)
+        monitor = Monitor.of(detector, settings.learning_s)
+        ward = Ward(store, monitor, bundle, targets, steady=steady, make_engine=make_engine)
         app.state.ward, app.state.metrics = ward, Metrics(ward)
         app.state.readiness = Readiness(ward, settings.home)
         app.state.first_key = authenticator.first_key()

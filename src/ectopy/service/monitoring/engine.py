@@ -22,6 +22,7 @@ from ectopy.monitor import (
     Chunk,
     Command,
     CommandKind,
+    Event,
     Input,
     Limits,
     Monitor,
@@ -32,15 +33,14 @@ from ectopy.monitor import (
 )
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.rhythm_input import ConditionReading
+from ectopy.monitor.snapshot import decode_snapshot, encode_snapshot
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted, preview
 from ectopy.service.monitoring.apply_input import StepResult, apply_input, apply_inputs
+from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT
 from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, StepListener, WriteBuffer, notify
-from ectopy.service.notify import DeliveryWorker, Target, deliveries_of, unreached
+from ectopy.service.notify import Delivery, DeliveryWorker, Target, deliveries_of, unreached
 from ectopy.service.storage import ResumePoint, StepRecord, Store
-
-SYSTEM_PATIENT = "station"
-"""Not a patient: alarms about the process itself are raised for it."""
 
 SNAPSHOT_S = 15.0
 UNREACHED_S = 120.0
@@ -124,6 +124,8 @@ class MonitoringEngine:
         Receives steps as soon as they are made, whether or not the store takes them.
     on_stored : callable
         Receives steps once they are stored.
+    surroundings : callable
+        Gives readings of ``storage failed`` and ``detector failed`` where something beyond the process fails.
 
     Raises
     ------
@@ -148,9 +150,10 @@ class MonitoringEngine:
         on_samples: SamplesListener | None = None,
         on_steps: StepListener = lambda steps: None,
         on_stored: StepListener = lambda steps: None,
+        surroundings: Callable[[], Iterable[ConditionReading]] = tuple,
     ) -> None:
         self._store, self._monitor, self._targets, self._bundle, self._clock = store, monitor, targets, bundle, clock
-        self._system_patient, self._room = system_patient, room_bytes
+        self._system_patient, self._room, self._surroundings = system_patient, room_bytes, surroundings
         self._on_samples, self._on_steps = on_samples, on_steps
         self._buffer = WriteBuffer(store, room_bytes, self._wake, on_stored)
         outboxes = (store.outbox, self._buffer.memory)
@@ -211,7 +214,7 @@ class MonitoringEngine:
         self._store.patients.upsert(patient, self._clock(), name)
         resume_point = self._store.inputs.resume_point(patient)
         if limits is not None and resume_point.next_input == 1:
-            snapshot = encode(MonitorState(limits=limits))
+            snapshot = encode_snapshot(MonitorState(limits=limits))
             self._store.write([StepRecord(patient, 1, (), (), self._clock(), snapshot)])
             resume_point = replace(resume_point, snapshot=snapshot)
         with self._lock:
@@ -265,7 +268,7 @@ class MonitoringEngine:
         if patient in self._patients:
             return
         snapshot = resume_point.snapshot
-        state = MonitorState() if snapshot is None else decode(MonitorState, snapshot)
+        state = MonitorState() if snapshot is None else decode_snapshot(snapshot)
         for stored in resume_point.inputs:
             result = apply_input(self._monitor, patient, state, stored, self._clock())
             state = result.state
@@ -419,7 +422,7 @@ class MonitoringEngine:
         with self._lock:
             batch = Batch()
             for watched in self._patients.values():
-                state, origin = encode(watched.state), status.origin(watched.state)
+                state, origin = encode_snapshot(watched.state), status.origin(watched.state)
                 batch.steps.append(StepRecord(watched.patient, watched.next_input, (), (), origin, state))
             self._buffer.add(batch)
 
@@ -509,6 +512,8 @@ class MonitoringEngine:
         Discharged patients raise no alarm.
         """
         for patient, next_input in self._buffer.resumable():
+            if patient not in self._patients:
+                continue
             watched = self._patients[patient]
             state = watched.state
             if state.discharged or status.is_reported(state, _STORAGE):
@@ -520,7 +525,7 @@ class MonitoringEngine:
                     (),
                     tuple(abandoned.events),
                     status.origin(state),
-                    encode(state),
+                    encode_snapshot(state),
                     tuple(abandoned.deliveries),
                     tuple(abandoned.commands),
                 )
@@ -532,7 +537,7 @@ class MonitoringEngine:
         # A sender that had to send again after a start gets the time for it.
         is_awake = abs(now - self._started_at) >= NO_DATA_S
         moved_s = None if self._steady is None else set_s
-        undelivered = self._unreached | unreached(self._buffer.memory, now, UNREACHED_S)
+        undelivered = self.undelivered(now)
         ticks: dict[str, list[_QueuedInput]] = {}
         for patient, watched in self._patients.items():
             if watched.state.discharged:
@@ -541,6 +546,10 @@ class MonitoringEngine:
             inputs += [ServiceReport(now, reading) for reading in self._self_reports(watched, undelivered.get(patient))]
             ticks[patient] = [_QueuedInput(input) for input in inputs]
         return ticks
+
+    def undelivered(self, now: float) -> dict[str, ConditionReading]:
+        """Return the patients about whom no receiver of alarms could be reached, with the reading for each."""
+        return self._unreached | unreached(self._buffer.memory, now, UNREACHED_S)
 
     def _self_reports(
         self, watched: _WatchedPatient, undelivered: ConditionReading | None
@@ -556,6 +565,8 @@ class MonitoringEngine:
                 readings[_STORAGE] = ConditionReading(_STORAGE, True, text)
             faults = "; ".join(f"'{patient}': {reason}" for patient, reason in self._faults.items())
             readings[_DETECTOR] = ConditionReading(_DETECTOR, True, faults) if faults else None
+            for beyond in self._surroundings():
+                readings[beyond.condition] = readings[beyond.condition] or beyond
         for code, reading in readings.items():
             if reading is not None and not status.is_present(watched.state, code):
                 yield reading
@@ -637,24 +648,40 @@ class MonitoringEngine:
         # While the store is away, snapshots would only fill the memory.
         is_due = inputs and not self._buffer.away and abs(now - watched.snapshot_at) >= SNAPSHOT_S
         origin = status.origin(state)
+        deliveries = self.deliveries(watched.patient, watched.name, events, origin, now)
+        snapshot = encode_snapshot(state) if is_due else None
+        return StepRecord(watched.patient, watched.next_input, inputs, events, origin, snapshot, deliveries, commands)
+
+    def deliveries(
+        self, patient: str, name: str, events: Iterable[Event], origin: float, now: float
+    ) -> tuple[Delivery, ...]:
+        """Return the messages about events, in their order; `origin` is the time of stream second 0."""
         changes = [event for event in events if isinstance(event, AlarmChanged)]
-        deliveries = tuple(
+        return tuple(
             delivery
             for number, event in enumerate(changes, 1 - len(changes))
             for delivery in deliveries_of(
                 event,
-                watched.patient,
+                patient,
                 self._targets,
                 at=origin + event.at_s,
                 created=now + number * _APART_S,
                 bundle=self._bundle,
-                patient_name=watched.name,
+                patient_name=name,
             )
         )
-        snapshot = encode(state) if is_due else None
-        return StepRecord(watched.patient, watched.next_input, inputs, events, origin, snapshot, deliveries, commands)
 
     # Storing
+
+    @property
+    def buffer(self) -> WriteBuffer:
+        """Steps on their way into the store."""
+        return self._buffer
+
+    def store(self, batch: Batch) -> None:
+        """Store steps of patients whom the engine does not watch itself, and deliver their messages."""
+        self._buffer.add(batch)
+        self._steps_ready.set()
 
     def flush(self) -> None:
         """Store what is not stored yet, and answer; where that fails, try again from the next second on."""

@@ -34,7 +34,8 @@ from ectopy.service.live.feed import Feed, Viewer
 from ectopy.service.live.frames import signal_frame, text_frame
 from ectopy.service.live.live_samples import LiveSamples
 from ectopy.service.monitoring.devices import Devices
-from ectopy.service.monitoring.engine import SYSTEM_PATIENT, MonitoringEngine
+from ectopy.service.monitoring.engine import MonitoringEngine
+from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT, EngineFactory
 from ectopy.service.monitoring.senders import TWO_SENDERS, Senders
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.notify import Target
@@ -66,13 +67,14 @@ class Ward:
         targets: Sequence[Target] = (),
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] | None = None,
+        make_engine: EngineFactory = MonitoringEngine,
     ) -> None:
         self.store, self.monitor, self.bundle, self.clock = store, monitor, bundle, clock
         self.detector = monitor.detector
         self.feed = Feed()
         self.devices = Devices(store, clock)
         self.senders = Senders(clock)
-        self._engine = MonitoringEngine(
+        self._engine = make_engine(
             store,
             monitor,
             targets,
@@ -136,7 +138,7 @@ class Ward:
 
     def knows(self, patient: str) -> bool:
         """Return whether the patient is watched, or was."""
-        return patient in self._names and patient != SYSTEM_PATIENT
+        return patient != SYSTEM_PATIENT and (patient in self._names or patient in self._engine.patients())
 
     def state(self, patient: str) -> MonitorState:
         """Return the present state of a patient, or of the system patient, as `MonitoringEngine.state` does."""

@@ -21,7 +21,7 @@ from ectopy.errors import DatabaseError, DataError, EctopyError, StorageError
 from ectopy.monitor import AlarmChanged, Chunk, Event
 from ectopy.service.notify.memory_outbox import MemoryOutbox
 from ectopy.service.notify.outbox import Delivery
-from ectopy.service.storage import StepRecord, Store
+from ectopy.service.storage import Offsets, StepRecord, Store
 
 ACKNOWLEDGED_AFTER_S = 1.0
 """Longest time that a sender, and a message about an alarm, wait for the store."""
@@ -107,8 +107,8 @@ class Batch:
     """Steps to be stored together, and the receipts that wait for that.
 
     `receipts` are those not given out yet, `unstored` are acknowledged inputs by patient, and `sizes` the bytes of the
-    inputs of each patient. `began` is by a clock that is never set; where it is `acknowledged`, no sender waits for the
-    store any more.
+    inputs of each patient. `offsets` say how far the topics have been read that the steps come from. `began` is by a
+    clock that is never set; where it is `acknowledged`, no sender waits for the store any more.
     """
 
     steps: list[StepRecord] = field(default_factory=list)
@@ -117,6 +117,7 @@ class Batch:
     sizes: dict[str, int] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     acknowledged: bool = False
+    offsets: Offsets = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -313,13 +314,15 @@ class WriteBuffer:
             for batch in batches
             for step in batch.steps
         ]
+        offsets = {partition: offset for batch in batches for partition, offset in batch.offsets.items()}
         try:
-            if steps:
-                self._store.write(steps)
+            if steps or offsets:
+                self._store.write(steps, offsets)
         except StorageError:
             raise
         except Exception:
             steps = self._write_by_patient(steps)
+            self._store.write((), offsets)
         with self._lock:
             for batch in batches:
                 self._batches.popleft()

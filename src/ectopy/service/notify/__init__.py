@@ -2,12 +2,14 @@
 
 from ectopy.service.notify.delivery import DeliveryWorker, deliver_due
 from ectopy.service.notify.messages import Message, deliveries_of, read_message
+from ectopy.service.notify.outbox import Delivery
 from ectopy.service.notify.signature import verify
 from ectopy.service.notify.targets import AppriseTarget, MessageFilter, Target, WebhookTarget, load_targets
 from ectopy.service.notify.unreached import unreached
 
 __all__ = [
     "AppriseTarget",
+    "Delivery",
     "DeliveryWorker",
     "Message",
     "MessageFilter",

@@ -51,9 +51,12 @@ SHARE_OF_KEY = 0.5
 TIME_LIMIT_S = 1800.0
 
 FILES, RESULT = "files", "result"
+NEW_RESULT = "new"
+"""The folder of a result that is complete, before it takes the place of the former one."""
 RESULT_NAMES = {kind: f"results.{kind}" for kind in ("csv", "json", "edf", "atr", "ann")}
 """Names of the files of results, by their kind."""
 
+_FORMER_RESULT = "former"
 _DOCUMENTS = "documents"
 _REPORT = "report"
 _ENTRY = "entry.json"
@@ -97,11 +100,13 @@ class StoredRecording:
     progress : float
         0 to 1.
     error : str
-        One sentence if the analysis has failed.
+        One sentence if the last analysis has failed.
     key : int or None
         Id of the key with which it was added.
     size_bytes : int
         Of its files and its result.
+    analyses : int
+        Results that were stored one after the other; the last one counts until there is another.
     """
 
     id: str
@@ -116,11 +121,12 @@ class StoredRecording:
     error: str = ""
     key: int | None = None
     size_bytes: int = 0
+    analyses: int = 0
 
     @property
     def is_analysed(self) -> bool:
-        """True if there is a result."""
-        return self.status is Status.ANALYSED
+        """True if there is a result, of an earlier analysis where another one is not done."""
+        return self.status is Status.ANALYSED or self.analyses > 0
 
 
 def report_name(kind: str = "html", style: ReportStyle | None = None) -> str:
@@ -240,7 +246,8 @@ class Library:
                 try:
                     self._results[id] = read_result(folder)
                 except EarlierResultError as error:
-                    self._set(id, status=Status.FAILED, error=str(error))
+                    if self.entry(id).status is Status.ANALYSED:
+                        self._set(id, status=Status.FAILED, error=str(error), analyses=0)
                     raise
             self._results.move_to_end(id)
             if len(self._results) > _MOST_LOADED:
@@ -457,7 +464,9 @@ class Library:
         return corrected
 
     def analyse_again(self, id: str) -> StoredRecording:
-        """Queue a recording for another analysis, which replaces its result; one that waits for its first one stays so.
+        """Queue a recording for another analysis, which replaces its result when it is done.
+
+        Nothing is changed where one waits, or is running.
 
         Raises
         ------
@@ -467,7 +476,8 @@ class Library:
         with self._changed:
             entry = self.entry(id)
             if entry.status in (Status.ANALYSED, Status.FAILED):
-                self._set(id, status=Status.WAITING, progress=0.0, error="")
+                analyses = max(entry.analyses, int(entry.is_analysed))
+                self._set(id, status=Status.WAITING, progress=0.0, error="", analyses=analyses)
                 self._changed.notify_all()
             return self._entries[id]
 
@@ -534,6 +544,9 @@ class Library:
             entry = replace(entry, status=Status.WAITING, progress=0.0)
         if not entry.size_bytes:
             entry = replace(entry, size_bytes=size_of(folder))
+        # The process ended while a new result took the place of the former one.
+        if (folder / _FORMER_RESULT).is_dir() and not (folder / RESULT).exists():
+            (folder / _FORMER_RESULT).rename(folder / RESULT)
         self._entries[entry.id] = entry
 
     def _run(self) -> None:
@@ -542,7 +555,7 @@ class Library:
                 self._analyse(entry)
             except Exception:
                 _log.exception("a recording could not be analysed")
-                self._set(entry.id, status=Status.FAILED, error="the recording cannot be analysed now.")
+                self._fail(entry, "the recording cannot be analysed now.")
 
     def _next(self) -> StoredRecording | None:
         """Wait for a recording and return the oldest; None at the end."""
@@ -557,9 +570,8 @@ class Library:
     def _analyse(self, entry: StoredRecording) -> None:
         folder = self._folder / entry.id
         self._set(entry.id, status=Status.ANALYSING, progress=0.0)
-        self._forget(entry.id)
-        for former in (f"{RESULT}.part", RESULT, _DOCUMENTS):
-            shutil.rmtree(folder / former, ignore_errors=True)
+        for unfinished in (f"{RESULT}.part", NEW_RESULT, _FORMER_RESULT):
+            shutil.rmtree(folder / unfinished, ignore_errors=True)
         with self._worker(folder) as process:
             with self._changed:
                 self._analysing = entry.id, process
@@ -570,15 +582,34 @@ class Library:
             self._analysing = None
             if self._stopping:
                 return
-        if not error and not (folder / RESULT).is_dir():
+        if not error and not (folder / NEW_RESULT).is_dir():
             error = (
                 "the analysis has ended early; the recording is damaged, too large for this machine, "
                 f"or takes more than {self._limit_s:g} s."
             )
-        if error:
-            self._set(entry.id, status=Status.FAILED, error=error)
+        if not error:
+            self._replace_result(folder)
+            analyses, size = entry.analyses + 1, size_of(folder)
+            self._set(entry.id, status=Status.ANALYSED, progress=1.0, analyses=analyses, size_bytes=size)
         else:
-            self._set(entry.id, status=Status.ANALYSED, progress=1.0, size_bytes=size_of(folder))
+            self._fail(entry, error)
+
+    def _fail(self, entry: StoredRecording, error: str) -> None:
+        """Note why an analysis has failed; a result of an earlier one stays."""
+        if entry.analyses:
+            error = f"it could not be analysed again, and the analysis before is kept: {error}"
+        status = Status.ANALYSED if entry.analyses else Status.FAILED
+        self._set(entry.id, status=status, progress=1.0, error=error)
+
+    def _replace_result(self, folder: Path) -> None:
+        """Put the new result of a recording in the place of the former one, and delete what was written from that."""
+        with self._writing, self._correcting, self._loading:
+            if (folder / RESULT).exists():
+                (folder / RESULT).rename(folder / _FORMER_RESULT)
+            (folder / NEW_RESULT).rename(folder / RESULT)
+            self._results.pop(folder.name, None)
+            for former in (_FORMER_RESULT, _DOCUMENTS):
+                shutil.rmtree(folder / former, ignore_errors=True)
 
     def _listen(self, id: str, process: subprocess.Popen[str]) -> str:
         """Note the progress of an analysis, and return its error."""

@@ -359,10 +359,6 @@ def positions_between(analysis: Analysis, start_s: float, end_s: float) -> tuple
     return tuple(analysis.positions[inside].tolist())
 
 
-def _plain(stretch: Event | RhythmEpisode) -> dict[str, Any]:
-    return {**asdict(stretch), "rate_bpm": finite_or_none(stretch.rate_bpm, _DECIMALS)}
-
-
 def _by_lead(samples: NDArray[np.floating]) -> list[list[float | None]]:
     return [finite_values(column) for column in samples.T]
 

@@ -30,6 +30,7 @@ from ectopy.recording import Recording
 from ectopy.report.recording_page import recording_report
 from ectopy.service.recordings.library import (
     FILES,
+    NEW_RESULT,
     RESULT,
     SPARE_BYTES,
     StoredRecording,
@@ -119,7 +120,7 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     _check_disk(folder, 0)
     events = find_all_events(analysis, minutes, recording.patient.sex)
     recording_report(unfinished / report_name(), recording, analysis, events, minutes=minutes)
-    unfinished.rename(folder / RESULT)
+    unfinished.rename(folder / NEW_RESULT)
     _report(progress=1.0)
 
 

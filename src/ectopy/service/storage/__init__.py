@@ -10,6 +10,7 @@ from ectopy.service.storage.stored_beats import MOST_BEATS, StoredBeat, TrendSte
 from ectopy.service.storage.stored_events import StoredEvent
 from ectopy.service.storage.stored_inputs import PendingCommand, ResumePoint
 from ectopy.service.storage.stored_keys import KeyStore, StoredKey
+from ectopy.service.storage.stored_offsets import Offsets, Partition
 from ectopy.service.storage.stored_patients import Device, Patient, check_name
 from ectopy.service.storage.stored_waveforms import Arrival, Waveform
 
@@ -21,6 +22,8 @@ __all__ = [
     "Deleted",
     "Device",
     "KeyStore",
+    "Offsets",
+    "Partition",
     "Patient",
     "PendingCommand",
     "ResumePoint",

@@ -18,9 +18,11 @@ from ectopy.service.storage.stored_beats import BeatStore
 from ectopy.service.storage.stored_events import EventStore
 from ectopy.service.storage.stored_inputs import InputStore
 from ectopy.service.storage.stored_keys import KeyStore
+from ectopy.service.storage.stored_offsets import NO_OFFSETS, Offsets, OffsetStore, offset_rows
 from ectopy.service.storage.stored_outbox import StoredOutbox
 from ectopy.service.storage.stored_patients import PatientStore
 from ectopy.service.storage.stored_waveforms import WaveformStore
+from ectopy.service.storage.tables import offsets as offset_table
 from ectopy.service.storage.tables import sizes
 
 _TRIAL = "tried to write"
@@ -46,6 +48,7 @@ class Store:
         self.audit = AuditStore(database)
         self.keys = KeyStore(database)
         self.outbox = StoredOutbox(database)
+        self.offsets = OffsetStore(database)
         self.retention = Retention(database)
         self._writing = threading.Lock()
         self._stored = StoredSoFar()
@@ -77,8 +80,8 @@ class Store:
         with self.database.writing() as connection:
             replace_rows(connection, sizes, [{"name": _TRIAL, "bytes": round(now)}])
 
-    def write(self, steps: Sequence[StepRecord]) -> None:
-        """Store all of `steps`, or none.
+    def write(self, steps: Sequence[StepRecord], offsets: Offsets = NO_OFFSETS) -> None:
+        """Store all of `steps` and `offsets`, or none.
 
         Stored steps survive the kill of the process, and a power cut if the disk keeps its promises. Inputs and events
         of a patient and number, and deliveries of a key, that are stored already are left out: the same steps may be
@@ -92,6 +95,7 @@ class Store:
                     for step in steps:
                         batch.add(step)
                     batch.insert()
+                    replace_rows(connection, offset_table, offset_rows(offsets))
             except BaseException as error:
                 self._stored = StoredSoFar()
                 if isinstance(error.__cause__, IntegrityError):

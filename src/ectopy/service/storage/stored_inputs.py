@@ -12,6 +12,7 @@ from ectopy.errors import DataError
 from ectopy.monitor import codec
 from ectopy.monitor.inputs import Command, Input
 from ectopy.monitor.monitor import MonitorState
+from ectopy.monitor.snapshot import decode_snapshot
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, Row
 from ectopy.service.storage.stored_patients import patient_id
@@ -62,7 +63,7 @@ class InputStore:
     def state(self, patient: str) -> MonitorState:
         """Return the newest stored state of a patient, or an empty one."""
         snapshot = self.resume_point(patient).snapshot
-        return MonitorState() if snapshot is None else codec.decode(MonitorState, snapshot)
+        return MonitorState() if snapshot is None else decode_snapshot(snapshot)
 
     def all(self, patient: str) -> Iterator[Input]:
         """Yield every input of a patient that is still stored, in order."""

@@ -280,6 +280,15 @@ deliveries = sa.Table(
     sa.Index(None, "patient", "ended"),
 )
 
+# Of each partition of Kafka that is read, the offset of the record that comes next.
+offsets = sa.Table(
+    "offsets",
+    metadata,
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("next", sa.BigInteger, nullable=False),
+)
+
 # Updated with every write, because to sum up millions of chunks takes minutes.
 sizes = sa.Table(
     "sizes",

@@ -116,7 +116,7 @@ async def changes(
 
 
 async def _changes(library: Library, feed: Feed, id: str, is_still_valid: Callable[[], bool]) -> AsyncIterator[bytes]:
-    viewer = Viewer((id,))
+    viewer, analyses = Viewer((id,)), library.entry(id).analyses
     feed.join(viewer)
     try:
         # What was corrected before it joined is in the newest version.
@@ -127,7 +127,8 @@ async def _changes(library: Library, feed: Feed, id: str, is_still_valid: Callab
                 frames, _ = await asyncio.wait_for(viewer.take(), _QUIET_S)
             except TimeoutError:
                 frames = []
-            if not is_still_valid() or not library.entry(id).is_analysed:
+            # Whoever connects again after another analysis is told of that one.
+            if not is_still_valid() or library.entry(id).analyses != analyses:
                 return
             yield (
                 b"".join(format_sse_event(data_str=str(frame), event="corrected") for frame in frames)

@@ -2,7 +2,8 @@
 
 import { get, post } from "./api.js";
 import { query, setText } from "./dom.js";
-import { announce, attempt, follow, may, parameter, refresh, start } from "./page.js";
+import { capitalise } from "./format.js";
+import { announce, attempt, follow, may, parameter, start } from "./page.js";
 import { ReportFrame } from "./report_frame.js";
 import { Workbench } from "./workbench.js";
 
@@ -15,42 +16,41 @@ const STEPS = [
 const path = `/api/recordings/${encodeURIComponent(parameter("id"))}`;
 
 let entry = null;
+let workbench = null;
 
-/** Whether the analysis is still to come. */
+/** Show how far the analysis is, and the workbench once there is a result; whether an analysis is still to come. */
 async function look() {
   entry = await get(path);
+  const isComing = entry.status === "waiting" || entry.status === "analysing";
   document.title = `${entry.name} – Ectopy`;
   setText(query("#name"), entry.name);
   query("#progress").hidden = entry.status !== "analysing"; // without a value: how long a step takes is not known
   query("#again").hidden = entry.status !== "failed";
+  query("#analyse").hidden = isComing || !entry.error || !may(visitor, "correct");
   setText(query("#status"), words(entry));
-  return entry.status === "waiting" || entry.status === "analysing";
+  query("#progress-panel").hidden = entry.status === "done" && !entry.error;
+  if (entry.summary && !workbench) await open();
+  return isComing;
 }
 
 function words({ status, progress, error }) {
   if (status === "waiting") return "Waiting for the ones before it.";
   if (status === "analysing") return STEPS.find(([from]) => progress >= from)[1];
-  return status === "failed" ? `It could not be analysed: ${error}` : "The analysis is done.";
+  if (status === "failed") return `It could not be analysed: ${error}`;
+  return error ? capitalise(error) : "The analysis is done.";
 }
 
 async function open() {
-  query("#progress-panel").hidden = true;
   query("#workbench").hidden = query("#report").hidden = query("#page-tools").hidden = false;
-  announce("The analysis is done.");
-  await new Workbench(path, entry, visitor, new ReportFrame(path)).open();
-}
-
-/** Follow the analysis to its end, then open the workbench. */
-async function run() {
-  await follow(look);
-  query("#analyse").hidden = entry.status !== "failed" || !may(visitor, "correct");
-  if (entry.status === "done") await refresh(open);
+  announce(words(entry));
+  workbench = new Workbench(path, entry, visitor, new ReportFrame(path));
+  await workbench.open();
 }
 
 async function analyseAgain() {
-  if (await attempt(() => post(`${path}/analyse`), query("#analyse"))) await run();
+  if (await attempt(() => post(`${path}/analyse`), query("#analyse"))) await follow(look);
 }
 
 const visitor = await start();
 query("#analyse").addEventListener("click", analyseAgain);
-await run();
+await follow(look);

@@ -72,13 +72,17 @@ export class Workbench {
   /** Load everything again, and say who made the correction if it was somebody else. */
   async #change(by) {
     this.report.outdate();
+    const { analysis } = this.corrections;
     await refresh(async () => {
       const [log] = await Promise.all([this.#load(), this.viewer.reload()]);
       performance.mark("correction shown");
       this.disclosure.reload();
       this.report.reload();
       if (!by) return;
-      const text = `${log.entries.at(-1)?.by ?? by} has corrected this recording. It is loaded.`;
+      const text =
+        analysis === log.analysis
+          ? `${log.entries.at(-1)?.by ?? by} has corrected this recording. It is loaded.`
+          : "This recording was analysed again. The new analysis is loaded.";
       setText(query("#changed"), text);
       announce(text);
     });

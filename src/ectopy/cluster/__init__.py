@@ -1,0 +1,1 @@
+"""Past one machine: the monitor and the analysis on Spark and Kafka."""

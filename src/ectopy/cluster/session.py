@@ -1,0 +1,112 @@
+"""Sessions of Spark as archives and streams need them: on this machine unless another master is named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyspark
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from ectopy.errors import SettingError
+
+LOCAL = "local[2]"
+"""Master by default: two cores of this machine."""
+
+_LOOPBACK = "127.0.0.1"
+_STATE_STORE = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+_LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
+
+
+def start_session(
+    master: str = LOCAL,
+    *,
+    name: str = "ectopy",
+    has_kafka: bool = False,
+    jars: Path | None = None,
+    has_ui: bool = False,
+    settings: Mapping[str, str] | None = None,
+) -> SparkSession:
+    """Start a session of Spark, or return the one that runs in this process.
+
+    Parameters
+    ----------
+    master : str
+        Address of the cluster; ``local[N]`` = N cores of this machine, which nobody else can reach.
+    name : str
+        What Spark calls the application.
+    has_kafka : bool
+        Whether Kafka is read or written; Spark downloads its connector from Maven unless it is in `jars`.
+    jars : Path or None
+        Folder with jars to load instead of any download.
+    has_ui : bool
+        Whether Spark serves its own pages.
+    settings : mapping of str to str, optional
+        More of Spark's settings, which override those made here.
+
+    Raises
+    ------
+    SettingError
+        If the folder has no jars, or Spark cannot be started.
+    """
+    session_settings = _settings(master, name, has_kafka, jars, has_ui) | dict(settings or {})
+    _choose_processes(master)
+    builder = SparkSession.builder
+    for key, value in session_settings.items():
+        builder = builder.config(key, value)
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        session = builder.getOrCreate()
+    except (PySparkException, OSError) as error:
+        raise SettingError(f"Spark cannot be started at {master}: {error}") from error
+    # Spark cancels its jobs on Ctrl-C; whoever has decided what else is to happen keeps it.
+    if on_interrupt is not signal.default_int_handler and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, on_interrupt)
+    return session
+
+
+def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui: bool) -> dict[str, str]:
+    settings = {
+        "spark.master": master,
+        "spark.app.name": name,
+        "spark.ui.enabled": str(has_ui).lower(),
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "FATAL",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.streaming.stateStore.providerClass": _STATE_STORE,
+        "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    }
+    if is_local(master):
+        settings |= {"spark.driver.bindAddress": _LOOPBACK, "spark.driver.host": _LOOPBACK}
+    if jars is not None:
+        files = sorted(jars.glob("*.jar"))
+        if not files:
+            raise SettingError(f"there are no jars in {jars}; name the folder with those of Spark's Kafka connector.")
+        settings["spark.jars"] = ",".join(str(file.resolve()) for file in files)
+    elif has_kafka:
+        settings["spark.jars.packages"] = f"org.apache.spark:spark-sql-kafka-0-10_2.13:{pyspark.__version__}"
+    return settings
+
+
+def is_local(master: str) -> bool:
+    """Return whether a master is this machine itself."""
+    return master.startswith("local")
+
+
+def _choose_processes(master: str) -> None:
+    """Let Spark's Python processes be of this interpreter, and those of this machine alone answer only it.
+
+    A cluster's own interpreter may be named in PYSPARK_PYTHON.
+    """
+    if is_local(master):
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+        os.environ["SPARK_LOCAL_IP"] = _LOOPBACK
+    else:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from support.kafka.broker import Broker
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker for all tests of this process; each takes topics of its own."""
+    pytest.importorskip("confluent_kafka")
+    from support.kafka.broker import running_broker
+
+    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def kafka_session() -> Iterator[SparkSession]:
+    """A session that can read and write Kafka."""
+    pytest.importorskip("pyspark")
+    from ectopy.cluster.session import start_session
+    from support.kafka.jars import connector_jars
+
+    settings = {"spark.driver.memory": "512m", "spark.sql.shuffle.partitions": "2"}
+    session = start_session(jars=connector_jars(), settings=settings)
+    yield session
+    session.stop()

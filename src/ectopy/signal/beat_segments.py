@@ -78,7 +78,7 @@ class BeatSegments:
         filled = [part for part in parts if len(part)] or parts[:1]
         if len(filled) == 1:
             return filled[0]
-        together: BeatSegments = builder(cls)(
+        together: BeatSegments = builder(BeatSegments)(
             *map(np.concatenate, zip(*(part._columns for part in filled), strict=True))
         )
         return together

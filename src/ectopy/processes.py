@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -118,6 +118,12 @@ def run_python(*arguments: str) -> str:
         text=True,
         check=True,
     ).stdout
+
+
+def has_spare_core() -> bool:
+    """Return whether another process can work beside this one, which is not itself one of several."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores > 1 and parent_process() is None
 
 
 def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:

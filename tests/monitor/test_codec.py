@@ -15,7 +15,7 @@ from ectopy.errors import DataError
 from ectopy.monitor import MonitorState, codec
 from ectopy.monitor.alarm import Alarm, AlarmState, Inactivation, Phase, Transition
 from ectopy.monitor.conditions import AlarmType, Priority
-from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
+from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Notice, QualityChanged
 from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
@@ -92,6 +92,121 @@ def test_arrays_keep_type_shape_and_bits(array):
     for before, after in ((array, again.time_s), (array.T, again.interval_s)):
         assert (after.dtype, after.shape, after.tobytes()) == (before.dtype, before.shape, before.tobytes())
     assert again.time_s.flags.writeable
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+TEXTS = st.text()
+COUNTS = st.integers(0, 2**53)
+READINGS = st.builds(
+    ConditionReading,
+    TEXTS,
+    st.none() | st.booleans(),
+    TEXTS,
+    st.none() | NUMBERS,
+    st.none() | NUMBERS,
+    st.lists(NUMBERS, max_size=3).map(tuple),
+)
+ALARMS = st.builds(
+    Alarm,
+    COUNTS,
+    TEXTS,
+    st.sampled_from(AlarmType),
+    st.sampled_from(Priority),
+    st.sampled_from(Phase),
+    st.sampled_from(AlarmState),
+    st.sampled_from(Inactivation),
+    NUMBERS,
+    NUMBERS,
+    READINGS,
+    READINGS,
+    ended_s=st.none() | NUMBERS,
+    acknowledged_until_s=st.none() | NUMBERS,
+)
+COLUMNS = arrays(np.float64, (2, 2, 3), elements=st.floats(allow_infinity=False))
+EVIDENCE = st.builds(Evidence, arrays(np.float64, 2, elements=NUMBERS), st.just(("I", "II")), COLUMNS, COLUMNS, COLUMNS)
+PAIRS = st.tuples(NUMBERS, NUMBERS)
+ANY_EVENT = st.one_of(
+    st.builds(
+        BeatJudged,
+        COUNTS,
+        NUMBERS,
+        NUMBERS,
+        COUNTS,
+        st.none() | NUMBERS,
+        TEXTS,
+        TEXTS,
+        st.none() | NUMBERS,
+        st.none() | NUMBERS,
+        NUMBERS,
+        TEXTS,
+        TEXTS,
+    ),
+    st.builds(QualityChanged, COUNTS, NUMBERS, TEXTS, TEXTS, NUMBERS, NUMBERS),
+    st.builds(
+        AlarmChanged,
+        COUNTS,
+        NUMBERS,
+        st.builds(Transition, COUNTS, NUMBERS, TEXTS, ALARMS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS),
+        PAIRS,
+        st.none() | EVIDENCE,
+        st.none() | PAIRS,
+    ),
+    st.builds(InputRejected, COUNTS, NUMBERS, TEXTS),
+    st.builds(Notice, COUNTS, NUMBERS, TEXTS, TEXTS, COUNTS),
+)
+
+
+@given(ANY_EVENT)
+def test_events_come_back_from_json(event: Event):
+    again = codec.from_json(codec.to_json(event))
+    assert type(again) is type(event)
+    # To the bit, but for the many ways to write NaN.
+    assert codec.to_json(again) == codec.to_json(event)
+    if not isinstance(event, AlarmChanged) or event.evidence is None:
+        assert again == event
+        return
+    assert isinstance(again, AlarmChanged)
+    assert again.evidence is not None
+    assert again.transition == event.transition
+    np.testing.assert_array_equal(again.evidence.samples, event.evidence.samples)
+    assert again.evidence.samples.dtype == np.float64
+    assert again.evidence.leads == event.evidence.leads
+
+
+def test_an_infinite_figure_of_an_event_is_none_in_json():
+    again = codec.from_json(codec.to_json(EVENTS[2]))
+    assert again.transition.alarm.latest.value is None
+
+
+def test_what_goes_around_an_event_in_json_is_skipped():
+    content = json.dumps({"patient": "7", "version": 1, **json.loads(codec.to_json(EVENTS[4]))})
+    assert codec.from_json(content.encode()) == EVENTS[4]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"kind": "tick", "now": 1}',
+        b'{"kind": "noticed", "number": "one"}',
+        b'{"kind": "quality", "number": 1}',
+        b"\xff",
+    ],
+)
+def test_what_is_not_an_event_in_json_is_rejected(content: bytes):
+    with pytest.raises(DataError, match="event"):
+        codec.from_json(content)
+
+
+def test_damaged_arrays_in_json_are_rejected():
+    samples = np.zeros((1, 1, 4))
+    whole = AlarmChanged(3, 5.7, EVENTS[2].transition, evidence=Evidence(np.ones(1), ("I",), samples, samples, samples))
+    content = codec.to_json(whole)
+    for damage in ('"beats_s":["x"]', '"beats_s":{"a":1}', '"beats_s":[[1.0],[1.0,2.0]]'):
+        with pytest.raises(DataError, match="not an event in JSON"):
+            codec.from_json(content.replace('"beats_s":[1.0]', damage))
 
 
 def test_numbers_of_numpy_become_plain_ones():

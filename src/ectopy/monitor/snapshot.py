@@ -40,10 +40,22 @@ def decode_snapshot(content: bytes) -> MonitorState:
     DataError
         If a newer version encoded the state, or `content` is damaged.
     """
+    version = readable_version(content)
+    return decode(Snapshot, content).state if version else decode(MonitorState, content)
+
+
+def readable_version(content: bytes) -> int:
+    """Return the version of a snapshot, or of another part of a state that has one.
+
+    Raises
+    ------
+    DataError
+        If it is newer than this Ectopy, or `content` is damaged.
+    """
     version = decode(SnapshotVersion, content).version
     if version > SNAPSHOT_VERSION:
         raise DataError(
             f"the stored state has version {version}, and this Ectopy reads up to {SNAPSHOT_VERSION}; "
             "start the newer Ectopy that wrote it."
         )
-    return decode(Snapshot, content).state if version else decode(MonitorState, content)
+    return version

@@ -20,6 +20,7 @@ from ectopy.cluster.topics import Topics
 from ectopy.errors import SettingError
 from ectopy.monitor import BeatJudged, Monitor
 from ectopy.service.storage import Store
+from support.browsers import Browser, Page, launched, opened, playwright
 from support.kafka.broker import Broker, running_broker
 from support.kafka.stand_in import StandIn, watching
 from support.server import Service, messages, running, troubled
@@ -223,15 +224,45 @@ def test_nothing_is_lost_or_doubled_by_a_restart_of_front_or_cluster(
     stand_in.stop()
 
 
-def test_a_store_belongs_either_to_a_cluster_or_to_none(tmp_path: Path, broker: Broker, topics: Topics, monitor: Monitor):
+def test_a_store_belongs_either_to_a_cluster_or_to_none(
+    tmp_path: Path, broker: Broker, topics: Topics, monitor: Monitor
+):
     with running(tmp_path / "embedded") as service, service.client() as client:
         admit(client)
         send(client, CONTENTS[:1])
-    with Store.open(f"sqlite:///{tmp_path / 'embedded' / 'ectopy.db'}") as store:
-        with pytest.raises(SettingError, match="without a cluster"):
-            ClusterEngine(broker.address, topics, store, monitor)
+    with (
+        Store.open(f"sqlite:///{tmp_path / 'embedded' / 'ectopy.db'}") as store,
+        pytest.raises(SettingError, match="without a cluster"),
+    ):
+        ClusterEngine(broker.address, topics, store, monitor)
 
 
-def words(text: str) -> str:
-    """Text without times, which differ, and figures of the newest seconds."""
-    return re.sub(r"\d\d:\d\d(:\d\d)?|\d+ (s|min) ago|\d+", "#", text)
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    yield from launched()
+
+
+def words(page: Page, service: Service, path: str, ready: str) -> str:
+    """The text of a page without figures, which are of the time when something was sent."""
+    page.goto(f"{service.url}{path}")
+    playwright.expect(page.get_by_text(ready).first).to_be_visible()
+    return re.sub(r"\s*\d[\d.,:]*\s*", "#", page.locator("main").inner_text())
+
+
+def test_ward_patient_and_alarm_look_the_same_as_without_a_cluster(both: Both, browser: Browser):
+    shown = []
+    for service in (both.embedded, both.front):
+        for page in opened(browser):
+            page.goto(f"{service.url}/#key={service.key}")
+            playwright.expect(page.get_by_text("Anna").first).to_be_visible()
+            shown.append(
+                [
+                    words(page, service, "/", "Anna"),
+                    words(page, service, "/patient?patient=anna", "Asystole"),
+                    words(page, service, "/alarm?patient=anna&number=4", "Asystole"),
+                ]
+            )
+    assert shown[0] == shown[1]

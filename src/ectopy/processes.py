@@ -103,6 +103,31 @@ def until_interrupted(items: Iterable[Item]) -> Iterator[Item]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C or SIGTERM sets, in place of their usual effect; for the main thread.
+
+    A second one ends the process as ever.
+    """
+    stopping, signals = threading.Event(), (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopping.set()
+        restore()
+
+    for number in signals:
+        signal.signal(number, stop)
+    try:
+        yield stopping
+    finally:
+        restore()
+
+
 def _ctrl_c_raises() -> bool:
     """Whether Ctrl-C is a `KeyboardInterrupt` in this thread, as Python has it from the start."""
     in_main_thread = threading.current_thread() is threading.main_thread()

@@ -23,14 +23,14 @@ from functools import partial
 
 from ectopy.client.protocol import ChunkMessage
 from ectopy.client.protocol import write as write_message
-from ectopy.cluster.command_answers import CommandAnswers, Place
+from ectopy.cluster.command_answers import CommandAnswers
 from ectopy.cluster.log_reader import LogReader, Record
-from ectopy.cluster.log_writer import LARGEST_RECORD_BYTES, LogWriter
-from ectopy.cluster.messages import TICK, read_event, read_patient, read_samples, write_command
+from ectopy.cluster.log_writer import LogWriter, Place
 from ectopy.cluster.sample_receipt import PendingReceipt
+from ectopy.cluster.topic_records import LARGEST_BYTES, TICK, read_event, read_patient, read_samples, write_command
 from ectopy.cluster.topics import Topics
 from ectopy.cluster.watched_patient import WatchedPatient, rejection
-from ectopy.errors import DataError, NotFoundError, SettingError, StorageError
+from ectopy.errors import DataError, EctopyError, NotFoundError, SettingError, StorageError
 from ectopy.monitor import Chunk, Command, CommandKind, Input, Limits, Monitor, MonitorState, RejectedInput, status
 from ectopy.monitor.inputs import ServiceReport
 from ectopy.monitor.rhythm_input import ConditionReading
@@ -232,16 +232,14 @@ class ClusterEngine:
         if watched.reported.discharged:
             raise DataError("this patient is discharged; admit the patient first.")
         content = write_message(ChunkMessage(chunk), "msgpack")
-        if len(content) > LARGEST_RECORD_BYTES:
-            raise DataError(
-                f"an input of {len(content)} bytes is too large; send at most {LARGEST_RECORD_BYTES} at a time."
-            )
+        if len(content) > LARGEST_BYTES:
+            raise DataError(f"an input of {len(content)} bytes is too large; send at most {LARGEST_BYTES} at a time.")
         if watched.continues:
             check_continued(watched, chunk)
         reason = rejection(watched.state, chunk)
 
-        def delivered(place: Place | StorageError) -> None:
-            if not reason and not isinstance(place, StorageError):
+        def delivered(place: Place | EctopyError) -> None:
+            if not reason and not isinstance(place, EctopyError):
                 with self._lock:
                     watched.take_samples(replace(chunk, received=self._clock()))
             sending.resolve(place)
@@ -258,8 +256,8 @@ class ClusterEngine:
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()
 
-        def delivered(place: Place | StorageError) -> None:
-            if isinstance(place, StorageError):
+        def delivered(place: Place | EctopyError) -> None:
+            if isinstance(place, EctopyError):
                 future.set_exception(StorageError(f"the cluster cannot be reached: {place}"))
             elif isinstance(command, Command):
                 self._answers.expect(watched.patient, place, future)
@@ -438,8 +436,8 @@ class ClusterEngine:
                 content = write_command(command.action)
                 self._commands.write(self._topics.commands, command.patient, content, partial(self._note_sent, command))
 
-    def _note_sent(self, command: PendingCommand, place: Place | StorageError) -> None:
-        if isinstance(place, StorageError):
+    def _note_sent(self, command: PendingCommand, place: Place | EctopyError) -> None:
+        if isinstance(place, EctopyError):
             self._sent.discard(command.id)
         else:
             step = StepRecord(command.patient, 1, (), (), self._clock(), commands=(command.id,))

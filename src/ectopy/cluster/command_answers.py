@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from ectopy.cluster.log_writer import Place
 from ectopy.cluster.shard import PatientEvent
 from ectopy.errors import StorageError
 from ectopy.monitor import InputRejected
@@ -17,9 +18,6 @@ ANSWER_S = 25.0
 """Longest wait for the events of a command."""
 
 _NO_ANSWER = "the cluster has not answered in time; look whether the order was carried out before you give it again."
-
-Place = tuple[int, int]
-"""Partition and offset of a command."""
 
 
 @dataclass(slots=True)

@@ -9,9 +9,8 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from ectopy.errors import DataError, StorageError
-
-LARGEST_RECORD_BYTES = 4 * 2**20
+from ectopy.cluster.topic_records import LARGEST_BYTES
+from ectopy.errors import DataError, EctopyError, StorageError
 
 _POLL_S = 0.05
 _PATIENCE_S = 5.0
@@ -21,8 +20,11 @@ _MOST_KIB = 2**21 - 1
 
 _log = logging.getLogger(__name__)
 
-OnDelivery = Callable[[tuple[int, int] | StorageError], None]
-"""Receives partition and offset of a record once Kafka has it, or the error, in the thread of the writer."""
+Place = tuple[int, int]
+"""Partition and offset of a record."""
+
+OnDelivery = Callable[[Place | EctopyError], None]
+"""Receives the place of a record once Kafka has it, or the error, in the thread of the writer."""
 
 
 class LogWriter:
@@ -45,7 +47,7 @@ class LogWriter:
                 "acks": "all",
                 "enable.idempotence": True,
                 "message.timeout.ms": round(1000 * keeps_s),
-                "message.max.bytes": LARGEST_RECORD_BYTES + 2**16,
+                "message.max.bytes": LARGEST_BYTES + 2**16,
                 "queue.buffering.max.kbytes": min(max(room_bytes // _KIB, 1), _MOST_KIB),
                 "queue.buffering.max.messages": 0,
                 "linger.ms": 5,
@@ -83,6 +85,8 @@ class LogWriter:
             if error is None:
                 self._error = ""
                 on_delivery((message.partition() or 0, message.offset() or 0))
+            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                on_delivery(_too_large(value))
             else:
                 on_delivery(StorageError(f"Kafka did not take this: {error.str()}; send it again."))
 
@@ -92,7 +96,7 @@ class LogWriter:
             with self._lock:
                 del self._waiting[number]
             if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                raise DataError(f"a record of {len(value)} bytes is too large; send less at a time.") from error
+                raise _too_large(value) from error
             raise StorageError("more inputs wait than can be kept; send again later.") from error
 
     def away(self) -> str:
@@ -120,3 +124,7 @@ class LogWriter:
     def _note_error(self, error: KafkaError) -> None:
         _log.warning("Kafka: %s", error.str())
         self._error = error.str()
+
+
+def _too_large(value: bytes) -> DataError:
+    return DataError(f"Kafka takes no record of {len(value)} bytes; send less at a time.")

@@ -7,7 +7,8 @@ import time
 from concurrent.futures import Future
 from dataclasses import replace
 
-from ectopy.errors import StorageError
+from ectopy.cluster.log_writer import Place
+from ectopy.errors import EctopyError
 from ectopy.service.monitoring.write_buffer import Receipt, Unstored
 
 
@@ -23,9 +24,9 @@ class PendingReceipt:
         self._lock = threading.Lock()
         self._receipt, self._unstored = receipt, Unstored()
 
-    def resolve(self, result: tuple[int, int] | StorageError) -> None:
+    def resolve(self, result: Place | EctopyError) -> None:
         """Give out the receipt, or tell that the samples are stored, or the error."""
-        error = result if isinstance(result, StorageError) else None
+        error = result if isinstance(result, EctopyError) else None
         with self._lock:
             if not self.future.done():
                 if error is None:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from confluent_kafka import Producer
 
 from ectopy.cluster.log_reader import LogReader
-from ectopy.cluster.messages import read_row, write_event
 from ectopy.cluster.shard import Topic, step_shard
+from ectopy.cluster.topic_records import read_row, write_event
 from ectopy.cluster.topics import TickWriter, Topics
 from ectopy.monitor import Monitor
 from ectopy.service.storage import Partition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from confluent_kafka import Producer
 
@@ -12,6 +12,7 @@ from ectopy.cluster.log_reader import LogReader
 from ectopy.cluster.shard import Topic, step_shard
 from ectopy.cluster.topic_records import read_row, write_event
 from ectopy.cluster.topics import TickWriter, Topics
+from ectopy.errors import DataError
 from ectopy.monitor import Monitor
 from ectopy.service.storage import Partition
 
@@ -29,7 +30,7 @@ class StandIn:
         """Go on with the log."""
         self._stopping = threading.Event()
         self._ticks = TickWriter(self._brokers, self._topics.samples)
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -44,17 +45,12 @@ class StandIn:
         producer = Producer({"bootstrap.servers": self._brokers, "log_level": 0})
         while not self._stopping.is_set():
             records = reader.read(0.2)
-            rows = [
-                read_row(
-                    kinds[record.partition.topic],
-                    record.partition.number,
-                    record.offset,
-                    record.timestamp,
-                    record.key,
-                    record.value,
-                )
-                for record in records
-            ]
+            rows = []
+            for record in records:
+                partition, offset = record.partition, record.offset
+                with suppress(DataError):  # a dead letter
+                    kind = kinds[partition.topic]
+                    rows.append(read_row(kind, partition.number, offset, record.timestamp, record.key, record.value))
             result = step_shard(self._monitor, lambda patient: self._parts.get(patient, {}), rows)
             for event in result.events:
                 producer.produce(self._topics.output, write_event(event), event.patient.encode())

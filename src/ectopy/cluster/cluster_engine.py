@@ -407,12 +407,10 @@ class ClusterEngine:
 
     def _acknowledge(self) -> None:
         """Tell senders that their samples wait for Kafka, where that takes long."""
-        now = time.monotonic()
+        before = math.inf if self._samples.away() else time.monotonic() - ACKNOWLEDGED_AFTER_S
         with self._lock:
             slow = []
-            while self._waiting and (
-                self._waiting[0].future.done() or now - self._waiting[0].began > ACKNOWLEDGED_AFTER_S
-            ):
+            while self._waiting and (self._waiting[0].future.done() or self._waiting[0].began < before):
                 slow.append(self._waiting.popleft())
         for sending in slow:
             sending.acknowledge()

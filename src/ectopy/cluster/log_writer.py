@@ -122,7 +122,8 @@ class LogWriter:
                 _log.exception("a listener has failed")
 
     def _note_error(self, error: KafkaError) -> None:
-        _log.warning("Kafka: %s", error.str())
+        if not self._error:
+            _log.warning("Kafka: %s", error.str())
         self._error = error.str()
 
 

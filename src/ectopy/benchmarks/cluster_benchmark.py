@@ -32,6 +32,7 @@ from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.load_sender import CHUNK_S, LEADS, RATE_HZ, nth_chunk
 from ectopy.benchmarks.monitor_benchmark import LEARNING_S, benchmark_monitor, learned, simulated_signals
 from ectopy.client.protocol import ChunkMessage, write
+from ectopy.cluster.checkpoint import Manifest, open_checkpoint
 from ectopy.cluster.log_reader import LogReader
 from ectopy.cluster.processor import MonitorSource
 from ectopy.cluster.progress import batch_progress
@@ -405,13 +406,14 @@ def _work(job: _Job) -> None:
         has_kafka=True,
         jars=jars,
         settings={
-            "spark.sql.shuffle.partitions": str(job.shards),
             "spark.sql.streaming.numRecentProgressUpdates": "9999",
         },
     )
     settings = StreamSettings(job.brokers, topics, job.checkpoint, job.shards, learning_s=LEARNING_S, jars=jars)
     ticks = TickWriter(job.brokers, topics.samples)
-    query = start_query(spark, settings, MonitorSource(SHIPPED, digest(SHIPPED), LEARNING_S))
+    source = MonitorSource(SHIPPED, digest(SHIPPED), LEARNING_S)
+    manifest = Manifest(job.shards, topics.samples, topics.output, source.digest, source.learning_s)
+    query = start_query(spark, settings, open_checkpoint(spark, job.checkpoint, manifest), source)
     print("ready", flush=True)
     first = 0
     for line in sys.stdin:

@@ -86,7 +86,7 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
         If the broker cannot be reached at the start, or there is no permission for a topic.
     """
     topics, shards = settings.topics, settings.shards
-    source = _monitor_source(settings)
+    source = monitor_source(settings)
     for name in topics.create(settings.brokers, min(shards, _MOST_PARTITIONS)):
         say(f"created topic {name}")
     spark = start_session(
@@ -95,7 +95,6 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
         has_kafka=True,
         jars=settings.jars,
         has_ui=settings.has_ui,
-        settings={"spark.sql.shuffle.partitions": str(shards)},
     )
     try:
         if settings.detector != shipped_detector.SHIPPED:
@@ -114,7 +113,8 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
     say("stopped")
 
 
-def _monitor_source(settings: StreamSettings) -> MonitorSource:
+def monitor_source(settings: StreamSettings) -> MonitorSource:
+    """Return how the processes of a stream get their monitor, after loading it once."""
     shipped_detector.load_detector(settings.detector)
     digest = shipped_detector.digest(settings.detector)
     is_shipped = settings.detector == shipped_detector.SHIPPED
@@ -173,6 +173,8 @@ def start_query(
 ) -> StreamingQuery:
     """Start the query; it goes on from the checkpoint."""
     topics = settings.topics
+    # Each shard has a partition of the state of its own.
+    spark.conf.set("spark.sql.shuffle.partitions", settings.shards)
     rows = _by_shard(_records(spark, settings, checkpoint.starting_offsets), topics, shard_keys(spark, settings.shards))
     processor = ShardProcessor(source, topics)
     initial = None if checkpoint.initial is None else spark.read.parquet(checkpoint.initial).groupBy("shard")

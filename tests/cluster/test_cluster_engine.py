@@ -124,12 +124,11 @@ def both(tmp_path_factory: pytest.TempPathFactory, broker: Broker, monitor: Moni
         for service in (embedded, front):
             with service.client() as client:
                 admit(client)
-                answers = send(client, CONTENTS)
-                expected = {"stream": "", "stored": True, "rejected": [], "late": 0}
-                assert answers == [{"next_position": 250 * n, **expected} for n in range(1, len(CONTENTS) + 1)]
+                assert all(answer["rejected"] == [] and answer["late"] == 0 for answer in send(client, CONTENTS))
         for service in (embedded, front):
             with service.client() as client:
                 until(lambda client=client: conditions(client) == CONDITIONS)
+                until(lambda client=client: "no data" in [alarm["condition"] for alarm in alarms(client)])
         until(lambda: len(beats(front)) == len(beats(embedded)))
         yield Both(embedded, front)
 

@@ -45,7 +45,7 @@ OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
     "reference_ext", "test_ext", "label_map", "patient", "why", "user", "host", "url", "key", "patients",
     "left_out", "language", "paper", "brokers", "input_topic", "output_topic",
-    "checkpoint", "to", "master", "detector", "jars", "shards", "cluster", "cluster_input", "cluster_output",
+    "checkpoint", "to", "master", "detector", "jars", "cluster", "cluster_input", "cluster_output",
 }  # fmt: skip
 ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge", "cluster watch", "cluster repartition"}
 """Commands without an output."""
@@ -66,7 +66,6 @@ COMMANDS = {
     **{f"benchmark {name}": ("--data", "@folder") for name in BENCHMARKS_OF_RECORDS},
     "benchmark strangers": ("--data", "@folder"),
     "benchmark holter": ("--hours", "0.1"),
-    "benchmark cluster": ("--brokers", "127.0.0.1:9"),
     "benchmark monitor": ("--store", "@"),
     "benchmark service": (),
     "benchmark speed": ("--bundle", "@"),

@@ -120,7 +120,7 @@ class ClusterEngine:
         self._answers = CommandAnswers()
         self._waiting: deque[PendingReceipt] = deque()
         self._reported: dict[str, float] = {}
-        self._sent: set[int] = set()
+        self._passed_ids: set[int] = set()
         self._sizes: deque[int] = deque()
         self._samples_at, self._tick_at, self._status_at = 0.0, clock(), clock()
         self._closed = False
@@ -245,8 +245,8 @@ class ClusterEngine:
             sending.resolve(place)
 
         with self._lock:
-            late = 0 if reason else watched.sent.add(chunk)
-            receipt = Receipt(watched.patient, (reason,) if reason else (), watched.sent.next_position, late)
+            late = 0 if reason else watched.outgoing.add(chunk)
+            receipt = Receipt(watched.patient, (reason,) if reason else (), watched.outgoing.next_position, late)
             sending = PendingReceipt(receipt)
             self._waiting.append(sending)
         self._samples.write(self._topics.samples, watched.patient, content, delivered)
@@ -262,7 +262,7 @@ class ClusterEngine:
             elif isinstance(command, Command):
                 self._answers.expect(watched.patient, place, future)
             else:
-                future.set_result(Receipt(watched.patient, (), watched.sent.next_position))
+                future.set_result(Receipt(watched.patient, (), watched.outgoing.next_position))
 
         self._commands.write(self._topics.commands, watched.patient, write_command(command), delivered)
         return future
@@ -429,14 +429,14 @@ class ClusterEngine:
     def _send_pending(self) -> None:
         """Send commands that wait in the store, which removes them once Kafka has them."""
         for command in self._store.inputs.pending_commands():
-            if command.id not in self._sent and command.patient in self._patients:
-                self._sent.add(command.id)
+            if command.id not in self._passed_ids and command.patient in self._patients:
+                self._passed_ids.add(command.id)
                 content = write_command(command.action)
                 self._commands.write(self._topics.commands, command.patient, content, partial(self._note_sent, command))
 
     def _note_sent(self, command: PendingCommand, place: Place | EctopyError) -> None:
         if isinstance(place, EctopyError):
-            self._sent.discard(command.id)
+            self._passed_ids.discard(command.id)
         else:
             step = StepRecord(command.patient, 1, (), (), self._clock(), commands=(command.id,))
             self._itself.store(Batch([step]))

@@ -57,7 +57,7 @@ class WatchedPatient:
         Number of the next input in the store, and of the last event.
     snapshot_at : float
         When the newest status in the store was written, seconds since 1970.
-    sent, received : SampleCount
+    outgoing, received : SampleCount
         Samples that were handed in, and those that Kafka has.
     received_at : float
         When the newest samples came, seconds since 1970.
@@ -79,7 +79,7 @@ class WatchedPatient:
     next_input: int = 1
     events: int = 0
     snapshot_at: float = 0.0
-    sent: SampleCount = field(default_factory=SampleCount)
+    outgoing: SampleCount = field(default_factory=SampleCount)
     received: SampleCount = field(default_factory=SampleCount)
     received_at: float = 0.0
     waiting_since: float | None = None
@@ -92,7 +92,7 @@ class WatchedPatient:
         self._follow()
 
     def _follow(self) -> None:
-        for count in (self.sent, self.received):
+        for count in (self.outgoing, self.received):
             count.follow(status.stream(self.reported))
 
     def take_status(self, state: MonitorState) -> None:
@@ -103,7 +103,7 @@ class WatchedPatient:
 
     def take_samples(self, chunk: Chunk) -> None:
         """Note samples that Kafka has, of which a later status will tell."""
-        self.sent.add(chunk)
+        self.outgoing.add(chunk)
         self.received.add(chunk)
         self.received_at = max(self.received_at, chunk.received)
         if self.waiting_since is None:

@@ -281,7 +281,7 @@ def test_ward_patient_and_alarm_look_the_same_as_without_a_cluster(both: Both, b
                 [
                     words(page, service, "/", "Anna"),
                     words(page, service, "/patient?patient=anna", "Asystole"),
-                    words(page, service, "/alarm?patient=anna&number=4", "Asystole"),
+                    words(page, service, "/alarm?patient=anna&number=4", "shaded: what the alarm rests on"),
                 ]
             )
     assert shown[0] == shown[1]

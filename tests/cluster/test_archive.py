@@ -134,8 +134,8 @@ def test_results_are_those_of_detect_and_the_next_run_does_what_has_changed(
     summary = detect(spark, sources, tmp_path / "tables", progress=steps.append)
     bad = recordings[-1]
     assert list(summary.failed) == [str(bad)]
-    assert (summary.progress.total, summary.progress.done, summary.progress.failed) == (len(recordings),) * 2 + (1,)
-    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    assert (summary.progress.total, summary.progress.completed, summary.progress.failed) == (len(recordings),) * 2 + (1,)
+    assert [step.completed for step in steps] == sorted(step.completed for step in steps)
     assert summary.progress.per_hour
     assert summary.progress.left_s == 0
     rows = tables_at(tmp_path / "tables")
@@ -146,7 +146,7 @@ def test_results_are_those_of_detect_and_the_next_run_does_what_has_changed(
 
     # The failed one is tried again, and keeps its row.
     again = detect(spark, sources, tmp_path / "tables")
-    assert (again.progress.done_now, again.failed) == (1, summary.failed)
+    assert (again.progress.completed_now, again.failed) == (1, summary.failed)
     assert tables_at(tmp_path / "tables") == rows
 
     # One that has changed, and one that can be read now, are analysed anew; the others are as they were.
@@ -157,7 +157,7 @@ def test_results_are_those_of_detect_and_the_next_run_does_what_has_changed(
         for name in ("long", "bad"):
             wfdb_records.write_record(changed.parent, name, shorter)
         third = detect(spark, sources, tmp_path / "tables")
-        assert (third.progress.done_now, third.failed) == (2, {})
+        assert (third.progress.completed_now, third.failed) == (2, {})
         new = tables_at(tmp_path / "tables")
         for path in (changed, bad):
             assert_as_detect(new, path, tmp_path / "detect")
@@ -182,9 +182,9 @@ def test_pages_and_recordings_elsewhere(spark: SparkSession, recordings: list[Pa
         assert first.failed[urls[1]] == run(Job(Path(urls[1]), SHIPPED)).error
         # What has no page yet is analysed again for it.
         second = detect(spark, urls, tmp_path / "tables", reports=True)
-        assert second.progress.done_now == 2
+        assert second.progress.completed_now == 2
         third = detect(spark, urls[:1], tmp_path / "tables", reports=True)
-        assert third.progress.done_now == 0
+        assert third.progress.completed_now == 0
         server.shutdown()
     rows = tables_at(tmp_path / "tables")
     (row,) = (row for row in rows["recordings"] if row["path"] == urls[0])
@@ -220,10 +220,10 @@ def test_a_killed_run_goes_on_where_it_stopped(spark: SparkSession, tmp_path: Pa
     assert not (tables / "recordings").exists()
 
     summary = detect(spark, [folder], tables)
-    assert summary.progress.done_now == 8 - staged
-    assert summary.progress.done == 8
+    assert summary.progress.completed_now == 8 - staged
+    assert summary.progress.completed == 8
     fresh = detect(spark, [folder], tmp_path / "fresh")
-    assert fresh.progress.done_now == 8
+    assert fresh.progress.completed_now == 8
     rows, expected = tables_at(tables), tables_at(tmp_path / "fresh")
     for row in (*rows["recordings"], *expected["recordings"]):
         del row["analysed_at"]

@@ -39,29 +39,29 @@ class ArchiveProgress:
 
     Attributes
     ----------
-    total, done, failed : int
+    total, completed, failed : int
         Recordings in all, those that need nothing more, and those of this run that could not be analysed.
-    done_now : int
+    completed_now : int
         Recordings of this run.
     elapsed_s : float
         Since this run began to analyse.
     """
 
     total: int
-    done: int
+    completed: int
     failed: int
-    done_now: int
+    completed_now: int
     elapsed_s: float
 
     @property
     def per_hour(self) -> float | None:
         """Return the recordings an hour of this run; None before the first one."""
-        return 3600 * self.done_now / self.elapsed_s if self.done_now and self.elapsed_s > 0 else None
+        return 3600 * self.completed_now / self.elapsed_s if self.completed_now and self.elapsed_s > 0 else None
 
     @property
     def left_s(self) -> float | None:
         """Return the time that remains, at the rate until now; None before the first one."""
-        return None if self.per_hour is None else 3600 * (self.total - self.done) / self.per_hour
+        return None if self.per_hour is None else 3600 * (self.total - self.completed) / self.per_hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +231,9 @@ class _Run:
 
     def progress(self) -> ArchiveProgress:
         """Return how far the run is."""
-        done_now = self._completed.value
-        done = self._total - len(self._pending) + len(self._staged) + done_now
-        return ArchiveProgress(self._total, done, self._failed.value, done_now, time.monotonic() - self._start_s)
+        completed_now = self._completed.value
+        completed = self._total - len(self._pending) + len(self._staged) + completed_now
+        return ArchiveProgress(self._total, completed, self._failed.value, completed_now, time.monotonic() - self._start_s)
 
     def _is_finished(self, source: Source) -> bool:
         """Whether the tables have the recording as it is now."""

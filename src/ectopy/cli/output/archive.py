@@ -27,7 +27,7 @@ def archive_progress() -> Iterator[Callable[[ArchiveProgress], None]]:
     with terminal.progress("starting") as bar:
 
         def report(progress: ArchiveProgress) -> None:
-            bar(progress.done, progress.total, progress_text(progress))
+            bar(progress.completed, progress.total, progress_text(progress))
             now = time.monotonic()
             if not sys.stderr.isatty() and (not printed_at or now - printed_at[-1] >= _LINE_EVERY_S):
                 printed_at[:] = [now]
@@ -38,7 +38,7 @@ def archive_progress() -> Iterator[Callable[[ArchiveProgress], None]]:
 
 def progress_text(progress: ArchiveProgress) -> str:
     """Say in one line how far an archive is."""
-    parts = [f"{progress.done:,} of {progress.total:,} recordings", f"{progress.failed:,} failed"]
+    parts = [f"{progress.completed:,} of {progress.total:,} recordings", f"{progress.failed:,} failed"]
     if progress.per_hour is not None and progress.left_s is not None:
         parts += [f"{progress.per_hour:,.0f} an hour", f"{elapsed(progress.left_s)} left"]
     return ", ".join(parts)
@@ -50,7 +50,7 @@ def summary_figures(summary: ArchiveSummary) -> dict[str, Any]:
     return {
         "recordings": progress.total,
         "analysed": progress.total - len(summary.failed),
-        "analysed_now": progress.done_now - progress.failed,
+        "analysed_now": progress.completed_now - progress.failed,
         "elapsed_s": round(progress.elapsed_s, 3),
         "recordings_per_hour": progress.per_hour,
         "failed": summary.failed,
@@ -62,7 +62,7 @@ def summary_table(summary: ArchiveSummary) -> Table:
     progress = summary.progress
     rows = {
         "recordings": f"{progress.total:,}",
-        "analysed": f"{progress.total - len(summary.failed):,}, {progress.done_now - progress.failed:,} of them now",
+        "analysed": f"{progress.total - len(summary.failed):,}, {progress.completed_now - progress.failed:,} of them now",
         "time": elapsed(progress.elapsed_s),
         "recordings an hour": "-" if progress.per_hour is None else f"{progress.per_hour:,.0f}",
         "failed": f"{len(summary.failed):,}",

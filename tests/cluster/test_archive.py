@@ -134,7 +134,8 @@ def test_results_are_those_of_detect_and_the_next_run_does_what_has_changed(
     summary = detect(spark, sources, tmp_path / "tables", progress=steps.append)
     bad = recordings[-1]
     assert list(summary.failed) == [str(bad)]
-    assert (summary.progress.total, summary.progress.completed, summary.progress.failed) == (len(recordings),) * 2 + (1,)
+    end = summary.progress
+    assert (end.total, end.completed, end.failed) == (len(recordings), len(recordings), 1)
     assert [step.completed for step in steps] == sorted(step.completed for step in steps)
     assert summary.progress.per_hour
     assert summary.progress.left_s == 0

@@ -233,7 +233,8 @@ class _Run:
         """Return how far the run is."""
         completed_now = self._completed.value
         completed = self._total - len(self._pending) + len(self._staged) + completed_now
-        return ArchiveProgress(self._total, completed, self._failed.value, completed_now, time.monotonic() - self._start_s)
+        elapsed_s = time.monotonic() - self._start_s
+        return ArchiveProgress(self._total, completed, self._failed.value, completed_now, elapsed_s)
 
     def _is_finished(self, source: Source) -> bool:
         """Whether the tables have the recording as it is now."""

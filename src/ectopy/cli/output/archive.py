@@ -60,9 +60,10 @@ def summary_figures(summary: ArchiveSummary) -> dict[str, Any]:
 def summary_table(summary: ArchiveSummary) -> Table:
     """Figures of a run, and the first reasons why recordings could not be analysed."""
     progress = summary.progress
+    now = progress.completed_now - progress.failed
     rows = {
         "recordings": f"{progress.total:,}",
-        "analysed": f"{progress.total - len(summary.failed):,}, {progress.completed_now - progress.failed:,} of them now",
+        "analysed": f"{progress.total - len(summary.failed):,}, {now:,} of them now",
         "time": elapsed(progress.elapsed_s),
         "recordings an hour": "-" if progress.per_hour is None else f"{progress.per_hour:,.0f}",
         "failed": f"{len(summary.failed):,}",

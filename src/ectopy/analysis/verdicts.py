@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from ectopy.detector.threshold import RecordingCalibration, p_values_among
 from ectopy.errors import LayoutError
 from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, no_beats
+from ectopy.signal.state_replace import replace
 
 CHANGED_SHAPE = 0.6
 """Difference from the template above which a beat has another shape than usual."""
@@ -420,12 +421,7 @@ def _assign_hints(
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.
     """
-    # Early: beyond twice the irregularity, and suddenly, by 8 % from one interval to the next.
-    irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
-    early = (timing.early > _SURPRISING) & (beats.prematurity > _EARLY * irregularity)
-    rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
-    early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN
-    ventricular = usual_shape = np.zeros(len(beats), np.bool_)
+    ventricular = usual_qrs = usual_shape = np.zeros(len(beats), np.bool_)
     if difference is None:
         wide = ventricular_shape(beats.samples[:, :, MARGIN:-MARGIN], beats.readable) > _WIDE
         ventricular = wide & (beats.rr_s < _FAST_S)
@@ -440,6 +436,16 @@ def _assign_hints(
         conducted &= (timing.early < _HARDLY_SURPRISING) & (beats.rr_s >= _FAST_S)
         ventricular = ventricular & ~conducted
         abnormal = abnormal | conducted
+    # Most beats are neither ventricular-like, abnormal nor in a run: the rest cannot name them.
+    if len(beats) and not (before.limit_s or ventricular.any() or abnormal.any()):
+        row = before.row if unreadable.all() else _NO_ROW
+        return replace(before, rr_s=float(beats.rr_s[-1]), row=row), _HINTS[np.zeros(len(beats), np.intp)]
+    # Early: beyond twice the irregularity, and suddenly, by 8 % from one interval to the next.
+    irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
+    early = (timing.early > _SURPRISING) & (beats.prematurity > _EARLY * irregularity)
+    rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
+    early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN
+    if difference is not None:
         somewhat_early = (timing.early > _HARDLY_SURPRISING) & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         early |= usual_qrs & ((p_wave > _UNUSUAL_P_WAVE) & somewhat_early | (timing.early > _VERY_SURPRISING))
         usual_shape = difference.window < CHANGED_SHAPE

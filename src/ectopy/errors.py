@@ -29,7 +29,7 @@ EXTRAS = {
         "paho",
     ),
     "postgres": ("psycopg",),
-    "spark": ("pyspark", "confluent_kafka"),
+    "spark": ("pyspark", "confluent_kafka", "google"),
     "peers": ("neurokit2", "sleepecg", "wfdb"),
 }
 """Packages that each extra brings, by the names they are imported by."""

@@ -1,7 +1,8 @@
 """Arrays that are too large for memory: they lie in a temporary file, from which the system reads what is needed.
 
 A day of twelve leads at 1000 Hz has 10**9 samples. Such an array is used as any other; a loop over its blocks, by
-`blocks`, gives the memory of each block back. The temporary file has no name and vanishes with the array.
+`blocks`, gives the memory of each block back. The temporary file has no name and vanishes with the array. A child
+process that is given its address (`address_of`) can use the same array.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import math
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,30 @@ from numpy.typing import DTypeLike, NDArray
 
 MOST_BYTES_IN_MEMORY = 2**27
 """Largest array that lies in memory: a day of one filtered lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayAddress:
+    """Where an array in a file lies, for a child process that inherits the descriptor."""
+
+    descriptor: int
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class _Mapping(mmap.mmap):
+    """A file in memory, with a descriptor of its own."""
+
+    descriptor: int
+
+    @classmethod
+    def of(cls, descriptor: int, size: int) -> _Mapping:
+        """Map a file."""
+        mapping = cls(descriptor, size)
+        mapping.descriptor = os.dup(descriptor)
+        weakref.finalize(mapping, os.close, mapping.descriptor)
+        return mapping
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
@@ -35,11 +62,38 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     if size <= MOST_BYTES_IN_MEMORY:
         return np.empty(shape, dtype)
     try:
-        with tempfile.TemporaryFile(prefix="ectopy-") as file:
-            _reserve(file.fileno(), size)
-            return np.ndarray(shape, dtype, mmap.mmap(file.fileno(), size))
+        return empty_in_file(shape, dtype)
     except OSError:
         return np.empty(shape, dtype)
+
+
+def empty_in_file(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Return an array in a temporary file, whatever its size, 1 at least; an `OSError` if there is no room."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    with tempfile.TemporaryFile(prefix="ectopy-") as file:
+        _reserve(file.fileno(), size)
+        return np.ndarray(shape, dtype, _Mapping.of(file.fileno(), size))
+
+
+def is_in_file(array: NDArray[Any]) -> bool:
+    """Return whether an array is one piece of a temporary file."""
+    return isinstance(_mapping(array), _Mapping) and array.flags.c_contiguous
+
+
+def address_of(array: NDArray[Any]) -> ArrayAddress:
+    """Return where an array lies; a `ValueError` if it is not one piece of a temporary file."""
+    mapping = _mapping(array)
+    if not isinstance(mapping, _Mapping) or not array.flags.c_contiguous:
+        raise ValueError("the array is not in a temporary file.")
+    offset = array.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
+    return ArrayAddress(mapping.descriptor, offset, array.shape, array.dtype.str)
+
+
+def mapped(address: ArrayAddress) -> NDArray[Any]:
+    """Return the array at an address that the parent of this process gave."""
+    size = os.fstat(address.descriptor).st_size
+    mapping = _Mapping.of(address.descriptor, size)
+    return np.ndarray(address.shape, address.dtype, mapping, address.offset)
 
 
 def blocks(length: int, size: int, *arrays: NDArray[Any]) -> Iterator[slice]:
@@ -58,11 +112,16 @@ def blocks(length: int, size: int, *arrays: NDArray[Any]) -> Iterator[slice]:
 
 def release(array: NDArray[Any]) -> None:
     """Give the memory of an array in a file back; its values are read again when they are used. Others stay."""
+    mapping = _mapping(array)
+    if mapping is not None and hasattr(mapping, "madvise"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def _mapping(array: NDArray[Any]) -> mmap.mmap | None:
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):
-        base.madvise(mmap.MADV_DONTNEED)
+    return base if isinstance(base, mmap.mmap) else None
 
 
 def _reserve(descriptor: int, size: int) -> None:

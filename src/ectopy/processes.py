@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -103,6 +103,31 @@ def until_interrupted(items: Iterable[Item]) -> Iterator[Item]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C or SIGTERM sets, in place of their usual effect; for the main thread.
+
+    A second one ends the process as ever.
+    """
+    stopping, signals = threading.Event(), (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopping.set()
+        restore()
+
+    for number in signals:
+        signal.signal(number, stop)
+    try:
+        yield stopping
+    finally:
+        restore()
+
+
 def _ctrl_c_raises() -> bool:
     """Whether Ctrl-C is a `KeyboardInterrupt` in this thread, as Python has it from the start."""
     in_main_thread = threading.current_thread() is threading.main_thread()
@@ -118,6 +143,12 @@ def run_python(*arguments: str) -> str:
         text=True,
         check=True,
     ).stdout
+
+
+def has_spare_core() -> bool:
+    """Return whether another process can work beside this one, which is not itself one of several."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores > 1 and parent_process() is None
 
 
 def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:

@@ -149,6 +149,9 @@ BASE = {
     ),
     "serve": ([["serve"], "service"],),
     "replay": ([["replay", *SIGNAL, "--key", "ectopy_0"], "service"],),
+    "cluster watch": (
+        [["cluster", "watch", "--brokers", "x:1", "--input", "a", "--output", "b", "--checkpoint", "c"], "spark"],
+    ),
 }
 
 

@@ -18,8 +18,6 @@ from math import nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.signal import periodogram
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.rhythm_episodes import Rhythm, RhythmEpisode
@@ -250,6 +248,8 @@ def _segments(
 
 def _tachogram(at_s: NDArray[np.float64], nn_s: NDArray[np.float64], segments: int) -> NDArray[np.float64]:
     """Interpolate NN intervals at 4 Hz, s, shape (segments, 1200)."""
+    from scipy.interpolate import CubicSpline
+
     samples = round(SEGMENT_S * _RESAMPLED_HZ)
     grid_s = np.arange(segments * samples) / _RESAMPLED_HZ
     resampled_s = CubicSpline(at_s, nn_s)(grid_s)
@@ -261,6 +261,8 @@ def _tachogram(at_s: NDArray[np.float64], nn_s: NDArray[np.float64], segments: i
 
 def _band_powers(tachogram_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """LF and HF in ms², shape (segments, 2), of segments without their linear trend, by a Hann window."""
+    from scipy.signal import periodogram
+
     frequency, density = periodogram(1000.0 * tachogram_s, _RESAMPLED_HZ, window="hann", detrend="linear")
     bands = [(frequency >= low) & (frequency < high) for low, high in (LF_HZ, HF_HZ)]
     return np.stack([density[:, band].sum(axis=1) * frequency[1] for band in bands], axis=1)

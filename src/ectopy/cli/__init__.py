@@ -18,6 +18,7 @@ from ectopy.cli import (
 )
 from ectopy.cli.alarm_commands import alarms_app, what_if
 from ectopy.cli.benchmark_commands import benchmark_app
+from ectopy.cli.cluster_commands import cluster_app
 from ectopy.cli.fetch_commands import fetch_app
 from ectopy.disclaimers import STATEMENT
 from ectopy.errors import EctopyError, MissingExtraError, printable
@@ -45,6 +46,7 @@ app.add_typer(alarms_app, name="alarms")
 app.command("what-if")(what_if)
 app.command()(service_commands.serve)
 app.command()(service_commands.replay)
+app.add_typer(cluster_app, name="cluster")
 
 
 def _version(requested: bool) -> None:

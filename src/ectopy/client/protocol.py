@@ -13,6 +13,8 @@ One message is an object, or a list of them. Its keys:
     Counts of int16 per unit; -32768 is not a sample.
 ``sequence``
     A number of the sender's own, which the answer repeats.
+``version``
+    Of this schema: 1, also where it is left out. A message of a newer one is rejected.
 ``pulses``
     Pulse waves of the same time, up to four objects with the keys ``name``, ``unit``, ``sampling_rate_hz``,
     ``position`` and ``samples``: one number per sample, null where there is none. In msgpack also bytes, as above, with
@@ -36,6 +38,9 @@ Form = Literal["json", "msgpack"]
 
 NO_SAMPLE = -32768
 """Value of int16 where there is no sample."""
+
+VERSION = 1
+"""Of the schema: add 1 when a message means something else to a reader who does not know it."""
 
 MOST_AT_ONCE = 1000
 """Messages in one list."""
@@ -82,6 +87,7 @@ class _Message(msgspec.Struct, omit_defaults=True):
     gain: float | None = None
     sequence: int | None = None
     pulses: Annotated[tuple[_Pulse, ...], msgspec.Meta(max_length=MOST_PULSES)] = ()
+    version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,8 @@ def _check_count(messages: int) -> None:
 
 
 def _chunk_message(message: _Message, received: float) -> ChunkMessage:
+    if message.version > VERSION:
+        raise DataError(f"this message has version {message.version}; send version {VERSION}, or update this receiver.")
     return ChunkMessage(_chunk(message, received), _sequence(message))
 
 

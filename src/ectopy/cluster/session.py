@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,10 +58,15 @@ def start_session(
     builder = SparkSession.builder
     for key, value in session_settings.items():
         builder = builder.config(key, value)
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
     except (PySparkException, OSError) as error:
         raise SettingError(f"Spark cannot be started at {master}: {error}") from error
+    # Spark cancels its jobs on Ctrl-C; whoever has decided what else is to happen keeps it.
+    if on_interrupt is not signal.default_int_handler and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, on_interrupt)
+    return session
 
 
 def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui: bool) -> dict[str, str]:
@@ -68,7 +75,7 @@ def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui
         "spark.app.name": name,
         "spark.ui.enabled": str(has_ui).lower(),
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
+        "spark.log.level": "FATAL",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.streaming.stateStore.providerClass": _STATE_STORE,

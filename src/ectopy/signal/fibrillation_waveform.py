@@ -31,10 +31,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import firwin
 
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
-from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
+from ectopy.signal.fir import Fir, FirState, design_bandpass, fir_end, fir_step, missing_step
 from ectopy.signal.state_replace import replace
 
 WINDOW_S = 4
@@ -47,7 +46,6 @@ MEASURES = (
 )
 """In the order of the weights."""
 
-_BAND = Fir(firwin(91, [1.0, 25.0], fs=ANALYSIS_RATE_HZ, pass_zero=False), 1, 2)
 _MISSING = Fir(np.ones(3), 1, 2)
 _WINDOW = WINDOW_S * RATE_HZ
 _MOST_MISSING = 0.1
@@ -138,7 +136,7 @@ def fibrillation_step(state: FibrillationState, filtered: Filtered) -> tuple[Fib
     waveform : Waveform
         Of seconds of 90 samples, counted from the start of the signal.
     """
-    band, wave = fir_step(_BAND, state.band, filtered.signal)
+    band, wave = fir_step(_band(), state.band, filtered.signal)
     missing, absent = missing_step(_MISSING, state.missing, filtered.missing)
     state = FibrillationState(
         band, missing, np.concatenate([state.wave, wave], axis=1), np.concatenate([state.absent, absent], axis=1)
@@ -164,19 +162,19 @@ def recomputed_wave(band: FirState, signal: NDArray[np.float64], length: int) ->
     """
     # Begin where input and output samples coincide, early enough that no needed output rests on what came before.
     behind = band.recent.shape[1]
-    begin = signal.shape[1] - behind - _BAND.down * (length - band.done + _BAND.reach)
+    begin = signal.shape[1] - behind - _band().down * (length - band.done + _band().reach)
     if begin < 0:
         return None
-    _, wave = fir_step(_BAND, FirState(signal[:, begin:]), signal[:, :0])
+    _, wave = fir_step(_band(), FirState(signal[:, begin:]), signal[:, :0])
     return wave[:, wave.shape[1] - length :] if wave.shape[1] >= length else None
 
 
 def fibrillation_end(state: FibrillationState, filtered: Filtered) -> Waveform:
     """Assess the remaining complete seconds when the signal ends with these samples."""
-    band, wave = fir_step(_BAND, state.band, filtered.signal)
+    band, wave = fir_step(_band(), state.band, filtered.signal)
     missing, absent = missing_step(_MISSING, state.missing, filtered.missing)
     edge = np.zeros((len(state.wave), 1))
-    wave = np.concatenate([state.wave, wave, fir_end(_BAND, band, edge)], axis=1)
+    wave = np.concatenate([state.wave, wave, fir_end(_band(), band, edge)], axis=1)
     absent = np.concatenate([state.absent, absent, fir_end(_MISSING, missing, edge) > 0], axis=1)
     return _assess_complete(FibrillationState(band, missing, wave, absent))[1]
 
@@ -217,8 +215,8 @@ def measure_signal(filtered: Filtered) -> tuple[NDArray[np.float64], NDArray[np.
         Where the lead is noise.
     """
     leads = len(filtered.signal)
-    band, wave = fir_step(_BAND, FirState.fresh(leads), filtered.signal)
-    wave = np.concatenate([wave, fir_end(_BAND, band, np.zeros((leads, 1)))], axis=1)
+    band, wave = fir_step(_band(), FirState.fresh(leads), filtered.signal)
+    wave = np.concatenate([wave, fir_end(_band(), band, np.zeros((leads, 1)))], axis=1)
     absent = filtered.missing[:, ::2]
     windows = max((wave.shape[1] - _WINDOW) // RATE_HZ + 1, 0)
     positions = np.arange(windows)[:, None] * RATE_HZ + np.arange(_WINDOW)
@@ -301,3 +299,7 @@ def _cycle(products: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     enough = np.maximum(_FIRST_SHARE * highest, highest - _FIRST_BELOW)
     first = (peaks >= enough[:, None]).argmax(axis=1)
     return peaks[np.arange(len(peaks)), first], (first + _SHORTEST).astype(np.float64)
+
+
+def _band() -> Fir:
+    return design_bandpass(91, 1.0, 25.0, ANALYSIS_RATE_HZ, 2)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.signal import firwin
+from numpy.typing import DTypeLike, NDArray
 
 from ectopy import large_arrays
 from ectopy.arguments import check_fields
 from ectopy.errors import SettingError
 from ectopy.presentation import short_repr
-from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
+from ectopy.signal.fir import Fir, FirState, design_taps, fir_end, fir_step, missing_step
 from ectopy.signal.pacing_spikes import SpikeState, spikes_end, spikes_step
 
 ANALYSIS_RATE_HZ = 180
@@ -158,11 +159,11 @@ def _odd(length: float) -> int:
 def _lowpass(rate_hz: float, settings: FilterSettings) -> NDArray[np.float64]:
     # The window method gives half of the amplitude at its cutoff; 3 dB are lost a little below.
     length = _odd(3.3 * rate_hz / _TRANSITION_HZ)
-    taps: NDArray[np.float64] = firwin(length, settings.high_hz + 2.0, fs=rate_hz)
+    taps = design_taps(length, settings.high_hz + 2.0, rate_hz, "lowpass")
     if settings.notch_hz is None:
         return taps
     edges = [settings.notch_hz - _NOTCH_HZ / 2, settings.notch_hz + _NOTCH_HZ / 2]
-    notch = firwin(_odd(3.3 * rate_hz / _NOTCH_HZ), edges, fs=rate_hz, pass_zero="bandstop")
+    notch = design_taps(_odd(3.3 * rate_hz / _NOTCH_HZ), edges, rate_hz, "bandstop")
     combined: NDArray[np.float64] = np.convolve(taps, notch)
     return combined
 
@@ -278,24 +279,43 @@ def filter_twice(
     SettingError
         If the rate lies outside 100 to 1000 Hz.
     """
+    early, filtered = (unfilled(signal.shape, rate_hz, settings, large_arrays.empty) for _ in range(2))
+    *_, (early_end, filtered_end) = filter_into(early, filtered, signal, rate_hz, settings)
+    return early[:early_end], filtered[:filtered_end]
+
+
+def filter_into(
+    early: Filtered,
+    filtered: Filtered,
+    signal: NDArray[np.floating],
+    rate_hz: float,
+    settings: FilterSettings | None = None,
+) -> Iterator[tuple[int, int]]:
+    """Filter a whole signal as `filter_twice` does, into arrays of `unfilled`; yield where each ends as it grows."""
     filters = Filter.of(rate_hz, settings)
     samples, leads = signal.shape
     state = filters.fresh(leads)
-    length = -(-samples * filters.lowpass.up // filters.lowpass.down)
-    early, filtered = (_unfilled(leads, length, filters.analysis_rate_hz) for _ in range(2))
     early_end = filtered_end = 0
     arrays = (signal, early.signal, early.missing, filtered.signal, filtered.missing)
     for rows in large_arrays.blocks(samples, math.ceil(_BLOCK_S * rate_hz), *arrays):
         state, early_part, part = filter_step(filters, state, signal[rows].T)
         early_end, filtered_end = _put(early, early_end, early_part), _put(filtered, filtered_end, part)
+        yield early_end, filtered_end
     early_part, part = filter_end(filters, state)
-    return early[: _put(early, early_end, early_part)], filtered[: _put(filtered, filtered_end, part)]
+    yield _put(early, early_end, early_part), _put(filtered, filtered_end, part)
 
 
-def _unfilled(leads: int, length: int, rate_hz: float) -> Filtered:
-    return Filtered(
-        large_arrays.empty((leads, length), np.float64), large_arrays.empty((leads, length), np.bool_), rate_hz
-    )
+def unfilled(
+    shape: tuple[int, ...],
+    rate_hz: float,
+    settings: FilterSettings | None,
+    empty: Callable[[tuple[int, int], DTypeLike], NDArray[Any]],
+) -> Filtered:
+    """Return arrays for a filtered signal of this shape, (samples, leads), whose values are to be set."""
+    filters = Filter.of(rate_hz, settings)
+    samples, leads = shape
+    size = leads, -(-samples * filters.lowpass.up // filters.lowpass.down)
+    return Filtered(empty(size, np.float64), empty(size, np.bool_), filters.analysis_rate_hz)
 
 
 def _put(whole: Filtered, begin: int, part: Filtered) -> int:

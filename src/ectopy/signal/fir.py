@@ -6,13 +6,14 @@ results are equal to the last bit. Those of FFT convolution and running sums are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
-from scipy.signal import upfirdn
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,22 @@ class Fir:
         object.__setattr__(self, "reach", -(-half // self.up))
         object.__setattr__(self, "delayed", np.concatenate([np.zeros(lead_in), self.taps]))
         object.__setattr__(self, "delay", (half + lead_in) // self.down)
+
+
+@cache
+def design_bandpass(length: int, low_hz: float, high_hz: float, rate_hz: float, down: int = 1) -> Fir:
+    """Return a filter of an odd length, designed by the window method, that passes a band."""
+    return Fir(design_taps(length, (low_hz, high_hz), rate_hz, "bandpass"), 1, down)
+
+
+def design_taps(
+    length: int, edges_hz: float | Sequence[float], rate_hz: float, kind: Literal["lowpass", "bandpass", "bandstop"]
+) -> NDArray[np.float64]:
+    """Return taps by the window method; half of the amplitude is left at an edge."""
+    from scipy.signal import firwin
+
+    taps: NDArray[np.float64] = firwin(length, edges_hz, fs=rate_hz, pass_zero=kind)
+    return taps
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +146,8 @@ def _filtered(fir: Fir, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         same_rate = np.empty(samples.shape)
         correlate1d(samples, fir.taps, axis=1, output=same_rate, mode="constant")
         return same_rate
+    from scipy.signal import upfirdn  # which takes a second to import
+
     resampled: NDArray[np.float64] = upfirdn(fir.delayed, samples, fir.up, fir.down, axis=1)
     return resampled
 

@@ -46,17 +46,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
-from scipy.signal import firwin
 
 from ectopy import large_arrays
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
-from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
+from ectopy.signal.fir import Fir, FirState, design_bandpass, fir_end, fir_step, missing_step
 from ectopy.signal.state_replace import replace
 
 STRENGTH_RATE_HZ = ANALYSIS_RATE_HZ // 2
 _STEP = 600 * ANALYSIS_RATE_HZ
 
-_QRS_BAND = Fir(firwin(91, [5.0, 25.0], fs=ANALYSIS_RATE_HZ, pass_zero=False), 1, 2)
 _ENERGY = Fir(np.full(7, 1 / 7))
 _CURVATURE = Fir(np.array([-1.0, 2.0, -1.0]))
 _MISSING = Fir(np.ones(3), 1, 2)
@@ -367,7 +365,7 @@ def qrs_strength_step(
         Of all samples that later ones cannot change.
     """
     # The signal between 5 and 25 Hz at 90 Hz, and its power averaged over 80 ms.
-    band, qrs = fir_step(_QRS_BAND, state.band, filtered.signal)
+    band, qrs = fir_step(_qrs_band(), state.band, filtered.signal)
     energy, power = fir_step(_ENERGY, state.energy, qrs * qrs)
     # The same of its second difference, which tells sharp waves from smooth ones.
     curvature, curved = fir_step(_CURVATURE, state.curvature, qrs)
@@ -380,7 +378,7 @@ def qrs_strength_step(
 def qrs_strength_end(state: QrsStrengthState) -> QrsStrength:
     """Return the strength that remains when the signal of one patient ends."""
     edge = np.zeros((len(state.band.recent), 1))
-    qrs = fir_end(_QRS_BAND, state.band, state.band.recent[:, -1:] if state.band.recent.shape[1] else edge)
+    qrs = fir_end(_qrs_band(), state.band, state.band.recent[:, -1:] if state.band.recent.shape[1] else edge)
     energy, power = fir_step(_ENERGY, state.energy, qrs * qrs)
     power = np.concatenate([power, fir_end(_ENERGY, energy, edge)], axis=1)
     curvature, curved = fir_step(_CURVATURE, state.curvature, qrs)
@@ -444,20 +442,28 @@ def peaks_end(state: PeaksState, evidence: QrsStrength) -> NDArray[np.float64]:
     return _decide(state, evidence, last=True)[1]
 
 
-def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
-    """Detect the heartbeats of a whole filtered signal, ten minutes at a time.
+def find_heartbeats(filtered: Filtered, parts: Iterable[slice] | None = None) -> NDArray[np.float64]:
+    """Detect the heartbeats of a whole filtered signal, part by part.
+
+    Parameters
+    ----------
+    filtered : Filtered
+    parts : iterable of slice, optional
+        Of the samples, one after the other, each as soon as its samples are there; ten minutes each by default.
 
     Returns
     -------
     ndarray of float64, shape (n,)
         Seconds from the start of the signal, in order, at least 0.24 s apart, or 0.11 s in a fast rhythm.
     """
-    state, peaks, parts = QrsStrengthState.fresh(len(filtered.signal)), PeaksState.fresh(), []
-    for part in large_arrays.blocks(filtered.signal.shape[1], _STEP, filtered.signal, filtered.missing):
+    state, peaks, positions = QrsStrengthState.fresh(len(filtered.signal)), PeaksState.fresh(), []
+    if parts is None:
+        parts = large_arrays.blocks(filtered.signal.shape[1], _STEP, filtered.signal, filtered.missing)
+    for part in parts:
         state, evidence = qrs_strength_step(state, filtered[part])
-        peaks, positions = peaks_step(peaks, evidence)
-        parts.append(positions)
-    return np.concatenate([*parts, peaks_end(peaks, qrs_strength_end(state))]) / (filtered.rate_hz / 2)
+        peaks, of_part = peaks_step(peaks, evidence)
+        positions.append(of_part)
+    return np.concatenate([*positions, peaks_end(peaks, qrs_strength_end(state))]) / (filtered.rate_hz / 2)
 
 
 def _normalise_leads(
@@ -1003,3 +1009,7 @@ def _middle(values: list[float]) -> float:
 
 def _usual_height(heights: list[float]) -> float:
     return min(max(_middle(heights), _LEVEL_RANGE[0]), _LEVEL_RANGE[1])
+
+
+def _qrs_band() -> Fir:
+    return design_bandpass(91, 5.0, 25.0, ANALYSIS_RATE_HZ, 2)

@@ -42,13 +42,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
-from scipy.signal import firwin
 
 from ectopy import large_arrays
 from ectopy.errors import DataError
 from ectopy.presentation import short_repr
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
-from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
+from ectopy.signal.fir import Fir, FirState, design_bandpass, fir_end, fir_step
 from ectopy.signal.heartbeats import lower_median
 from ectopy.signal.state_replace import replace
 
@@ -71,7 +70,6 @@ _LIMITS = np.array([_MOST_SATURATED, LEAST_MOVEMENT_MV, _LEAST_SPAN_MV])[:, None
 
 _PERIODS = range(round(0.18 * ANALYSIS_RATE_HZ), round(0.62 * ANALYSIS_RATE_HZ))
 _SHORT = Fir(np.full(5, 0.2))
-_FAST = Fir(firwin(31, [20.0, 40.0], fs=ANALYSIS_RATE_HZ, pass_zero=False))
 _SAMPLES = round(WINDOW_S * ANALYSIS_RATE_HZ)
 _PIECES = 10  # of a second
 MEASURES = 9 + 2 + _PIECES
@@ -300,7 +298,7 @@ def quality_end(state: QualityState, sampling_rate_hz: float, filtered: Filtered
     state = replace(state, cleaned=np.concatenate([state.cleaned, filtered.signal], axis=1))
     fast, quick = _new_fast(state)
     edge = fast.recent[:, -1:] if fast.recent.shape[1] else np.zeros((leads, 1))
-    rest = fir_end(_FAST, fast, edge)
+    rest = fir_end(_fast(), fast, edge)
     # The last second is filled up with missing samples.
     filling = np.zeros((leads, 2 * _SAMPLES))
     state = replace(
@@ -361,7 +359,7 @@ def _start(second: int, rate_hz: float) -> int:
 def _complete(state: QualityState, sampling_rate_hz: float, filtered_rate_hz: float) -> int:
     """Count the seconds that are complete, both as recorded and filtered."""
     recorded_to = _start(state.second, sampling_rate_hz) + state.samples.shape[1]
-    filtered_to = _start(state.second, filtered_rate_hz) + state.cleaned.shape[1] - _FAST.reach
+    filtered_to = _start(state.second, filtered_rate_hz) + state.cleaned.shape[1] - _fast().reach
     second = state.second
     while (
         _start(second + 1, sampling_rate_hz) <= recorded_to
@@ -375,7 +373,7 @@ def _complete(state: QualityState, sampling_rate_hz: float, filtered_rate_hz: fl
 def _new_fast(state: QualityState) -> tuple[FirState, NDArray[np.float64]]:
     """Filter the new part of the signal between 20 and 40 Hz."""
     first = state.power.shape[1] + state.fast.recent.shape[1] - state.fast.done
-    return fir_step(_FAST, state.fast, state.cleaned[:, first:])
+    return fir_step(_fast(), state.fast, state.cleaned[:, first:])
 
 
 def _assess_seconds(
@@ -579,8 +577,8 @@ def _quiet(windows: NDArray[np.float64], most: NDArray[np.float64]) -> NDArray[n
     quiet = np.full(len(windows), np.inf)
     rows = np.flatnonzero(np.isfinite(windows).all(axis=1))
     # The power between 20 and 40 Hz in each 28 ms, without the ends, where the filter lacks samples.
-    quick = correlate1d(windows[rows], _FAST.taps, axis=1)
-    power = correlate1d(quick * quick, _SHORT.taps, axis=1)[:, _FAST.reach : -_FAST.reach]
+    quick = correlate1d(windows[rows], _fast().taps, axis=1)
+    power = correlate1d(quick * quick, _SHORT.taps, axis=1)[:, _fast().reach : -_fast().reach]
     place = power.shape[1] * _QUIET_PERCENTILE // 100
     level = np.sqrt(np.partition(power, place, axis=1)[:, place]) / _QUIET_SHARE
     few = level < most[rows]
@@ -615,3 +613,7 @@ def _of_minute(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _index(value: NDArray[np.float64], limit: float | NDArray[np.float64], power: int = 2) -> NDArray[np.float64]:
     """Map 0 to 1, the limit to one half, and larger values towards 0; NaN gives 1."""
     return np.asarray(1.0 / (1.0 + np.minimum(np.fmax(value / limit, 0.0), 1e6) ** power))
+
+
+def _fast() -> Fir:
+    return design_bandpass(31, 20.0, 40.0, ANALYSIS_RATE_HZ)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ectopy.recording import Recording
 from ectopy.signal.amplitude import require_plausible_amplitude
 from ectopy.signal.beat_segments import BeatSegments, cut_beats
-from ectopy.signal.filters import FilterSettings, filter_twice
+from ectopy.signal.filter_process import read_in_two_processes
+from ectopy.signal.filters import Filtered, FilterSettings, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
 from ectopy.signal.missed_beats import beats_missed
 from ectopy.signal.quality import Quality, assess
@@ -50,9 +51,18 @@ def read_recording(recording: Recording, filters: FilterSettings | None = None) 
     DataError
         If the signal is an ECG whose unit is not the one stated.
     """
-    early, filtered = filter_twice(recording.signal, recording.sampling_rate_hz, filters)
-    quality = assess(recording.signal, recording.sampling_rate_hz, filtered)
+    signal, rate_hz = recording.signal, recording.sampling_rate_hz
+    early, filtered, quality, times_s = read_in_two_processes(signal, rate_hz, filters) or _read(
+        signal, rate_hz, filters
+    )
     require_plausible_amplitude(recording, filtered, quality)
-    beats = cut_beats(filtered, find_heartbeats(early))
+    beats = cut_beats(filtered, times_s)
     missed = beats_missed(early, quality, beats.times_s)
     return ReadRecording(beats.masked(quality.readable_at(beats.times_s)), quality, missed)
+
+
+def _read(
+    signal: NDArray[np.floating], rate_hz: float, filters: FilterSettings | None
+) -> tuple[Filtered, Filtered, Quality, NDArray[np.float64]]:
+    early, filtered = filter_twice(signal, rate_hz, filters)
+    return early, filtered, assess(signal, rate_hz, filtered), find_heartbeats(early)

@@ -1,0 +1,51 @@
+"""The commands past one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ectopy.cli.options import Learning
+
+cluster_app = typer.Typer(help="Past one machine: on Spark and Kafka.", no_args_is_help=True)
+
+
+@cluster_app.command()
+def watch(
+    brokers: Annotated[str, typer.Option(metavar="HOST:PORT", help="Kafka's brokers, separated by commas.")],
+    input_topic: Annotated[
+        str, typer.Option("--input", metavar="TOPIC", help="Samples; commands are in TOPIC-commands.")
+    ],
+    output_topic: Annotated[
+        str, typer.Option("--output", metavar="TOPIC", help="Events; the patients' status is in TOPIC-status.")
+    ],
+    checkpoint: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Where the stream goes on after a restart; on a cluster a URL.")
+    ],
+    shards: Annotated[
+        int, typer.Option(help="Groups of patients; about one for every 32 patients, and two for every core.")
+    ] = 4,
+    master: Annotated[str, typer.Option(metavar="URL", help="Of Spark.")] = "local[2]",
+    detector: Annotated[
+        str, typer.Option(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")
+    ] = "ambulatory",
+    learning: Learning = 300.0,
+    jars: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Jars of Spark's Kafka connector; without, they are downloaded."),
+    ] = None,
+    ui: Annotated[bool, typer.Option("--ui", help="Serve Spark's own pages.")] = False,
+) -> None:
+    """Watch patients whose samples come through Kafka, until Ctrl-C."""
+    from ectopy.cluster.stream import StreamSettings
+    from ectopy.cluster.stream import watch as watch_stream
+    from ectopy.cluster.topics import Topics
+    from ectopy.processes import stop_signals
+
+    settings = StreamSettings(
+        brokers, Topics(input_topic, output_topic), checkpoint, shards, detector, learning, master, jars, ui
+    )
+    with stop_signals() as stopping:
+        watch_stream(settings, lambda text: typer.echo(f"ectopy: {text}", err=True), stopping)

@@ -1,0 +1,93 @@
+"""The folder of a stream's checkpoint: what it was made with, so that nothing else goes on with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import msgspec
+from pyspark.sql import SparkSession
+
+from ectopy.cluster.hadoop_files import HadoopFolder
+from ectopy.errors import SettingError
+
+VERSION = 1
+"""Of a checkpoint: add 1 when a stream cannot go on with an older one."""
+
+_MANIFEST = "ectopy.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a checkpoint was made with.
+
+    Attributes
+    ----------
+    shards : int
+    samples, output : str
+        Names of the topics.
+    detector : str
+        SHA-256 of the detector.
+    learning_s : float
+    version : int
+    """
+
+    shards: int
+    samples: str
+    output: str
+    detector: str
+    learning_s: float
+    version: int = VERSION
+
+
+_INSTRUCTIONS = {
+    "version": "it was made by another Ectopy: start the one that made it, or name a new folder",
+    "shards": "start with --shards {0}, or change the number with 'ectopy cluster repartition'",
+    "samples": "start with --input {0}, or name a new folder",
+    "output": "start with --output {0}, or name a new folder",
+    "detector": "start with the detector whose SHA-256 is {0}, or name a new folder",
+    "learning_s": "start with --learning {0:g}, or name a new folder",
+}
+
+
+def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> bool:
+    """Go on with a checkpoint, or begin one; returns whether it is new.
+
+    Raises
+    ------
+    SettingError
+        If the folder was made with something else, or has other content; the message says what to do.
+    """
+    stored = read_manifest(spark, folder)
+    if stored is None:
+        files = HadoopFolder(spark, folder)
+        if files.names():
+            raise SettingError(f"{folder} is not a checkpoint of Ectopy; name a new folder.")
+        files.write(_MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        return True
+    before, now = asdict(stored), asdict(manifest)
+    for name, instruction in _INSTRUCTIONS.items():
+        if before[name] != now[name]:
+            raise SettingError(
+                f"the checkpoint {folder} has {name.replace('_', ' ')} {before[name]}, not {now[name]}; "
+                f"{instruction.format(before[name])}."
+            )
+    return False
+
+
+def read_manifest(spark: SparkSession, folder: str) -> Manifest | None:
+    """Read what a checkpoint was made with; None if there is none.
+
+    Raises
+    ------
+    SettingError
+        If it is damaged.
+    """
+    content = HadoopFolder(spark, folder).read(_MANIFEST)
+    if content is None:
+        return None
+    try:
+        return msgspec.json.decode(content, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"{_MANIFEST} in {folder} is damaged: {error}; restore it from a copy, or name a new folder."
+        ) from error

@@ -1,0 +1,142 @@
+"""The step of a shard as Spark runs it: rows of Kafka in, rows for Kafka out, the states of patients in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from pyspark import SparkFiles
+from pyspark.sql import Row
+from pyspark.sql.streaming.stateful_processor import StatefulProcessor, StatefulProcessorHandle, TimerValues
+
+from ectopy.analysis.shipped_detector import SHIPPED, load_detector
+from ectopy.cluster.shard import LogRow, Topic, step_shard
+from ectopy.cluster.topic_records import read_row, write_event
+from ectopy.cluster.topics import Topics
+from ectopy.errors import DataError
+from ectopy.monitor import Monitor
+from ectopy.presentation import short_repr
+
+INPUT_SCHEMA = "shard bigint, key binary, value binary, topic string, partition int, offset bigint, timestamp bigint"
+OUTPUT_SCHEMA = "topic string, key binary, value binary, headers array<struct<key: string, value: binary>>"
+PARTS, PARTS_KEY, PARTS_VALUE = "parts", "patient string, part string", "content binary"
+"""State variable in which the parts of the states lie, and its schema."""
+
+MOST_REJECTED_BYTES = 2**19
+"""Of a dead letter the beginning is written: with its headers a record would exceed the broker's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSource:
+    """How a process gets its monitor.
+
+    Attributes
+    ----------
+    bundle : str
+        `SHIPPED`, or the name of a file that the session hands to all processes.
+    digest : str
+        SHA-256 of the bundle.
+    learning_s : float
+    """
+
+    bundle: str
+    digest: str
+    learning_s: float
+
+
+@cache
+def load_monitor(source: MonitorSource) -> Monitor:
+    """Load a monitor once for this process."""
+    bundle = source.bundle if source.bundle == SHIPPED else SparkFiles.get(source.bundle)
+    return Monitor.of(load_detector(bundle), source.learning_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A record as Kafka has it; `timestamp` in milliseconds."""
+
+    __repr__ = short_repr
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class ShardProcessor(StatefulProcessor):
+    """Steps the patients of a shard."""
+
+    def __init__(self, source: MonitorSource, topics: Topics) -> None:
+        self._source, self._topics = source, topics
+
+    def init(self, handle: StatefulProcessorHandle) -> None:
+        """Get the state."""
+        self._parts = handle.getMapState(PARTS, PARTS_KEY, PARTS_VALUE)
+
+    def handleInputRows(  # noqa: N802
+        self, key: object, rows: Iterator[Row], timerValues: TimerValues
+    ) -> Iterator[Row]:
+        """Step a shard by the records of one micro-batch; the rows are records of the other topics."""
+        records = [
+            _Record(row.topic, row.partition, row.offset, row.timestamp, _bytes(row.key), _bytes(row.value))
+            for row in rows
+        ]
+        inputs: list[LogRow] = []
+        for record in records:
+            try:
+                inputs.append(self._read(record))
+            except DataError as error:
+                yield self._rejected(record, str(error))
+        stored = self._stored()
+        result = step_shard(load_monitor(self._source), lambda patient: stored.get(patient, {}), inputs)
+        for patient, names in result.removed.items():
+            for name in names:
+                self._parts.removeKey((patient, name))
+        for patient, parts in result.written.items():
+            for name, content in parts.items():
+                self._parts.updateValue((patient, name), (content,))
+        for event in result.events:
+            yield _row(self._topics.output, event.patient.encode(), write_event(event))
+        for patient, content in result.viewed.items():
+            yield _row(self._topics.status, patient.encode(), content)
+        places = {(self._topic(record.topic), record.partition, record.offset): record for record in records}
+        for failure in result.failures:
+            record = places[failure.topic, failure.partition, failure.offset]
+            yield self._rejected(record, failure.reason)
+
+    def _stored(self) -> Mapping[str, Mapping[str, bytes]]:
+        """Read all parts of all patients of the shard: a call for many of them, where each alone needs one too."""
+        stored: dict[str, dict[str, bytes]] = {}
+        if self._parts.exists():
+            for (patient, name), (content,) in self._parts.iterator():
+                stored.setdefault(patient, {})[name] = bytes(content)
+        return stored
+
+    def _topic(self, name: str) -> Topic:
+        return Topic.SAMPLES if name == self._topics.samples else Topic.COMMANDS
+
+    def _read(self, record: _Record) -> LogRow:
+        topic = self._topic(record.topic)
+        return read_row(topic, record.partition, record.offset, record.timestamp / 1000, record.key, record.value)
+
+    def _rejected(self, record: _Record, reason: str) -> Row:
+        headers = {
+            "reason": reason,
+            "topic": record.topic,
+            "partition": str(record.partition),
+            "offset": str(record.offset),
+        }
+        value = None if record.value is None else record.value[:MOST_REJECTED_BYTES]
+        pairs = [Row(key=name, value=text.encode()) for name, text in headers.items()]
+        return Row(topic=self._topics.rejected, key=record.key, value=value, headers=pairs)
+
+
+def _row(topic: str, key: bytes, value: bytes) -> Row:
+    return Row(topic=topic, key=key, value=value, headers=None)
+
+
+def _bytes(value: bytes | bytearray | None) -> bytes | None:
+    return None if value is None else bytes(value)

@@ -1,0 +1,214 @@
+"""A stream of samples to events: one query of Spark from Kafka to Kafka, which goes on whatever fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as sf
+from pyspark.sql.streaming.query import StreamingQuery
+
+from ectopy.analysis import shipped_detector
+from ectopy.cluster.checkpoint import Manifest, open_checkpoint
+from ectopy.cluster.processor import OUTPUT_SCHEMA, MonitorSource, ShardProcessor
+from ectopy.cluster.progress import NEWEST, OBSERVATION, PATIENTS, BatchProgress, batch_progress, progress_text
+from ectopy.cluster.query_failures import reason_of
+from ectopy.cluster.session import LOCAL, start_session
+from ectopy.cluster.topic_records import TICK
+from ectopy.cluster.topics import TickWriter, Topics
+from ectopy.errors import SettingError
+
+SHARDS = 4
+MOST_SHARDS = 4096
+BATCH_S = 2.0
+
+_MOST_RECORDS = 1000
+"""Of one shard in a batch: half a minute of 32 patients who send once a second."""
+_MOST_PARTITIONS = 32
+_REPORTED_S = 60.0
+_POLL_S = 1
+_RETRY_S = 5.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """What a stream reads, writes and runs with.
+
+    Attributes
+    ----------
+    brokers : str
+        ``HOST:PORT``, several separated by commas.
+    checkpoint : str
+        Folder, on a cluster one that all its machines reach.
+    shards : int
+        Groups of patients that are stepped together; fixed in the checkpoint.
+    detector : str
+        A bundle's file, or the name of the one that ships.
+    """
+
+    brokers: str
+    topics: Topics
+    checkpoint: str
+    shards: int = SHARDS
+    detector: str = shipped_detector.SHIPPED
+    learning_s: float = 300.0
+    master: str = LOCAL
+    jars: Path | None = None
+    has_ui: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shards <= MOST_SHARDS:
+            raise SettingError(f"a stream has 1 to {MOST_SHARDS} shards, not {self.shards}.")
+
+
+def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None:
+    """Watch all patients whose samples come, until `stopping` is set.
+
+    Parameters
+    ----------
+    say : callable
+        Takes lines for people: what is done, progress once a minute, what fails and that it goes on.
+
+    Raises
+    ------
+    SettingError
+        If the checkpoint was made with something else, or Spark cannot be started.
+    ServiceError
+        If the broker cannot be reached at the start, or there is no permission for a topic.
+    """
+    topics, shards = settings.topics, settings.shards
+    source = _monitor_source(settings)
+    for name in topics.create(settings.brokers, min(shards, _MOST_PARTITIONS)):
+        say(f"created topic {name}")
+    spark = start_session(
+        settings.master,
+        name="ectopy cluster watch",
+        has_kafka=True,
+        jars=settings.jars,
+        has_ui=settings.has_ui,
+        settings={"spark.sql.shuffle.partitions": str(shards)},
+    )
+    try:
+        if settings.detector != shipped_detector.SHIPPED:
+            spark.sparkContext.addFile(settings.detector)
+        manifest = Manifest(shards, topics.samples, topics.output, source.digest, source.learning_s)
+        is_new = open_checkpoint(spark, settings.checkpoint, manifest)
+        say(f"{topics.samples}, {topics.commands} to {topics.output}, {topics.status}, {topics.rejected}")
+        say(f"{shards} shards at {settings.master}; {'new ' if is_new else ''}checkpoint {settings.checkpoint}")
+        ticks = TickWriter(settings.brokers, topics.samples)
+        try:
+            _run(spark, settings, source, say, stopping)
+        finally:
+            ticks.close()
+    finally:
+        spark.stop()
+    say("stopped")
+
+
+def _monitor_source(settings: StreamSettings) -> MonitorSource:
+    shipped_detector.load_detector(settings.detector)
+    digest = shipped_detector.digest(settings.detector)
+    is_shipped = settings.detector == shipped_detector.SHIPPED
+    bundle = settings.detector if is_shipped else Path(settings.detector).name
+    return MonitorSource(bundle, digest, settings.learning_s)
+
+
+def _run(
+    spark: SparkSession, settings: StreamSettings, source: MonitorSource, say: Say, stopping: threading.Event
+) -> None:
+    """Run the query, and again whenever it fails, until `stopping` is set."""
+    failed = False
+    while not stopping.is_set():
+        try:
+            query = start_query(spark, settings, source)
+            try:
+                _follow(query, say, stopping, failed)
+            finally:
+                query.stop()
+        except StreamingQueryException as error:
+            say(f"failed, and tries again every {_RETRY_S:.0f} s: {reason_of(error)}")
+            failed = True
+            stopping.wait(_RETRY_S)
+
+
+def _follow(query: StreamingQuery, say: Say, stopping: threading.Event, failed: bool) -> None:
+    """Report the progress of the query until `stopping` is set; its failure is raised."""
+    batches: list[BatchProgress] = []
+    reported_at = time.monotonic()
+    while not stopping.is_set() and not query.awaitTermination(_POLL_S):
+        last = batches[-1].batch if batches else -1
+        batches += [
+            batch for batch in map(batch_progress, query.recentProgress) if batch.batch > last and batch.records
+        ]
+        if failed and batches:
+            say("goes on")
+            failed = False
+        now = time.monotonic()
+        if now - reported_at >= _REPORTED_S:
+            say(progress_text(batches, now - reported_at))
+            batches, reported_at = batches[-1:], now
+
+
+def start_query(spark: SparkSession, settings: StreamSettings, source: MonitorSource) -> StreamingQuery:
+    """Start the query; it goes on from the checkpoint."""
+    topics = settings.topics
+    rows = _by_shard(_records(spark, settings), topics, _shard_keys(spark, settings.shards))
+    processor = ShardProcessor(source, topics)
+    results = rows.groupBy("shard").transformWithState(processor, OUTPUT_SCHEMA, "Update", "None")
+    return (
+        results.writeStream.format("kafka")
+        .outputMode("update")
+        .option("kafka.bootstrap.servers", settings.brokers)
+        .option("kafka.compression.type", "lz4")
+        .option("checkpointLocation", settings.checkpoint)
+        .trigger(processingTime=f"{BATCH_S} seconds")
+        .start()
+    )
+
+
+def _records(spark: SparkSession, settings: StreamSettings) -> DataFrame:
+    topics = settings.topics
+    return (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", settings.brokers)
+        .option("subscribe", f"{topics.samples},{topics.commands}")
+        .option("startingOffsets", "earliest")
+        # Samples that the topic has lost are a gap, which the monitor reports; nobody is to be unwatched for them.
+        .option("failOnDataLoss", "false")
+        .option("maxOffsetsPerTrigger", settings.shards * _MOST_RECORDS)
+        .load()
+    )
+
+
+def _by_shard(records: DataFrame, topics: Topics, keys: list[int]) -> DataFrame:
+    """Give each record to the shard of its patient, and ticks to all shards."""
+    every_shard = sf.array(*map(sf.lit, keys))
+    is_tick = sf.col("key").isNull() & (sf.col("value") == sf.lit(TICK)) & (sf.col("topic") == topics.samples)
+    number = sf.pmod(sf.coalesce(sf.crc32("key"), sf.lit(0)), sf.lit(len(keys)))
+    shards: Column = sf.when(is_tick, every_shard).otherwise(
+        sf.array(sf.element_at(every_shard, (number + 1).cast("int")))
+    )
+    timed = records.select(
+        "key", "value", "topic", "partition", "offset", sf.unix_millis("timestamp").alias("timestamp")
+    )
+    observed = timed.observe(
+        OBSERVATION, sf.approx_count_distinct("key").alias(PATIENTS), sf.max("timestamp").alias(NEWEST)
+    )
+    return observed.select(sf.explode(shards).alias("shard"), *timed.columns)
+
+
+def _shard_keys(spark: SparkSession, shards: int) -> list[int]:
+    """Return a key for each shard such that each is the only one in its partition, which a core steps at a time."""
+    numbers = spark.range(64 * shards + 256).select(
+        sf.col("id"), sf.pmod(sf.hash("id"), sf.lit(shards)).alias("partition")
+    )
+    rows = numbers.groupBy("partition").agg(sf.min("id").alias("id")).collect()
+    keys = {row["partition"]: row["id"] for row in rows}
+    return [keys[partition] for partition in range(shards)]

@@ -1,0 +1,120 @@
+"""The topics of a stream: their names, how they are created, and the ticks that carry the time through the log."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from ectopy.cluster.topic_records import TICK
+from ectopy.errors import ServiceError
+
+_TIMEOUT_S = 10.0
+_TICK_S = 1.0
+_LATEST_TICK_MS = 5000
+_COUNTED_AFTER_TICKS = 60
+_QUIET = {"log_level": 0}
+# The time of a record is that at which the broker got it: devices' clocks are not trusted.
+_INPUT = {"message.timestamp.type": "LogAppendTime"}
+_STATUS = {"cleanup.policy": "compact"}
+_BROKERS_DEFAULT = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Names of the topics of a stream; `samples` and `output` are chosen, the others follow from them."""
+
+    samples: str
+    output: str
+
+    @property
+    def commands(self) -> str:
+        """Orders of operators, and readings about the service."""
+        return f"{self.samples}-commands"
+
+    @property
+    def rejected(self) -> str:
+        """Dead letters: records that are no input, with the reason in a header."""
+        return f"{self.samples}-rejected"
+
+    @property
+    def status(self) -> str:
+        """The newest state of each patient, as far as viewers need it; compacted."""
+        return f"{self.output}-status"
+
+    def create(self, brokers: str, partitions: int) -> tuple[str, ...]:
+        """Create those that do not exist, and return their names.
+
+        Raises
+        ------
+        ServiceError
+            If the broker cannot be reached, or there is no permission for a topic.
+        """
+        settings = {
+            self.samples: _INPUT,
+            self.commands: _INPUT,
+            self.output: {},
+            self.status: _STATUS,
+            self.rejected: {},
+        }
+        admin = AdminClient({"bootstrap.servers": brokers, **_QUIET})
+        existing = _metadata(admin, brokers)
+        missing = [
+            NewTopic(name, partitions, _BROKERS_DEFAULT, config=config)
+            for name, config in settings.items()
+            if name not in existing
+        ]
+        for name, creation in admin.create_topics(missing).items() if missing else ():
+            try:
+                creation.result()
+            except KafkaException as error:
+                reason = error.args[0].str()
+                raise ServiceError(
+                    f"topic {name!r} cannot be created: {reason}; create it, and allow this user to use it."
+                ) from error
+        return tuple(topic.topic for topic in missing)
+
+
+def _metadata(admin: AdminClient, brokers: str) -> set[str]:
+    try:
+        return set(admin.list_topics(timeout=_TIMEOUT_S).topics)
+    except KafkaException as error:
+        raise ServiceError(f"no broker answers at {brokers}: {error.args[0].str()}.") from error
+
+
+class TickWriter:
+    """Writes a tick into every partition of the samples once a second, until it is closed.
+
+    So the time lies in the log, in order with the samples: a patient is silent when the log says so, not when a reader
+    is late. While no broker answers there are no ticks, and the patients' time stands still as their samples do.
+    """
+
+    def __init__(self, brokers: str, topic: str) -> None:
+        settings = {"bootstrap.servers": brokers, "message.timeout.ms": _LATEST_TICK_MS, **_QUIET}
+        self._producer, self._topic = Producer(settings), topic
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write no more ticks."""
+        self._closing.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        partitions, ticks = 0, 0
+        while not self._closing.wait(_TICK_S):
+            if ticks % _COUNTED_AFTER_TICKS == 0:
+                partitions = self._count_partitions() or partitions
+            ticks += bool(partitions)
+            for partition in range(partitions):
+                self._producer.produce(self._topic, TICK, partition=partition)
+            self._producer.poll(0)
+
+    def _count_partitions(self) -> int:
+        try:
+            return len(self._producer.list_topics(self._topic, timeout=_TICK_S).topics[self._topic].partitions)
+        except KafkaException:
+            return 0

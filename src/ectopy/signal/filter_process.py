@@ -1,0 +1,184 @@
+"""Read a long recording in two processes: one filters ahead, this one finds the heartbeats in what is filtered so far.
+
+Samples and results lie in files that both have in memory. When all is filtered, each process assesses half of the
+leads. All results are those of one process, to the last bit; where there is no second core or no room, or where
+anything goes wrong there, the work is done here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ectopy import large_arrays
+from ectopy.large_arrays import ArrayAddress
+from ectopy.processes import ONE_THREAD, has_spare_core
+from ectopy.signal.filters import Filtered, FilterSettings, filter_into, unfilled
+from ectopy.signal.heartbeats import find_heartbeats
+from ectopy.signal.quality import Quality, assess
+
+LEAST_VALUES = 2**23
+"""Samples of all leads below which a second process does not pay: it takes a second to start."""
+
+_PART_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class FilterTask:
+    """What the other process does, on which arrays; it assesses the leads from `first_lead` on."""
+
+    signal: ArrayAddress
+    early: tuple[ArrayAddress, ArrayAddress]
+    filtered: tuple[ArrayAddress, ArrayAddress]
+    analysis_rate_hz: float
+    rate_hz: float
+    settings: FilterSettings | None
+    first_lead: int
+
+
+class _ProcessEndedError(Exception):
+    """The other process has ended before its work was complete."""
+
+
+def read_in_two_processes(
+    signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None
+) -> tuple[Filtered, Filtered, Quality, NDArray[np.float64]] | None:
+    """Filter a signal, assess it and find its heartbeats, as `filter_twice`, `assess` and `find_heartbeats` do.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (samples, leads)
+    rate_hz : float
+    settings : FilterSettings or None
+
+    Returns
+    -------
+    tuple or None
+        Early and filtered signal, quality, and the times of the heartbeats in seconds; None where one process has to
+        do it.
+    """
+    if signal.size < LEAST_VALUES or os.name != "posix" or not has_spare_core():
+        return None
+    try:
+        early, filtered = (unfilled(signal.shape, rate_hz, settings, large_arrays.empty_in_file) for _ in range(2))
+        return _read(_in_file(signal), rate_hz, settings, early, filtered)
+    except (OSError, ValueError, EOFError, _ProcessEndedError):
+        return None
+
+
+def _read(
+    signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None, early: Filtered, filtered: Filtered
+) -> tuple[Filtered, Filtered, Quality, NDArray[np.float64]]:
+    first_lead = -(-signal.shape[1] // 2)
+    arrays = signal, early.signal, early.missing, filtered.signal, filtered.missing
+    addresses = [large_arrays.address_of(array) for array in arrays]
+    task = FilterTask(
+        addresses[0],
+        (addresses[1], addresses[2]),
+        (addresses[3], addresses[4]),
+        early.rate_hz,
+        rate_hz,
+        settings,
+        first_lead,
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", __name__, msgspec.json.encode(task).decode()],
+        env=os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=[address.descriptor for address in addresses],
+        start_new_session=True,  # Ctrl-C ends this process, which ends the other one
+    ) as process:
+        try:
+            progress = _Progress(process)
+            times_s = find_heartbeats(early, progress.parts(early))
+            early, filtered = early[: progress.early_end], filtered[: progress.filtered_end]
+            quality = assess(signal[:, :first_lead], rate_hz, _leads(filtered, slice(first_lead)))
+            if first_lead < signal.shape[1]:
+                quality = _joined(quality, *progress.arrays())
+            return early, filtered, quality, times_s
+        finally:
+            process.kill()
+
+
+class _Progress:
+    """How far the other process is, and what it sends in the end.
+
+    It prints how many samples of the early and of the filtered signal are there, an empty line when all are, and then
+    index and word of the quality of its leads as two ``.npy`` files.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        self._lines = process.stdout
+        self.early_end = self.filtered_end = 0
+
+    def parts(self, early: Filtered) -> Iterator[slice]:
+        """Yield the parts of the early signal, ten minutes or more, as soon as they are there."""
+        begin = 0
+        while (line := self._lines.readline()) != b"\n":
+            if not line:
+                raise _ProcessEndedError
+            self.early_end, self.filtered_end = map(int, line.split())
+            if self.early_end - begin >= _PART_S * early.rate_hz:
+                yield slice(begin, self.early_end)
+                begin = self.early_end
+                large_arrays.release(early.signal)
+                large_arrays.release(early.missing)
+        yield slice(begin, self.early_end)
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Return index and word; an `EOFError` if the process ended before it sent them."""
+        content = io.BytesIO(self._lines.read())
+        return [np.load(content, allow_pickle=False) for _ in range(2)]
+
+
+def _in_file(signal: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the same samples in a file."""
+    if large_arrays.is_in_file(signal):
+        return signal
+    copy = large_arrays.empty_in_file(signal.shape, signal.dtype)
+    copy[:] = signal
+    return copy
+
+
+def _leads(filtered: Filtered, leads: slice) -> Filtered:
+    return Filtered(filtered.signal[leads], filtered.missing[leads], filtered.rate_hz)
+
+
+def _joined(quality: Quality, index: NDArray[np.float64], word: NDArray[np.str_]) -> Quality:
+    return replace(quality, index=np.concatenate([quality.index, index]), word=np.concatenate([quality.word, word]))
+
+
+def main() -> None:
+    """Do the task of the first argument: filter, say how far it is, and assess the quality of some leads."""
+    task = msgspec.json.decode(sys.argv[1], type=FilterTask)
+    signal = large_arrays.mapped(task.signal)
+    early, filtered = (
+        Filtered(large_arrays.mapped(samples), large_arrays.mapped(missing), task.analysis_rate_hz)
+        for samples, missing in (task.early, task.filtered)
+    )
+    filtered_end = 0
+    for early_end, filtered_end in filter_into(early, filtered, signal, task.rate_hz, task.settings):
+        print(early_end, filtered_end, flush=True)
+    print(flush=True)
+    if task.first_lead == signal.shape[1]:
+        return
+    leads = slice(task.first_lead, None)
+    quality = assess(signal[:, leads], task.rate_hz, _leads(filtered[:filtered_end], leads))
+    for array in (quality.index, quality.word):
+        np.save(sys.stdout.buffer, array, allow_pickle=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Two processes give what one gives, to the last bit, and one does the work where two cannot."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ectopy.datasets import simulate_recording
+from ectopy.recording import Recording
+from ectopy.signal import FilterSettings, filter_process
+from ectopy.signal.filter_process import read_in_two_processes
+from ectopy.signal.recording_signal import read_recording
+
+RATE_HZ = 250.0
+SETTINGS = FilterSettings(notch_hz=50.0)
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even short recordings are read in two processes."""
+    monkeypatch.setattr(filter_process, "LEAST_VALUES", 1)
+    monkeypatch.setattr(filter_process, "has_spare_core", lambda: True)
+
+
+def recording(leads: int) -> Recording:
+    """A bit more than ten minutes, with a gap, pacing spikes and a lead that falls off."""
+    simulated = simulate_recording(640, sampling_rate_hz=RATE_HZ, leads=2, ectopic={"V": 0.05}, random_state=2)
+    signal = np.column_stack([simulated.signal, simulated.signal[:, 0] - simulated.signal[:, 1]])[:, :leads]
+    signal[20_000:26_000] = np.nan
+    signal[90_000:100_000, -1] = 3.0
+    signal[50_000:60_000:200, 0] += 4.0
+    return Recording(signal, RATE_HZ, simulated.leads[:leads] if leads < 3 else (*simulated.leads, "III"))
+
+
+@pytest.mark.parametrize("leads", [1, 3])
+def test_two_processes_give_the_same_as_one(leads: int, monkeypatch: pytest.MonkeyPatch):
+    of_leads = recording(leads)
+    assert read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS) is not None
+    together = read_recording(of_leads, SETTINGS)
+    monkeypatch.setattr(filter_process, "LEAST_VALUES", of_leads.signal.size + 1)
+    assert read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS) is None
+    alone = read_recording(of_leads, SETTINGS)
+    for column in ("times_s", "samples", "readable", "prematurity", "delay", "irregularity", "rr_s"):
+        np.testing.assert_array_equal(getattr(together.beats, column), getattr(alone.beats, column))
+    np.testing.assert_array_equal(together.missed, alone.missed)
+    np.testing.assert_array_equal(together.quality.index, alone.quality.index)
+    np.testing.assert_array_equal(together.quality.word, alone.quality.word)
+    assert len(alone.beats) > 600
+
+
+@pytest.mark.parametrize("trouble", ["one core", "no program", "ends at once", "no room"])
+def test_one_process_does_the_work_where_two_cannot(trouble: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    match trouble:
+        case "one core":
+            monkeypatch.undo()
+            monkeypatch.setattr(filter_process, "LEAST_VALUES", 1)
+            monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+        case "no program":
+            monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
+        case "ends at once":
+            monkeypatch.setattr(sys, "executable", "/bin/false")
+        case "no room":
+            monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    simulated = simulate_recording(20, sampling_rate_hz=RATE_HZ)
+    assert read_in_two_processes(simulated.signal, RATE_HZ, None) is None
+    assert len(read_recording(simulated).beats) > 10

@@ -11,7 +11,8 @@ from pyspark.sql import Row
 from pyspark.sql.streaming.stateful_processor import StatefulProcessor, StatefulProcessorHandle, TimerValues
 
 from ectopy.analysis.shipped_detector import SHIPPED, load_detector
-from ectopy.cluster.shard import LogRow, Topic, step_shard
+from ectopy.cluster.log_rows import LogRow, Topic
+from ectopy.cluster.shard import INDEX, SHARD, ReadParts, RecentState, step_shard
 from ectopy.cluster.topic_records import read_row, write_event
 from ectopy.cluster.topics import Topics
 from ectopy.errors import DataError
@@ -22,6 +23,11 @@ INPUT_SCHEMA = "shard bigint, key binary, value binary, topic string, partition 
 OUTPUT_SCHEMA = "topic string, key binary, value binary, headers array<struct<key: string, value: binary>>"
 PARTS, PARTS_KEY, PARTS_VALUE = "parts", "patient string, part string", "content binary"
 """State variable in which the parts of the states lie, and its schema."""
+
+MOST_RECENT = 500
+"""States that a process keeps in memory, a tenth of a megabyte each."""
+
+_RECENT: dict[str, RecentState] = {}
 
 MOST_REJECTED_BYTES = 2**19
 """Of a dead letter the beginning is written: with its headers a record would exceed the broker's limit."""
@@ -90,8 +96,9 @@ class ShardProcessor(StatefulProcessor):
                 inputs.append(self._read(record))
             except DataError as error:
                 yield self._rejected(record, str(error))
-        stored = self._stored()
-        result = step_shard(load_monitor(self._source), lambda patient: stored.get(patient, {}), inputs)
+        result = step_shard(load_monitor(self._source), self._reader(), inputs, _RECENT)
+        while len(_RECENT) > MOST_RECENT:
+            del _RECENT[next(iter(_RECENT))]
         for patient, names in result.removed.items():
             for name in names:
                 self._parts.removeKey((patient, name))
@@ -104,8 +111,24 @@ class ShardProcessor(StatefulProcessor):
             yield _row(self._topics.status, patient.encode(), content)
         places = {(self._topic(record.topic), record.partition, record.offset): record for record in records}
         for failure in result.failures:
-            record = places[failure.topic, failure.partition, failure.offset]
-            yield self._rejected(record, failure.reason)
+            place = places.get((failure.topic, failure.partition, failure.offset))
+            if place is not None:  # what waited in the backlog is a record of an earlier micro-batch
+                yield self._rejected(place, failure.reason)
+
+    def _reader(self) -> ReadParts:
+        """Return what reads the parts of a patient: all of the shard at once, as soon as one is not in memory."""
+        stored: Mapping[str, Mapping[str, bytes]] | None = None
+
+        def read(patient: str) -> Mapping[str, bytes]:
+            nonlocal stored
+            if patient == SHARD:
+                index = self._parts.getValue((SHARD, INDEX))
+                return {} if index is None else {INDEX: bytes(index[0])}
+            if stored is None:
+                stored = self._stored()
+            return stored.get(patient, {})
+
+        return read
 
     def _stored(self) -> Mapping[str, Mapping[str, bytes]]:
         """Read all parts of all patients of the shard: a call for many of them, where each alone needs one too."""

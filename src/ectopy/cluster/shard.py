@@ -259,6 +259,7 @@ class _Turn:
             token = blake2b(written[TRUNK], digest_size=8).digest()
             result.viewed[self.patient] = encode_snapshot(viewed_state(state))
             if recent is not None:
+                recent.pop(self.patient, None)
                 recent[self.patient] = RecentState(token, stored)
         if state is not None:
             idle = self._idle or idle_time(state)

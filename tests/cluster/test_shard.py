@@ -273,6 +273,17 @@ def test_a_command_waits_until_the_samples_have_come_to_its_time(quick: Monitor)
     assert answer.event.subject == "discharged"
 
 
+def test_time_begins_for_a_patient_with_the_first_record(quick: Monitor):
+    command = Command(CommandKind.RELEARN, NOW + 5.5, "nurse")
+    store = Store()
+    store.step(quick, [row(0, NOW + 5.5, "7", command, topic=Topic.COMMANDS), row(0, NOW + 5, "", Tick(NOW + 5))])
+    assert "7" not in store.parts
+    store.step(quick, [row(number, NOW + 5 + number, "", Tick(NOW + 5 + number)) for number in range(1, 4)])
+    state, events = feed(quick, MonitorState(), command, *[Tick(NOW + 5 + number) for number in range(1, 4)])
+    assert encode(store.of("7")) == encode(events)
+    assert encode(store.state("7")) == encode(state)
+
+
 def test_ticks_that_change_nothing_read_no_state(quick: Monitor):
     store = Store()
     store.step(quick, [row(number, NOW + number, "7", chunk(number, NOW + number)) for number in range(5)])

@@ -209,7 +209,8 @@ class _Turn:
             return True
         idle = self.entry.idle
         return any(
-            idle is None or not isinstance(item.input, Tick) or not idle.covers(item.input) for item in self._queue
+            not isinstance(item.input, Tick) or (idle is not None and not idle.covers(item.input))
+            for item in self._queue
         )
 
     @property
@@ -253,7 +254,7 @@ class _Turn:
         idle, token, backlog = entry.idle, entry.token, entry.backlog
         written: dict[str, bytes] = {}
         removed: tuple[str, ...] = ()
-        if state is not None and (self._stored is None or state is not self._stored.state):
+        if state is not None and self._has_begun and (self._stored is None or state is not self._stored.state):
             stored, changes = split(state) if self._stored is None else changed_parts(self._stored, state)
             written, removed = changes.written, changes.removed
             token = blake2b(written[TRUNK], digest_size=8).digest()
@@ -261,7 +262,7 @@ class _Turn:
             if recent is not None:
                 recent.pop(self.patient, None)
                 recent[self.patient] = RecentState(token, stored)
-        if state is not None:
+        if state is not None and self._has_begun:
             idle = self._idle or idle_time(state)
         if self._backlog is not None:
             backlog, new_parts, old_parts = self._backlog.with_new(self._queue[self._place :])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -35,7 +36,7 @@ from support.command_line import CommandResult
 from support.databases import PostgresqlServer
 from support.downloads import Server
 from support.labelled_beats import Parts
-from support.server import Service, running
+from support.server import Service, reserved_port, running
 from support.waiting import PATIENCE_S
 
 # How long an example takes says more of the machine than of the code.
@@ -74,6 +75,17 @@ def _fail(report: pytest.TestReport | pytest.CollectReport) -> None:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
     report.outcome = "failed"
     report.longrepr = f"{reason}; ECTOPY_REQUIRE_DATA=1 lets no test be skipped for want of data or extras"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tests and the modules they need stay to the end: they are not searched for garbage again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so would the processes that tests interrupt.
@@ -263,6 +275,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples are acknowledged once they are stored, however long that takes, and not after a second already."""
     monkeypatch.setattr(write_buffer, "ACKNOWLEDGED_AFTER_S", PATIENCE_S)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port of this machine for a server of the test."""
+    with reserved_port() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

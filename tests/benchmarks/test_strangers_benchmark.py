@@ -24,7 +24,6 @@ from support.command_line import assert_refused
 from support.wfdb_records import write_record
 
 pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
-pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
 
 AREAS = {"mean_record_auc", "pooled_auc", "veb_auc", "sveb_auc"}
 PEERS = {"template", "reconstruction", "population", "timing", "prematurity", "supervised"}
@@ -61,6 +60,7 @@ def write_databases(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
     folder = tmp_path_factory.mktemp("databases")
     write_databases(folder)
     return folder

@@ -149,6 +149,7 @@ BASE = {
     ),
     "serve": ([["serve"], "service"],),
     "replay": ([["replay", *SIGNAL, "--key", "ectopy_0"], "service"],),
+    "cluster repartition": ([["cluster", "repartition", "--checkpoint", "a", "--to", "b", "--shards", "8"], "spark"],),
     "cluster watch": (
         [["cluster", "watch", "--brokers", "x:1", "--input", "a", "--output", "b", "--checkpoint", "c"], "spark"],
     ),

@@ -45,9 +45,9 @@ OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
     "reference_ext", "test_ext", "label_map", "patient", "why", "user", "host", "url", "key", "patients",
     "left_out", "language", "paper", "brokers", "input_topic", "output_topic",
-    "checkpoint", "master", "detector", "jars",
+    "checkpoint", "to", "master", "detector", "jars",
 }  # fmt: skip
-ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge", "cluster watch"}
+ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge", "cluster watch", "cluster repartition"}
 """Commands without an output."""
 
 # What each command needs beside its outputs; "@" = a file that it reads.

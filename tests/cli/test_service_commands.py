@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import sys
 import time
@@ -18,12 +19,15 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.monitor import Monitor
 from ectopy.service.access import Scope
+from ectopy.service.api.app import create_app
 from ectopy.service.demo import stream_for_ever
 from ectopy.service.monitoring.ward import Ward
+from ectopy.service.server import Server
+from ectopy.service.settings import load_settings
 from ectopy.service.storage import Store, tables
 from support.command_line import assert_refused
 from support.edf_files import edf
-from support.server import Service, free_port, messages, running, served, troubled
+from support.server import Service, address_of, messages, running, served, troubled
 from support.waiting import until
 
 
@@ -78,14 +82,30 @@ def test_serve_says_that_an_address_is_taken(ectopy, tmp_path: Path):
         assert connection.execute(sa.select(tables.leases)).all() == []
 
 
+def test_a_service_that_may_take_any_port_takes_another_where_its_own_is_taken(tmp_path: Path):
+    addresses = []
+
+    def ready(server: Server) -> None:
+        addresses.append(server.address)
+        server.should_exit = True
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = load_settings(home=tmp_path, port=port)
+        Server(create_app(settings), settings, ready, or_any_port=True).run()
+    (address,) = addresses
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address)
+    assert not address.endswith(f":{port}")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 @pytest.mark.parametrize("terminal", [True, False])
 def test_requests_are_logged_but_not_in_a_terminal(tmp_path: Path, terminal: bool):
-    port, (reader, writer) = free_port(), os.openpty() if terminal else os.pipe()
-    with served(tmp_path, port, writer):
+    reader, writer = os.openpty() if terminal else os.pipe()
+    with served(tmp_path, log_to=writer) as (_, output):
         os.close(writer)
         for _ in range(2):  # the first is logged by when the second is answered
-            httpx.get(f"http://127.0.0.1:{port}/api/session", trust_env=False)
+            httpx.get(f"{address_of(output)}/api/session", trust_env=False)
     said = b""
     with contextlib.suppress(OSError):  # so a pseudo-terminal ends
         while some := os.read(reader, 10_000):

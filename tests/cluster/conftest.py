@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from support.kafka.broker import Broker
 
 
@@ -17,3 +19,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
     with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="module")
+def kafka_session() -> Iterator[SparkSession]:
+    """A session that can read and write Kafka."""
+    pytest.importorskip("pyspark")
+    from ectopy.cluster.session import start_session
+    from support.kafka.jars import connector_jars
+
+    settings = {"spark.driver.memory": "512m", "spark.sql.shuffle.partitions": "2"}
+    session = start_session(jars=connector_jars(), settings=settings)
+    yield session
+    session.stop()

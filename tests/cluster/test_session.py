@@ -1,19 +1,22 @@
-"""A session of Spark reads Kafka, and its Python processes are those of this interpreter."""
+"""A session of Spark reads Kafka, its Python processes are those of this interpreter, and nobody else reaches it."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytest.importorskip("pyspark")
-from confluent_kafka import Producer
+pytest.importorskip("confluent_kafka")
+
+from pyspark.sql import SparkSession
 
 from ectopy.cluster.session import start_session
 from ectopy.errors import SettingError
 from support.kafka.broker import Broker
-from support.kafka.jars import connector_jars
+from support.kafka.records import write_records
 
 
 def test_a_folder_without_jars_is_named(tmp_path: Path):
@@ -21,18 +24,27 @@ def test_a_folder_without_jars_is_named(tmp_path: Path):
         start_session(jars=tmp_path)
 
 
-def test_a_session_reads_a_topic_with_this_interpreter(broker: Broker):
+def test_a_session_reads_a_topic(kafka_session: SparkSession, broker: Broker):
     broker.create_topic("greetings")
-    producer = Producer({"bootstrap.servers": broker.address})
-    producer.produce("greetings", b"hello", key=b"bed 3")
-    producer.flush()
-    spark = start_session(jars=connector_jars(), settings={"spark.driver.memory": "512m"})
-    try:
-        address = {"kafka.bootstrap.servers": broker.address, "subscribe": "greetings"}
-        rows = spark.read.format("kafka").options(**address).load()
-        assert [(bytes(row.key), bytes(row.value)) for row in rows.collect()] == [(b"bed 3", b"hello")]
-        interpreters = spark.sparkContext.parallelize([0], 1).map(lambda _: sys.executable).collect()
-        assert interpreters == [sys.executable]
-        assert spark.conf.get("spark.driver.host") == "127.0.0.1"
-    finally:
-        spark.stop()
+    write_records(broker, "greetings", [(b"bed 3", b"hello")])
+    address = {"kafka.bootstrap.servers": broker.address, "subscribe": "greetings"}
+    rows = kafka_session.read.format("kafka").options(**address).load()
+    assert [(bytes(row.key), bytes(row.value)) for row in rows.collect()] == [(b"bed 3", b"hello")]
+
+
+def test_python_processes_are_of_this_interpreter(kafka_session: SparkSession):
+    interpreters = kafka_session.sparkContext.parallelize([0], 1).map(lambda _: sys.executable).collect()
+    assert interpreters == [sys.executable]
+
+
+def test_nobody_else_reaches_a_session_of_this_machine(kafka_session: SparkSession):
+    kafka_session.range(4).count()
+    java = [child for child in psutil.Process().children(recursive=True) if child.name() == "java"]
+    places = [
+        place.laddr.ip.removeprefix("::ffff:")
+        for process in java
+        for place in process.net_connections("tcp")
+        if place.status == psutil.CONN_LISTEN
+    ]
+    assert places
+    assert set(places) <= {"127.0.0.1", "::1"}

@@ -100,7 +100,7 @@ def test_an_asystole_reaches_screens_and_receivers_from_the_first_ten_seconds_of
                 with losable.outage(), service.socket("/api/live?patient=anna") as screen:
                     for samples in halves(STILL, 20, ONSET_S + 10):
                         stream.send(samples)
-                        until(lambda: stream.acknowledged == stream.position)
+                    until(lambda: stream.acknowledged == stream.position)
                     assert stream.position - stored > WINDOW * len(samples)
                     until(lambda: "asystole" in conditions(client, "anna") & conditions(client))
                     until_alarm_is_live(screen, "asystole")

@@ -18,7 +18,7 @@ from ectopy.monitor import Chunk
 from ectopy.recording import Recording
 from ectopy.service.access import Authenticator, Scope
 from ectopy.service.storage import Store
-from support.server import free_port, served
+from support.server import served
 from support.waiting import until
 
 PACE = 4.0
@@ -66,12 +66,11 @@ def mint(home: Path) -> str:
 @pytest.mark.parametrize(
     ("devices", "seconds", "kills"), [(10, 12.0, 1), pytest.param(200, 90.0, 4, marks=pytest.mark.long)]
 )
-def test_killed_and_started_again(tmp_path: Path, devices: int, seconds: float, kills: int):
+def test_killed_and_started_again(tmp_path: Path, port: int, devices: int, seconds: float, kills: int):
     rng = random.Random(0)
     recordings = [simulate_recording(seconds, rate_bpm=60 + 8 * number, random_state=number) for number in range(5)]
     url = f"sqlite:///{tmp_path / 'ectopy.db'}"
     key = mint(tmp_path)
-    port = free_port()
     with ExitStack() as stack:
         client = stack.enter_context(Client(f"http://127.0.0.1:{port}", key))
         senders: list[Device] = []

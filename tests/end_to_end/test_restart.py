@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.service.storage import Store
 from support.outages import locked
 from support.pulses import has_pulses, with_pulses
-from support.server import free_port, messages, served
+from support.server import key_of, messages, served
 from support.waiting import PATIENCE_S, until
 
 DEVICES = [f"bed {number}" for number in range(3)]
@@ -45,11 +44,11 @@ def stored_until(device: ClientConnection) -> int:
     return answer["next_position"] if answer["stored"] else 0
 
 
-def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path):
-    recording, port = with_pulses(simulate_recording(30)), free_port()
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed(tmp_path: Path, port: int):
+    recording = with_pulses(simulate_recording(30))
     contents = messages(recording)
     with served(tmp_path, port) as (process, said):
-        key = re.findall(r"ectopy_[\w-]{43}", said)[0]
+        key = key_of(said)
         headers = {"Authorization": f"Bearer {key}"}
         url = f"http://127.0.0.1:{port}/api/patients"
         for device in DEVICES:
@@ -123,8 +122,8 @@ class HttpDevice:
             self.kept.clear()
 
 
-def test_what_was_acknowledged_without_the_database_is_sent_again_after_a_kill(tmp_path: Path):
-    recording, port, path = simulate_recording(15), free_port(), tmp_path / "ectopy.db"
+def test_what_was_acknowledged_without_the_database_is_sent_again_after_a_kill(tmp_path: Path, port: int):
+    recording, path = simulate_recording(15), tmp_path / "ectopy.db"
     halves = np.split(recording.signal, 30)
     with served(tmp_path, port) as (process, said), Client(f"http://127.0.0.1:{port}", key_of(said)) as client:
         client.admit("socket")
@@ -163,8 +162,3 @@ def test_what_was_acknowledged_without_the_database_is_sent_again_after_a_kill(t
             assert not [
                 one for one in store.events.after(patient=patient, kinds=("noticed",)) if one.event.subject == "gap"
             ]
-
-
-def key_of(said: str) -> str:
-    """The key that a service has made at its first start."""
-    return re.findall(r"ectopy_[\w-]{43}", said)[0]

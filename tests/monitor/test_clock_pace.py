@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -23,9 +24,9 @@ RATE_HZ = 250.0
 
 @pytest.fixture(scope="module")
 def still() -> Recording:
-    """A heart that stands still for eight seconds, three times."""
-    episodes = [Episode("asystole", at, 8) for at in (60, 120, 180)]
-    return simulate_recording(260, episodes=episodes, random_state=1)
+    """A heart that stands still for eight seconds, twice."""
+    episodes = [Episode("asystole", at, 8) for at in (60, 120)]
+    return simulate_recording(190, episodes=episodes, random_state=1)
 
 
 def inputs(
@@ -43,7 +44,10 @@ def inputs(
         yield Tick(now, set_s=0.0 if second_clock else None)
 
 
-def said(monitor: Monitor, given: Iterator[Input], restart_every: int = 0) -> Iterator[tuple[float, float, Event]]:
+Said = tuple[float, float, Event]
+
+
+def said(monitor: Monitor, given: Iterator[Input], restart_every: int = 0) -> Iterator[Said]:
     """Events, with what the clock shows then and the time that is told of each."""
     state = MonitorState()
     for number, each in enumerate(given):
@@ -63,6 +67,12 @@ JUMPS = {
 }
 
 
+@pytest.fixture(scope="module")
+def events(monitor: Monitor, still: Recording) -> Callable[[str, bool], list[Said]]:
+    """What is said of that heart while the clock is set, once for all tests."""
+    return cache(lambda jump, second_clock: list(said(monitor, inputs(still, JUMPS[jump], second_clock))))
+
+
 @pytest.mark.parametrize(
     ("jump", "second_clock"),
     [
@@ -74,9 +84,9 @@ JUMPS = {
     ],
 )
 def test_times_are_right_and_nothing_is_escalated_early_when_the_clock_is_set(
-    monitor: Monitor, still: Recording, jump: str, second_clock: bool
+    events: Callable[[str, bool], list[Said]], jump: str, second_clock: bool
 ):
-    found = list(said(monitor, inputs(still, JUMPS[jump], second_clock)))
+    found = events(jump, second_clock)
     changes = [(now, told, event.transition) for now, told, event in found if isinstance(event, AlarmChanged)]
     assert len([1 for _, _, change in changes if change.alarm.condition == "asystole"]) > 3
     assert max(abs(told - now) for now, told, _ in changes) < 2.0
@@ -91,25 +101,29 @@ def test_times_are_right_and_nothing_is_escalated_early_when_the_clock_is_set(
 
 
 @pytest.mark.parametrize("jump", ["forwards for good", "forwards for half a minute"])
-def test_a_restart_at_any_moment_changes_nothing(monitor: Monitor, still: Recording, jump: str):
-    expected = [to_json(event) for _, _, event in said(monitor, inputs(still, JUMPS[jump], second_clock=True))]
+def test_a_restart_at_any_moment_changes_nothing(
+    events: Callable[[str, bool], list[Said]], monitor: Monitor, still: Recording, jump: str
+):
+    expected = [to_json(event) for _, _, event in events(jump, True)]
     assert [to_json(e) for _, _, e in said(monitor, inputs(still, JUMPS[jump], True), restart_every=7)] == expected
 
 
-def test_any_chunking_gives_the_same_events_while_the_clock_is_set(monitor: Monitor, still: Recording):
-    jump = JUMPS["forwards for half a minute"]
-    fine, coarse = (
-        [to_json(event) for _, _, event in said(monitor, inputs(still, jump, second_clock=True, chunk_s=chunk_s))]
-        for chunk_s in (1, 2)
+def test_any_chunking_gives_the_same_events_while_the_clock_is_set(
+    events: Callable[[str, bool], list[Said]], monitor: Monitor, still: Recording
+):
+    jump = "forwards for half a minute"
+    coarse = said(monitor, inputs(still, JUMPS[jump], second_clock=True, chunk_s=2))
+    fine_beats, coarse_beats = (
+        [line for line in (to_json(event) for _, _, event in each) if '"beat"' in line]
+        for each in (events(jump, True), coarse)
     )
-    beats = [line for line in fine if '"beat"' in line]
-    assert beats == [line for line in coarse if '"beat"' in line]
+    assert fine_beats == coarse_beats
 
 
-def test_an_alarm_keeps_the_time_at_which_it_was_raised(monitor: Monitor, still: Recording):
+def test_an_alarm_keeps_the_time_at_which_it_was_raised(events: Callable[[str, bool], list[Said]]):
     changes = [
         (told, event)
-        for _, told, event in said(monitor, inputs(still, JUMPS["forwards for good"], second_clock=True))
+        for _, told, event in events("forwards for good", True)
         if isinstance(event, AlarmChanged) and event.transition.alarm.condition == "asystole"
     ]
     raised, last = changes[0], changes[-1]

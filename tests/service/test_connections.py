@@ -21,7 +21,7 @@ import pytest
 from ectopy.service import connections
 from ectopy.service.connections import Connections, connections_within_descriptors
 from ectopy.service.json_logs import WARNINGS_PER_MINUTE, Throttle, log_as_json
-from support.server import Service, free_port, running, served, small
+from support.server import Service, address_of, key_of, running, served, small
 from support.waiting import PATIENCE_S, until
 
 HALF = b"GET / HTTP/1.1\r\nHost: x\r\n"
@@ -130,17 +130,13 @@ def test_a_connection_may_be_kept_for_the_next_request(service: Service):
 
 
 def test_half_open_connections_keep_nobody_out(tmp_path: Path):
-    port = free_port()
-    limited = [sys.executable, "-c", _LIMITED, "serve", "--home", str(tmp_path), "--port", str(port)]
-    with served(tmp_path, port, command=limited) as (process, said):
-        key = said.partition("Key, shown this once: ")[2].split()[0]
-        headers = {"Authorization": f"Bearer {key}"}
-        with clients(("127.0.0.1", port), 300, HALF):
+    limited = [sys.executable, "-c", _LIMITED, "serve", "--home", str(tmp_path), "--port", "0"]
+    with served(tmp_path, command=limited) as (process, said):
+        address, headers = address_of(said), {"Authorization": f"Bearer {key_of(said)}"}
+        with clients(("127.0.0.1", httpx.URL(address).port), 300, HALF):
             for _ in range(20):
                 for path in ("/health", "/api/patients"):
-                    answer = httpx.get(
-                        f"http://127.0.0.1:{port}{path}", headers=headers, timeout=PATIENCE_S, trust_env=False
-                    )
+                    answer = httpx.get(f"{address}{path}", headers=headers, timeout=PATIENCE_S, trust_env=False)
                     assert answer.status_code == 200
         assert process.poll() is None
     assert (tmp_path / "log").stat().st_size < 200_000

@@ -85,11 +85,11 @@ def running(home: Path, **settings: Any) -> Iterator[Service]:
 
 @contextmanager
 def served(
-    home: Path, port: int, log_to: int | None = None, command: list[str] | None = None
+    home: Path, port: int = 0, log_to: int | None = None, command: list[str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service in a process of its own, which is killed when the block ends, and what it said at its start.
 
-    It logs to a file, or to this file descriptor.
+    Where it answers is `address_of` that. It logs to a file, or to this file descriptor.
     """
     command = command or [sys.executable, "-m", "ectopy", "serve", "--home", str(home), "--port", str(port)]
     environment = os.environ | {"ECTOPY_LEARNING_S": "30", "PYTHONUNBUFFERED": "1"}
@@ -109,10 +109,26 @@ def served(
         process.communicate()
 
 
-def free_port() -> int:
-    """A port of this machine on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+def address_of(output: str) -> str:
+    """The address that a service has named at its start."""
+    return output.partition("Ectopy answers at ")[2].split()[0]
+
+
+def key_of(output: str) -> str:
+    """The key that a service has made at its first start."""
+    return output.partition("Key, shown this once: ")[2].split()[0]
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port of this machine on which nobody listens, for a server that is started, or started again, in the block.
+
+    A socket that is bound to it, and does not listen, keeps the system from giving the port to others.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 def troubled() -> Recording:

@@ -12,9 +12,9 @@ PATIENCE_S = 120.0
 """For what comes at once on an idle machine: only a test that fails waits so long."""
 
 
-def until(condition: Callable[[], Value]) -> Value:
+def until(condition: Callable[[], Value], patience_s: float = PATIENCE_S) -> Value:
     """What a function gives, once it gives something."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while not (value := condition()):
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.01)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from ectopy.detector.score import combine
 from ectopy.errors import DataError, NotEnoughNormalsError, SettingError
 from ectopy.training import ARCHITECTURES, Trained, TrainingSettings, from_keras, train_network
 from ectopy.training.reconstruction_error import cubic_mean_square, tolerant_error
-from ectopy.training.training import train
+from ectopy.training.training import labels_look_reversed, train
 
 
 @pytest.fixture(scope="module")
@@ -63,26 +64,29 @@ def grouped(normals: Beats) -> Grouped:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_litert_and_keras_agree_on_scores_after_save_and_load_in_another_process(
-    name: str, simulated: Beats, tmp_path: Path
-):
+def test_litert_and_keras_agree_on_scores_after_save_and_load(name: str, simulated: Beats, tmp_path: Path):
     detector = saved_detector(name)
     judged = np.ascontiguousarray(simulated.samples[:300, :: 140 // detector.layout.samples])
     detector.save(tmp_path / "bundle.ectopy")
-    np.save(tmp_path / "beats.npy", judged)
-    code = (
-        "import sys, numpy as np; from ectopy import Detector;"
-        "np.save(sys.argv[3], Detector.load(sys.argv[1]).score(np.load(sys.argv[2])))"
-    )
-    files = [str(tmp_path / name) for name in ("bundle.ectopy", "beats.npy", "scores.npy")]
-    subprocess.run([sys.executable, "-c", code, *files], check=True)
-
+    loaded = Detector.load(tmp_path / "bundle.ectopy").score(judged)
     outputs = from_keras(detector.network)(judged, training=False)
     output = {name: np.asarray(value) for name, value in outputs.items()}
     error, distance = detector.scoring.parts(Output(output["mean_square_error"], output["latent"]))
-    scores, expected = np.load(files[2]), combine(error, distance, detector.scoring.distance_weight)
+    expected = combine(error, distance, detector.scoring.distance_weight)
     # Relative to the largest score: a score of nearly zero, an average normal, has no digits to agree on.
-    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(loaded, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_another_process_gives_the_same_scores(bundle: Path, detector: Detector, simulated: Beats, tmp_path: Path):
+    np.save(tmp_path / "beats.npy", simulated.samples[:300])
+    code = (
+        "import sys, numpy as np; from ectopy import Detector;"
+        "np.save(sys.argv[3], Detector.load(sys.argv[1]).score(np.load(sys.argv[2])));"
+        "assert not {'keras', 'tensorflow'} & sys.modules.keys()"
+    )
+    files = [str(path) for path in (bundle, tmp_path / "beats.npy", tmp_path / "scores.npy")]
+    subprocess.run([sys.executable, "-c", code, *files], check=True)
+    np.testing.assert_array_equal(np.load(files[2]), detector.score(simulated.samples[:300]))
 
 
 @pytest.mark.parametrize("name", ["dense", pytest.param("conv", marks=pytest.mark.long)])
@@ -184,6 +188,18 @@ def test_abnormal_beats_are_never_learned(detector: Detector):
     assert detector.card.normals == (~beats.abnormal).sum()
     assert detector.card.digest == beats_digest(beats.samples[~beats.abnormal])
     assert detector.card.metrics["abnormal_training_beats"] == beats.abnormal.sum()
+
+
+@pytest.mark.parametrize(
+    ("abnormal", "flagged", "looks_reversed"), [(208, 0.9, False), (208, 0.1, True), (10, 0.0, True), (9, 0.0, False)]
+)
+def test_labels_look_reversed_where_ten_abnormal_beats_or_more_are_scored_normal(
+    detector: Detector, abnormal: int, flagged: float, looks_reversed: bool
+):
+    assert not labels_look_reversed(detector)
+    metrics = {"abnormal_training_beats": abnormal, "abnormal_training_beats_flagged": flagged}
+    card = replace(detector.card, metrics=detector.card.metrics | metrics)
+    assert labels_look_reversed(replace(detector, card=card)) is looks_reversed
 
 
 def test_bad_normals_are_refused_with_their_place(normals: Beats):

@@ -49,3 +49,22 @@ def watch(
     )
     with stop_signals() as stopping:
         watch_stream(settings, lambda text: typer.echo(f"ectopy: {text}", err=True), stopping)
+
+
+@cluster_app.command()
+def repartition(
+    checkpoint: Annotated[str, typer.Option(metavar="FOLDER", help="Of a stream that is stopped.")],
+    to: Annotated[str, typer.Option("--to", metavar="FOLDER", help="New; the stream is to go on with it.")],
+    shards: Annotated[int, typer.Option(help="Groups of patients that the stream is to have.")],
+    master: Annotated[str, typer.Option(metavar="URL", help="Of Spark.")] = "local[2]",
+) -> None:
+    """Give a stream another number of shards: patients go on where they were."""
+    from ectopy.cluster.repartition import repartition as write_checkpoint
+    from ectopy.cluster.session import start_session
+
+    spark = start_session(master, name="ectopy cluster repartition")
+    try:
+        patients = write_checkpoint(spark, checkpoint, to, shards)
+    finally:
+        spark.stop()
+    typer.echo(f"{patients} patients in {shards} shards: go on with --checkpoint {to} --shards {shards}")

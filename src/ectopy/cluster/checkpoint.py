@@ -13,6 +13,9 @@ from ectopy.errors import SettingError
 VERSION = 1
 """Of a checkpoint: add 1 when a stream cannot go on with an older one."""
 
+INITIAL = "initial"
+"""Folder in a checkpoint with the states that it begins with, if it does not begin with none."""
+
 _MANIFEST = "ectopy.json"
 
 
@@ -28,6 +31,8 @@ class Manifest:
     detector : str
         SHA-256 of the detector.
     learning_s : float
+    starting_offsets : str
+        Where its first batch begins, as Spark has it.
     version : int
     """
 
@@ -36,7 +41,24 @@ class Manifest:
     output: str
     detector: str
     learning_s: float
+    starting_offsets: str = "earliest"
     version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a stream begins.
+
+    Attributes
+    ----------
+    starting_offsets : str
+        In the topics.
+    initial : str or None
+        Folder of the states that it begins with.
+    """
+
+    starting_offsets: str
+    initial: str | None
 
 
 _INSTRUCTIONS = {
@@ -49,8 +71,8 @@ _INSTRUCTIONS = {
 }
 
 
-def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> bool:
-    """Go on with a checkpoint, or begin one; returns whether it is new.
+def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> Checkpoint:
+    """Go on with a checkpoint, or begin one where there is none.
 
     Raises
     ------
@@ -59,11 +81,8 @@ def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> boo
     """
     stored = read_manifest(spark, folder)
     if stored is None:
-        files = HadoopFolder(spark, folder)
-        if files.names():
-            raise SettingError(f"{folder} is not a checkpoint of Ectopy; name a new folder.")
-        files.write(_MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-        return True
+        create_checkpoint(spark, folder, manifest)
+        return Checkpoint(manifest.starting_offsets, None)
     before, now = asdict(stored), asdict(manifest)
     for name, instruction in _INSTRUCTIONS.items():
         if before[name] != now[name]:
@@ -71,7 +90,16 @@ def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> boo
                 f"the checkpoint {folder} has {name.replace('_', ' ')} {before[name]}, not {now[name]}; "
                 f"{instruction.format(before[name])}."
             )
-    return False
+    has_initial = INITIAL in HadoopFolder(spark, folder).names()
+    return Checkpoint(stored.starting_offsets, f"{folder}/{INITIAL}" if has_initial else None)
+
+
+def create_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> None:
+    """Begin a checkpoint; a `SettingError` if there is something in the folder."""
+    files = HadoopFolder(spark, folder)
+    if files.names():
+        raise SettingError(f"{folder} is not a checkpoint of Ectopy; name a new folder.")
+    files.write(_MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
 
 
 def read_manifest(spark: SparkSession, folder: str) -> Manifest | None:

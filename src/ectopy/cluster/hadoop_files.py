@@ -20,9 +20,13 @@ class HadoopFolder:
     """
 
     def __init__(self, spark: SparkSession, url: str) -> None:
-        self._url = url
+        self._spark, self._url = spark, url
         self._jvm: Any = spark.sparkContext._jvm
         self._settings: Any = spark.sparkContext._jsc.hadoopConfiguration()
+
+    def folder(self, name: str) -> HadoopFolder:
+        """Return a folder in this one."""
+        return HadoopFolder(self._spark, f"{self._url}/{name}")
 
     def names(self) -> list[str]:
         """Return the names of all that is in the folder; none if there is no folder."""

@@ -8,18 +8,17 @@ from functools import cache
 
 from pyspark import SparkFiles
 from pyspark.sql import Row
-from pyspark.sql.streaming.stateful_processor import StatefulProcessor, StatefulProcessorHandle, TimerValues
+from pyspark.sql.streaming.stateful_processor import MapState, StatefulProcessor, StatefulProcessorHandle, TimerValues
 
 from ectopy.analysis.shipped_detector import SHIPPED, load_detector
 from ectopy.cluster.log_rows import LogRow, Topic
-from ectopy.cluster.shard import INDEX, SHARD, ReadParts, RecentState, step_shard
+from ectopy.cluster.shard import INDEX, SHARD, Failure, RecentState, step_shard
 from ectopy.cluster.topic_records import read_row, write_event
 from ectopy.cluster.topics import Topics
 from ectopy.errors import DataError
 from ectopy.monitor import Monitor
 from ectopy.presentation import short_repr
 
-INPUT_SCHEMA = "shard bigint, key binary, value binary, topic string, partition int, offset bigint, timestamp bigint"
 OUTPUT_SCHEMA = "topic string, key binary, value binary, headers array<struct<key: string, value: binary>>"
 PARTS, PARTS_KEY, PARTS_VALUE = "parts", "patient string, part string", "content binary"
 """State variable in which the parts of the states lie, and its schema."""
@@ -82,6 +81,11 @@ class ShardProcessor(StatefulProcessor):
         """Get the state."""
         self._parts = handle.getMapState(PARTS, PARTS_KEY, PARTS_VALUE)
 
+    def handleInitialState(self, key: object, initialState: Row, timerValues: TimerValues) -> None:  # noqa: N802
+        """Take a part of a state from another checkpoint."""
+        content = (bytes(initialState.content),)
+        self._parts.updateValue((initialState.patient, initialState.part), content)
+
     def handleInputRows(  # noqa: N802
         self, key: object, rows: Iterator[Row], timerValues: TimerValues
     ) -> Iterator[Row]:
@@ -96,7 +100,7 @@ class ShardProcessor(StatefulProcessor):
                 inputs.append(self._read(record))
             except DataError as error:
                 yield self._rejected(record, str(error))
-        result = step_shard(load_monitor(self._source), self._reader(), inputs, _RECENT)
+        result = step_shard(load_monitor(self._source), _StoredParts(self._parts).of, inputs, _RECENT)
         while len(_RECENT) > MOST_RECENT:
             del _RECENT[next(iter(_RECENT))]
         for patient, names in result.removed.items():
@@ -111,32 +115,13 @@ class ShardProcessor(StatefulProcessor):
             yield _row(self._topics.status, patient.encode(), content)
         places = {(self._topic(record.topic), record.partition, record.offset): record for record in records}
         for failure in result.failures:
-            place = places.get((failure.topic, failure.partition, failure.offset))
-            if place is not None:  # what waited in the backlog is a record of an earlier micro-batch
-                yield self._rejected(place, failure.reason)
+            place = (failure.topic, failure.partition, failure.offset)
+            yield self._rejected(places.get(place, self._earlier(failure)), failure.reason)
 
-    def _reader(self) -> ReadParts:
-        """Return what reads the parts of a patient: all of the shard at once, as soon as one is not in memory."""
-        stored: Mapping[str, Mapping[str, bytes]] | None = None
-
-        def read(patient: str) -> Mapping[str, bytes]:
-            nonlocal stored
-            if patient == SHARD:
-                index = self._parts.getValue((SHARD, INDEX))
-                return {} if index is None else {INDEX: bytes(index[0])}
-            if stored is None:
-                stored = self._stored()
-            return stored.get(patient, {})
-
-        return read
-
-    def _stored(self) -> Mapping[str, Mapping[str, bytes]]:
-        """Read all parts of all patients of the shard: a call for many of them, where each alone needs one too."""
-        stored: dict[str, dict[str, bytes]] = {}
-        if self._parts.exists():
-            for (patient, name), (content,) in self._parts.iterator():
-                stored.setdefault(patient, {})[name] = bytes(content)
-        return stored
+    def _earlier(self, failure: Failure) -> _Record:
+        """Return a record of an earlier micro-batch, of which only the place is known."""
+        name = self._topics.samples if failure.topic is Topic.SAMPLES else self._topics.commands
+        return _Record(name, failure.partition, failure.offset, 0, failure.patient.encode(), None)
 
     def _topic(self, name: str) -> Topic:
         return Topic.SAMPLES if name == self._topics.samples else Topic.COMMANDS
@@ -155,6 +140,33 @@ class ShardProcessor(StatefulProcessor):
         value = None if record.value is None else record.value[:MOST_REJECTED_BYTES]
         pairs = [Row(key=name, value=text.encode()) for name, text in headers.items()]
         return Row(topic=self._topics.rejected, key=record.key, value=value, headers=pairs)
+
+
+class _StoredParts:
+    """The stored parts of all patients of a shard.
+
+    Those of the shard itself are read alone; when those of a patient are needed, all are read: each call crosses a
+    socket, and one call of the iterator brings many parts.
+    """
+
+    def __init__(self, parts: MapState) -> None:
+        self._parts = parts
+        self._all: dict[str, dict[str, bytes]] | None = None
+
+    def of(self, patient: str) -> Mapping[str, bytes]:
+        """Return the parts of a patient, or of `SHARD`."""
+        if patient == SHARD:
+            index = self._parts.getValue((SHARD, INDEX))
+            return {} if index is None else {INDEX: bytes(index[0])}
+        if self._all is None:
+            self._all = self._read_all()
+        return self._all.get(patient, {})
+
+    def _read_all(self) -> dict[str, dict[str, bytes]]:
+        parts: dict[str, dict[str, bytes]] = {}
+        for (patient, name), (content,) in self._parts.iterator() if self._parts.exists() else ():
+            parts.setdefault(patient, {})[name] = bytes(content)
+        return parts
 
 
 def _row(topic: str, key: bytes, value: bytes) -> Row:

@@ -6,7 +6,7 @@ import re
 
 from pyspark.errors import StreamingQueryException
 
-_CAUSE = re.compile(r"^(?:Caused by: )?([\w.$]+(?:Exception|Error|Failure)\w*): ?(.*)$", re.MULTILINE)
+_CAUSE = re.compile(r"(?:[a-z]\w*\.)+([A-Z]\w*(?:Exception|Error))(?=: ([^\n]*)|$)", re.MULTILINE)
 _SENTENCES = {
     "TopicAuthorizationException": "there is no permission for a topic: {}; allow this user to use it",
     "UnknownTopicOrPartitionException": "a topic is gone: {}; create it again, or start anew",
@@ -20,7 +20,7 @@ _MOST_TEXT = 300
 def reason_of(error: StreamingQueryException) -> str:
     """Say why a query has failed: the cause at the bottom of Java's stack, or what is known to lie behind it."""
     text = str(error)
-    causes = [f"{name.rpartition('.')[2]}: {message}".strip() for name, message in _CAUSE.findall(text)]
+    causes = [f"{name}: {message}".removesuffix(": ") for name, message in _CAUSE.findall(text)]
     cause = (causes or [text.partition("\n")[0]])[-1][:_MOST_TEXT]
     for sign, sentence in _SENTENCES.items():
         if sign in text:

@@ -18,6 +18,7 @@ from ectopy.errors import SettingError
 LOCAL = "local[2]"
 """Master by default: two cores of this machine."""
 
+_LOOPBACK = "127.0.0.1"
 _STATE_STORE = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
@@ -54,7 +55,7 @@ def start_session(
         If the folder has no jars, or Spark cannot be started.
     """
     session_settings = _settings(master, name, has_kafka, jars, has_ui) | dict(settings or {})
-    _choose_interpreter(master)
+    _choose_processes(master)
     builder = SparkSession.builder
     for key, value in session_settings.items():
         builder = builder.config(key, value)
@@ -82,7 +83,7 @@ def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui
         "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     }
     if is_local(master):
-        settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+        settings |= {"spark.driver.bindAddress": _LOOPBACK, "spark.driver.host": _LOOPBACK}
     if jars is not None:
         files = sorted(jars.glob("*.jar"))
         if not files:
@@ -98,10 +99,14 @@ def is_local(master: str) -> bool:
     return master.startswith("local")
 
 
-def _choose_interpreter(master: str) -> None:
-    """Let Spark's Python processes be of this interpreter; a cluster's own may be named in PYSPARK_PYTHON."""
+def _choose_processes(master: str) -> None:
+    """Let Spark's Python processes be of this interpreter, and those of this machine alone answer only it.
+
+    A cluster's own interpreter may be named in PYSPARK_PYTHON.
+    """
     if is_local(master):
         os.environ["PYSPARK_PYTHON"] = sys.executable
+        os.environ["SPARK_LOCAL_IP"] = _LOOPBACK
     else:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from pyspark.sql.streaming.query import StreamingQuery
 
 from ectopy.analysis import shipped_detector
-from ectopy.cluster.checkpoint import Manifest, open_checkpoint
+from ectopy.cluster.checkpoint import Checkpoint, Manifest, open_checkpoint
 from ectopy.cluster.processor import OUTPUT_SCHEMA, MonitorSource, ShardProcessor
 from ectopy.cluster.progress import NEWEST, OBSERVATION, PATIENTS, BatchProgress, batch_progress, progress_text
 from ectopy.cluster.query_failures import reason_of
 from ectopy.cluster.session import LOCAL, start_session
+from ectopy.cluster.shard_keys import shard_column, shard_keys
 from ectopy.cluster.topic_records import TICK
 from ectopy.cluster.topics import TickWriter, Topics
 from ectopy.errors import SettingError
@@ -32,6 +33,7 @@ _MOST_RECORDS = 1000
 _MOST_PARTITIONS = 32
 _REPORTED_S = 60.0
 _POLL_S = 1
+_LATE_S = 30.0
 _RETRY_S = 5.0
 
 Say = Callable[[str], None]
@@ -84,7 +86,7 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
         If the broker cannot be reached at the start, or there is no permission for a topic.
     """
     topics, shards = settings.topics, settings.shards
-    source = _monitor_source(settings)
+    source = monitor_source(settings)
     for name in topics.create(settings.brokers, min(shards, _MOST_PARTITIONS)):
         say(f"created topic {name}")
     spark = start_session(
@@ -93,18 +95,17 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
         has_kafka=True,
         jars=settings.jars,
         has_ui=settings.has_ui,
-        settings={"spark.sql.shuffle.partitions": str(shards)},
     )
     try:
         if settings.detector != shipped_detector.SHIPPED:
             spark.sparkContext.addFile(settings.detector)
         manifest = Manifest(shards, topics.samples, topics.output, source.digest, source.learning_s)
-        is_new = open_checkpoint(spark, settings.checkpoint, manifest)
+        checkpoint = open_checkpoint(spark, settings.checkpoint, manifest)
         say(f"{topics.samples}, {topics.commands} to {topics.output}, {topics.status}, {topics.rejected}")
-        say(f"{shards} shards at {settings.master}; {'new ' if is_new else ''}checkpoint {settings.checkpoint}")
+        say(f"{shards} shards at {settings.master}; checkpoint {settings.checkpoint}")
         ticks = TickWriter(settings.brokers, topics.samples)
         try:
-            _run(spark, settings, source, say, stopping)
+            _run(spark, settings, checkpoint, source, say, stopping)
         finally:
             ticks.close()
     finally:
@@ -112,7 +113,8 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
     say("stopped")
 
 
-def _monitor_source(settings: StreamSettings) -> MonitorSource:
+def monitor_source(settings: StreamSettings) -> MonitorSource:
+    """Return how the processes of a stream get their monitor, after loading it once."""
     shipped_detector.load_detector(settings.detector)
     digest = shipped_detector.digest(settings.detector)
     is_shipped = settings.detector == shipped_detector.SHIPPED
@@ -121,13 +123,18 @@ def _monitor_source(settings: StreamSettings) -> MonitorSource:
 
 
 def _run(
-    spark: SparkSession, settings: StreamSettings, source: MonitorSource, say: Say, stopping: threading.Event
+    spark: SparkSession,
+    settings: StreamSettings,
+    checkpoint: Checkpoint,
+    source: MonitorSource,
+    say: Say,
+    stopping: threading.Event,
 ) -> None:
     """Run the query, and again whenever it fails, until `stopping` is set."""
     failed = False
     while not stopping.is_set():
         try:
-            query = start_query(spark, settings, source)
+            query = start_query(spark, settings, checkpoint, source)
             try:
                 _follow(query, say, stopping, failed)
             finally:
@@ -141,27 +148,37 @@ def _run(
 def _follow(query: StreamingQuery, say: Say, stopping: threading.Event, failed: bool) -> None:
     """Report the progress of the query until `stopping` is set; its failure is raised."""
     batches: list[BatchProgress] = []
-    reported_at = time.monotonic()
+    reported_at = ended_at = time.monotonic()
+    is_late, reported = failed, -1
     while not stopping.is_set() and not query.awaitTermination(_POLL_S):
-        last = batches[-1].batch if batches else -1
-        batches += [
-            batch for batch in map(batch_progress, query.recentProgress) if batch.batch > last and batch.records
-        ]
-        if failed and batches:
-            say("goes on")
-            failed = False
         now = time.monotonic()
+        last = batches[-1].batch if batches else -1
+        newer = [batch for batch in map(batch_progress, query.recentProgress) if batch.batch > last and batch.records]
+        if newer:
+            batches, ended_at = batches + newer, now
+            if is_late:
+                say("goes on")
+            is_late = False
+        elif not is_late and now - ended_at >= _LATE_S:
+            say(f"no batch has ended for {_LATE_S:.0f} s; Spark says: {query.status['message']}")
+            is_late = True
         if now - reported_at >= _REPORTED_S:
-            say(progress_text(batches, now - reported_at))
-            batches, reported_at = batches[-1:], now
+            say(progress_text([batch for batch in batches if batch.batch > reported], now - reported_at))
+            reported_at, reported = now, batches[-1].batch if batches else reported
+            batches = batches[-1:]
 
 
-def start_query(spark: SparkSession, settings: StreamSettings, source: MonitorSource) -> StreamingQuery:
+def start_query(
+    spark: SparkSession, settings: StreamSettings, checkpoint: Checkpoint, source: MonitorSource
+) -> StreamingQuery:
     """Start the query; it goes on from the checkpoint."""
     topics = settings.topics
-    rows = _by_shard(_records(spark, settings), topics, _shard_keys(spark, settings.shards))
+    # Each shard has a partition of the state of its own.
+    spark.conf.set("spark.sql.shuffle.partitions", settings.shards)
+    rows = _by_shard(_records(spark, settings, checkpoint.starting_offsets), topics, shard_keys(spark, settings.shards))
     processor = ShardProcessor(source, topics)
-    results = rows.groupBy("shard").transformWithState(processor, OUTPUT_SCHEMA, "Update", "None")
+    initial = None if checkpoint.initial is None else spark.read.parquet(checkpoint.initial).groupBy("shard")
+    results = rows.groupBy("shard").transformWithState(processor, OUTPUT_SCHEMA, "Update", "None", initial)
     return (
         results.writeStream.format("kafka")
         .outputMode("update")
@@ -173,13 +190,13 @@ def start_query(spark: SparkSession, settings: StreamSettings, source: MonitorSo
     )
 
 
-def _records(spark: SparkSession, settings: StreamSettings) -> DataFrame:
+def _records(spark: SparkSession, settings: StreamSettings, starting_offsets: str) -> DataFrame:
     topics = settings.topics
     return (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.brokers)
         .option("subscribe", f"{topics.samples},{topics.commands}")
-        .option("startingOffsets", "earliest")
+        .option("startingOffsets", starting_offsets)
         # Samples that the topic has lost are a gap, which the monitor reports; nobody is to be unwatched for them.
         .option("failOnDataLoss", "false")
         .option("maxOffsetsPerTrigger", settings.shards * _MOST_RECORDS)
@@ -189,12 +206,9 @@ def _records(spark: SparkSession, settings: StreamSettings) -> DataFrame:
 
 def _by_shard(records: DataFrame, topics: Topics, keys: list[int]) -> DataFrame:
     """Give each record to the shard of its patient, and ticks to all shards."""
-    every_shard = sf.array(*map(sf.lit, keys))
     is_tick = sf.col("key").isNull() & (sf.col("value") == sf.lit(TICK)) & (sf.col("topic") == topics.samples)
-    number = sf.pmod(sf.coalesce(sf.crc32("key"), sf.lit(0)), sf.lit(len(keys)))
-    shards: Column = sf.when(is_tick, every_shard).otherwise(
-        sf.array(sf.element_at(every_shard, (number + 1).cast("int")))
-    )
+    every_shard = sf.array(*map(sf.lit, keys))
+    shards = sf.when(is_tick, every_shard).otherwise(sf.array(shard_column(keys, sf.col("key"))))
     timed = records.select(
         "key", "value", "topic", "partition", "offset", sf.unix_millis("timestamp").alias("timestamp")
     )
@@ -202,13 +216,3 @@ def _by_shard(records: DataFrame, topics: Topics, keys: list[int]) -> DataFrame:
         OBSERVATION, sf.approx_count_distinct("key").alias(PATIENTS), sf.max("timestamp").alias(NEWEST)
     )
     return observed.select(sf.explode(shards).alias("shard"), *timed.columns)
-
-
-def _shard_keys(spark: SparkSession, shards: int) -> list[int]:
-    """Return a key for each shard such that each is the only one in its partition, which a core steps at a time."""
-    numbers = spark.range(64 * shards + 256).select(
-        sf.col("id"), sf.pmod(sf.hash("id"), sf.lit(shards)).alias("partition")
-    )
-    rows = numbers.groupBy("partition").agg(sf.min("id").alias("id")).collect()
-    keys = {row["partition"]: row["id"] for row in rows}
-    return [keys[partition] for partition in range(shards)]

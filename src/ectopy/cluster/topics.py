@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from ectopy.cluster.topic_records import TICK
@@ -70,11 +70,18 @@ class Topics:
             try:
                 creation.result()
             except KafkaException as error:
-                reason = error.args[0].str()
-                raise ServiceError(
-                    f"topic {name!r} cannot be created: {reason}; create it, and allow this user to use it."
-                ) from error
+                raise _no_permission(name, error.args[0]) from error
+        for name in settings:
+            reason = admin.list_topics(name, timeout=_TIMEOUT_S).topics[name].error
+            if reason is not None and reason.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise _no_permission(name, reason)
         return tuple(topic.topic for topic in missing)
+
+
+def _no_permission(topic: str, reason: KafkaError) -> ServiceError:
+    return ServiceError(
+        f"topic {topic!r} cannot be used: {reason.str()}; create it if it is missing, and allow this user to use it."
+    )
 
 
 def _metadata(admin: AdminClient, brokers: str) -> set[str]:

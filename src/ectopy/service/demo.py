@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import webbrowser
 from collections.abc import Mapping
 from contextlib import suppress
@@ -56,11 +55,11 @@ _PEOPLE = {
 def run_live_demo(port: int | None = None) -> None:
     """Serve eight simulated patients until interrupted, and open a browser; errors are those of `run`.
 
-    A `port` of None is 8765, or any free port where that is taken.
+    A `port` of None is 8765, or any free one where that is taken.
     """
     recordings = {patient: _recording(number, person) for number, (patient, person) in enumerate(_PEOPLE.items())}
     with TemporaryDirectory(prefix="ectopy-demo-") as folder:
-        settings = load_settings(home=Path(folder), port=_port() if port is None else port, learning_s=_LEARNING_S)
+        settings = load_settings(home=Path(folder), port=PORT if port is None else port, learning_s=_LEARNING_S)
         app = create_app(settings)
         tasks: set[asyncio.Task[object]] = set()
 
@@ -69,7 +68,7 @@ def run_live_demo(port: int | None = None) -> None:
             address = f"{server.address}/#key={app.state.first_key}"
             tasks.add(asyncio.create_task(asyncio.to_thread(webbrowser.open, address)))
 
-        run(app, settings, ready)
+        run(app, settings, ready, or_any_port=port is None)
 
 
 async def stream_for_ever(ward: Ward, recordings: Mapping[str, Recording]) -> None:
@@ -100,13 +99,3 @@ def _recording(number: int, person: _Person) -> Recording:
     pleth = simulate_pulse(recording, "PLETH", random_state=number)
     pressure = simulate_pulse(recording, "ABP", random_state=number)
     return replace(recording, pulses=(pleth, pressure) if number % 4 else (pleth,))
-
-
-def _port() -> int:
-    """Return the usual port, or 0 for any where that is taken."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", PORT))
-        except OSError:
-            return 0
-    return PORT

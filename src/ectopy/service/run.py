@@ -44,8 +44,11 @@ def serve(settings: Settings, new_key: bool = False, make_engine: EngineFactory 
     run(app, settings, ready)
 
 
-def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> None:
-    """Serve until interrupted, and print the address and the key; errors are those of `serve`."""
+def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None], or_any_port: bool = False) -> None:
+    """Serve until interrupted, and print the address and the key; errors are those of `serve`.
+
+    With `or_any_port`, any free port will do where that of the settings is taken.
+    """
     # In a terminal, requests would hide the key.
     log_as_json(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     tune_for_threads()
@@ -63,7 +66,7 @@ def run(app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> No
             terminal.print(f"Warning: others reach {settings.host}, and nothing is encrypted; give the files of TLS.")
         terminal.print(STATEMENT)
 
-    server = Server(app, settings, say)
+    server = Server(app, settings, say, or_any_port)
     try:
         server.run()
     except SystemExit as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 
@@ -23,9 +24,14 @@ _TICKS_A_SECOND = 10
 
 
 class Server(uvicorn.Server):
-    """The service at an address; `ready` is called with the server once it answers."""
+    """The service at an address; `ready` is called with the server once it answers.
 
-    def __init__(self, app: FastAPI, settings: Settings, ready: Callable[[Server], None]) -> None:
+    With `or_any_port`, any free port will do where that of the settings is taken.
+    """
+
+    def __init__(
+        self, app: FastAPI, settings: Settings, ready: Callable[[Server], None], or_any_port: bool = False
+    ) -> None:
         raise_descriptor_limit()
         most = connections_within_descriptors(settings.connections)
         connections = Connections(most, min(settings.connections_per_address, max(1, most // 2)))
@@ -54,13 +60,13 @@ class Server(uvicorn.Server):
                 ssl_keyfile=settings.tls_key,
             )
         )
-        self._app, self._settings, self._ready = app, settings, ready
+        self._app, self._settings, self._ready, self._or_any_port = app, settings, ready, or_any_port
 
     @property
     def address(self) -> str:
         """The address of the service."""
         host, port = self._settings.host, self._settings.port
-        if port == 0 and self.servers:
+        if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
         name = f"[{host}]" if ":" in host else host
         return f"{'https' if self._settings.tls else 'http'}://{name}:{port}"
@@ -69,7 +75,7 @@ class Server(uvicorn.Server):
         """Begin to answer, and call `ready`; a `SettingError` if the address is taken."""
         if sockets is None:
             try:
-                sockets = self._connections.listen(self._settings.host, self._settings.port)
+                sockets = self._listen()
             except OSError as error:
                 await asyncio.to_thread(self._app.state.lease.close)
                 raise SettingError(
@@ -78,6 +84,15 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready(self)
+
+    def _listen(self) -> list[socket.socket]:
+        host = self._settings.host
+        try:
+            return self._connections.listen(host, self._settings.port)
+        except OSError as error:
+            if not self._or_any_port or error.errno != errno.EADDRINUSE:
+                raise
+            return self._connections.listen(host, 0)
 
     async def on_tick(self, counter: int) -> bool:
         """End late connections once a second; return whether to stop, also where another service has the database."""

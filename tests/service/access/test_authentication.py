@@ -26,7 +26,7 @@ from ectopy.service.access.authentication import SESSION_S
 from ectopy.service.api.middleware.access_control import COOKIE
 from ectopy.service.json_logs import log_as_json
 from ectopy.service.storage import Store
-from support.server import Service, free_port, running, served, small
+from support.server import Service, address_of, key_of, running, served, small
 from support.waiting import PATIENCE_S, until
 
 OPEN = {("get", "/health"), ("get", "/health/ready"), ("post", "/api/session")}
@@ -489,11 +489,9 @@ def test_a_body_that_is_no_recording_is_small(service: Service):
 def test_other_accounts_cannot_read_the_data(tmp_path: Path):
     home = tmp_path / "home"
     home.mkdir(mode=0o755)
-    with served(home, free_port()) as (_, output):
-        key = output.partition("Key, shown this once: ")[2].split()[0]
-        address = output.partition("answers at ")[2].split()[0]
-        headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=address, headers=headers, timeout=PATIENCE_S, trust_env=False) as client:
+    with served(home) as (_, output):
+        headers = {"Authorization": f"Bearer {key_of(output)}"}
+        with httpx.Client(base_url=address_of(output), headers=headers, timeout=PATIENCE_S, trust_env=False) as client:
             client.post("/api/patients", json={"patient": "anna"}).raise_for_status()
             recording = [("files", ("a.csv", b"I\n" + b"0.1\n" * 500))]
             client.post("/api/recordings", files=recording, data={"unit": "mV"}).raise_for_status()

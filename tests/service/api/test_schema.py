@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis import Case
 
 from support.server import running
+
+if TYPE_CHECKING:
+    from schemathesis import Case
 
 ENDLESS = {("GET", "/api/events")}
 HEAVY = {("POST", "/api/recordings"), ("POST", "/api/recordings/named"), ("POST", "/api/replays")}
@@ -18,6 +20,8 @@ HEAVY = {("POST", "/api/recordings"), ("POST", "/api/recordings/named"), ("POST"
 
 @pytest.mark.parametrize("examples", [3, pytest.param(60, marks=pytest.mark.long)])
 def test_the_service_answers_whatever_it_is_asked(tmp_path: Path, examples: int):
+    import schemathesis
+
     with running(tmp_path) as service, service.client() as client:
         for patient in ("bed 3", "0"):
             client.post("/api/patients", json={"patient": patient}).raise_for_status()

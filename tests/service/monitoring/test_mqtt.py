@@ -29,7 +29,7 @@ from ectopy.service.monitoring.mqtt import IDENTIFIER, Bridge, Send
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import StepRecord, Store
 from support.pulses import has_pulses, with_pulses
-from support.server import free_port, running
+from support.server import running
 from support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.usefixtures("unhurried")
@@ -140,11 +140,10 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "msgpack"])
-def test_chunks_are_stored_and_answered(engine: MonitoringEngine, store: Store, form: str):
+def test_chunks_are_stored_and_answered(engine: MonitoringEngine, store: Store, port: int, form: str):
     messages = [write(ChunkMessage(chunk, number), form) for number, chunk in enumerate(chunks(RECORDING, 1.0))]
 
     async def work() -> None:
-        port = free_port()
         engine.worker.start()
         async with broker(port), bridge(port, sending(engine)), device(port) as client:
             await subscribed(client)
@@ -170,11 +169,10 @@ async def subscribed(client: aiomqtt.Client) -> None:
                 return
 
 
-def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(engine: MonitoringEngine):
+def test_nothing_is_acknowledged_to_the_broker_before_it_is_answered(engine: MonitoringEngine, port: int):
     message = write(ChunkMessage(next(chunks(RECORDING, 5.0))), "msgpack")
 
     async def work() -> None:
-        port = free_port()
         async with broker(port) as running, bridge(port, sending(engine)), device(port) as client:
             await subscribed(client)
             session, _ = running._sessions[IDENTIFIER]
@@ -233,13 +231,16 @@ def keep_unacknowledged(broker: Broker) -> Session:
 class Line:
     """A connection between a service and a broker, which can be cut at any time."""
 
-    def __init__(self, port: int, broker_port: int) -> None:
-        self.port, self._broker_port = port, broker_port
+    port: int
+
+    def __init__(self, broker_port: int) -> None:
+        self._broker_port = broker_port
         self._writers: set[asyncio.StreamWriter] = set()
 
     @asynccontextmanager
     async def there(self) -> AsyncIterator[Line]:
-        server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
@@ -264,14 +265,13 @@ class Line:
 
 
 def test_what_was_not_stored_when_the_service_was_killed_comes_again(
-    engine: MonitoringEngine, store: Store, monitor: Monitor
+    engine: MonitoringEngine, store: Store, monitor: Monitor, port: int
 ):
     chunk = next(chunks(JUDGED, 60.0))
 
     async def work() -> None:
-        port, line_port = free_port(), free_port()
-        async with broker(port) as running, Line(line_port, port).there() as line, device(port) as client:
-            async with bridge(line_port, sending(engine)):
+        async with broker(port) as running, Line(port).there() as line, device(port) as client:
+            async with bridge(line.port, sending(engine)):
                 await subscribed(client)
                 session = keep_unacknowledged(running)
                 await client.publish("ectopy/anna/ecg", write(ChunkMessage(chunk, 7), "msgpack"), qos=1)
@@ -280,7 +280,7 @@ def test_what_was_not_stored_when_the_service_was_killed_comes_again(
                 await until(lambda: session.transitions.state == "disconnected")
             assert [given for given in store.inputs.all("anna") if isinstance(given, Chunk)] == []
             with watching(store, monitor) as restarted:
-                async with bridge(line_port, sending(restarted)):
+                async with bridge(line.port, sending(restarted)):
                     assert await answer_to(7, client) == {
                         "sequence": 7,
                         "next_position": len(chunk.signal),
@@ -294,16 +294,15 @@ def test_what_was_not_stored_when_the_service_was_killed_comes_again(
 
 
 def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
-    engine: MonitoringEngine, store: Store, monkeypatch: pytest.MonkeyPatch
+    engine: MonitoringEngine, store: Store, port: int, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("ectopy.service.monitoring.mqtt._RECONNECT_S", 0.1)
     chunk = next(chunks(JUDGED, 60.0))
 
     async def work() -> None:
-        port, line_port = free_port(), free_port()
         came = 0
         engine.worker.start()
-        async with broker(port) as running, Line(line_port, port).there() as line, device(port) as client:
+        async with broker(port) as running, Line(port).there() as line, device(port) as client:
 
             async def cut_once(patient: str, chunk: Chunk) -> Receipt:
                 nonlocal came
@@ -314,7 +313,7 @@ def test_a_lost_acknowledgement_brings_it_again_and_stores_it_once(
                     line.cut()
                 return receipt
 
-            async with bridge(line_port, cut_once):
+            async with bridge(line.port, cut_once):
                 await subscribed(client)
                 session = keep_unacknowledged(running)
                 await client.publish("ectopy/anna/ecg", write(ChunkMessage(chunk, 7), "msgpack"), qos=1)
@@ -343,12 +342,11 @@ class Leaky(Store):
 
 
 def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_again_after_a_kill(
-    tmp_path: Path, monitor: Monitor
+    tmp_path: Path, monitor: Monitor, port: int
 ):
     sent = [ChunkMessage(chunk, number) for number, chunk in enumerate(chunks(JUDGED, 1.0))]
 
     async def work() -> None:
-        port = free_port()
 
         async def publish(some: Sequence[ChunkMessage]) -> None:
             for one in some:
@@ -382,7 +380,7 @@ def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_aga
         assert_taken_once(store, JUDGED)
 
 
-def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.MonkeyPatch):
+def test_a_patient_who_floods_takes_no_room_from_another(port: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ectopy.service.monitoring.mqtt.MOST_AT_ONCE", 4)
     hung: asyncio.Event
 
@@ -394,7 +392,6 @@ def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.Mon
     async def work() -> None:
         nonlocal hung
         hung = asyncio.Event()
-        port = free_port()
         async with broker(port), bridge(port, send), device(port) as client:
             await subscribed(client)
             for number in range(7):
@@ -411,11 +408,10 @@ def test_a_patient_who_floods_takes_no_room_from_another(monkeypatch: pytest.Mon
     run(work)
 
 
-def test_a_broker_that_comes_back_is_found(engine: MonitoringEngine, monkeypatch: pytest.MonkeyPatch):
+def test_a_broker_that_comes_back_is_found(engine: MonitoringEngine, port: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ectopy.service.monitoring.mqtt._RECONNECT_S", 0.1)
 
     async def work() -> None:
-        port = free_port()
         engine.worker.start()
         async with bridge(port, sending(engine)):
             for chunk in chunks(RECORDING, 2.5):
@@ -428,11 +424,10 @@ def test_a_broker_that_comes_back_is_found(engine: MonitoringEngine, monkeypatch
     run(work)
 
 
-def test_bad_messages_are_answered_and_do_no_harm(engine: MonitoringEngine):
+def test_bad_messages_are_answered_and_do_no_harm(engine: MonitoringEngine, port: int):
     good = write(ChunkMessage(next(chunks(RECORDING, 1.0)), 7), "json")
 
     async def work() -> None:
-        port = free_port()
         engine.worker.start()
         async with broker(port), bridge(port, sending(engine)), device(port) as client:
             await subscribed(client)
@@ -459,9 +454,8 @@ def test_addresses_that_are_none(url: str):
         Bridge(url)
 
 
-def test_samples_from_a_broker_are_in_the_audit_once_a_day(tmp_path: Path):
+def test_samples_from_a_broker_are_in_the_audit_once_a_day(tmp_path: Path, port: int):
     async def work() -> None:
-        port = free_port()
         async with broker(port), device(port) as client:
             with_service = running(tmp_path, mqtt=f"mqtt://127.0.0.1:{port}")
             service = await asyncio.to_thread(with_service.__enter__)

@@ -17,7 +17,7 @@ from ectopy.service.storage import AuditEntry, Store, tables
 from ectopy.service.storage import lease as leasing
 from support.databases import PostgresqlServer
 from support.parallel import in_parallel
-from support.server import free_port, served
+from support.server import served
 from support.waiting import PATIENCE_S, until
 
 VIEW = AuditEntry(1.0, "nurse", "saw")
@@ -131,8 +131,8 @@ def _renewals(store: Store) -> int:
 
 
 def test_a_second_service_explains_and_ends_with_status_2(tmp_path: Path):
-    with served(tmp_path, free_port()):
-        command = [sys.executable, "-m", "ectopy", "serve", "--home", str(tmp_path), "--port", str(free_port())]
+    with served(tmp_path):
+        command = [sys.executable, "-m", "ectopy", "serve", "--home", str(tmp_path), "--port", "0"]
         second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         assert second.returncode == 2
         stderr = " ".join(second.stderr.split())
@@ -141,10 +141,10 @@ def test_a_second_service_explains_and_ends_with_status_2(tmp_path: Path):
 
 
 def test_a_service_that_was_killed_is_followed_by_the_next_one(tmp_path: Path):
-    with served(tmp_path, free_port()) as (process, _):
+    with served(tmp_path) as (process, _):
         process.kill()
         process.wait()
-    with served(tmp_path, free_port()) as (process, output):
+    with served(tmp_path) as (process, output):
         assert process.poll() is None
     assert "Ectopy answers at" in output
     assert "Waiting for at most" not in (tmp_path / "log").read_text()
@@ -174,7 +174,7 @@ def test_only_a_process_that_is_certainly_gone_loses_its_lease_at_once(tmp_path:
 
 
 def test_a_service_whose_lease_was_taken_says_so_and_ends(tmp_path: Path):
-    with served(tmp_path, free_port()) as (process, _):
+    with served(tmp_path) as (process, _):
         store = Store.open(f"sqlite:///{tmp_path}/ectopy.db")
         with store.database.writing() as connection:
             connection.execute(sa.update(tables.leases).values(token="another", holder="process 7 on ward-2"))

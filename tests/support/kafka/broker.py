@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from support.kafka.jars import broker_jars
-from support.server import free_port
+from support.server import reserved_port
 from support.waiting import until
 
 # Everything it keeps is small, and nothing waits for others to join.
@@ -44,10 +44,9 @@ _LOG = """<Configuration>
 
 
 class Broker:
-    """A broker of one node, on a free port of the loopback interface, with its data in a folder."""
+    """A broker of one node, on a port of the loopback interface, with its data in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        port, controller = free_port(), free_port()
+    def __init__(self, folder: Path, port: int, controller: int) -> None:
         self.address = f"127.0.0.1:{port}"
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,9 +103,10 @@ class Broker:
 @contextmanager
 def running_broker(folder: Path) -> Iterator[Broker]:
     """A broker that runs until the block ends."""
-    broker = Broker(folder)
-    broker.start()
-    try:
-        yield broker
-    finally:
-        broker.kill()
+    with reserved_port() as port, reserved_port() as controller:
+        broker = Broker(folder, port, controller)
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.kill()

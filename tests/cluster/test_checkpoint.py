@@ -1,0 +1,60 @@
+"""A checkpoint is gone on with only by what has made it; the refusal says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pyspark")
+pytest.importorskip("confluent_kafka")
+
+from pyspark.sql import SparkSession
+
+from ectopy.cluster.checkpoint import Manifest, open_checkpoint, read_manifest
+from ectopy.errors import SettingError
+
+MANIFEST = Manifest(4, "ecg", "events", "5e" * 32, 300.0)
+
+
+def test_a_stream_goes_on_with_its_own_checkpoint(kafka_session: SparkSession, tmp_path: Path):
+    folder = str(tmp_path / "checkpoint")
+    assert read_manifest(kafka_session, folder) is None
+    begun = open_checkpoint(kafka_session, folder, MANIFEST)
+    assert (begun.starting_offsets, begun.initial) == ("earliest", None)
+    assert read_manifest(kafka_session, folder) == MANIFEST
+    assert open_checkpoint(kafka_session, folder, MANIFEST) == begun
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": 2}, "another Ectopy"),
+        ({"shards": 8}, "--shards 4.*repartition"),
+        ({"samples": "other"}, "--input ecg"),
+        ({"output": "other"}, "--output events"),
+        ({"detector": "00" * 32}, "SHA-256 is 5e5e"),
+        ({"learning_s": 60.0}, "--learning 300"),
+    ],
+)
+def test_another_stream_is_refused_with_instructions(
+    kafka_session: SparkSession, tmp_path: Path, change: dict[str, int], words: str
+):
+    folder = str(tmp_path)
+    open_checkpoint(kafka_session, folder, MANIFEST)
+    with pytest.raises(SettingError, match=words):
+        open_checkpoint(kafka_session, folder, replace(MANIFEST, **change))
+    assert read_manifest(kafka_session, folder) == MANIFEST
+
+
+def test_a_folder_of_something_else_is_refused(kafka_session: SparkSession, tmp_path: Path):
+    (tmp_path / "diary.txt").write_text("dear diary")
+    with pytest.raises(SettingError, match="not a checkpoint"):
+        open_checkpoint(kafka_session, str(tmp_path), MANIFEST)
+
+
+def test_a_damaged_checkpoint_is_refused(kafka_session: SparkSession, tmp_path: Path):
+    (tmp_path / "ectopy.json").write_text('{"shards": "many"}')
+    with pytest.raises(SettingError, match="damaged"):
+        open_checkpoint(kafka_session, str(tmp_path), MANIFEST)

@@ -1,0 +1,66 @@
+"""Records of topics, as tests write and read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+
+from support.kafka.broker import Broker
+
+_QUIET = {"log_level": 0}
+
+
+class Record(NamedTuple):
+    """A record of a topic; `timestamp` in seconds since 1970."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: float
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes]
+
+
+def write_records(
+    broker: Broker, topic: str, records: Iterable[tuple[bytes | None, bytes | None] | tuple[bytes, bytes, int]]
+) -> None:
+    """Write records, keys and values, and partitions where it matters; returns once the broker has them."""
+    producer = Producer({"bootstrap.servers": broker.address, "acks": "all", **_QUIET})
+    for key, value, *partition in records:
+        producer.produce(topic, value, key, *partition)
+    assert producer.flush(60.0) == 0
+
+
+def read_records(broker: Broker, topic: str) -> list[Record]:
+    """All records of a topic, those of each partition in their order."""
+    consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "tests", **_QUIET})
+    try:
+        partitions = list(consumer.list_topics(topic, timeout=30.0).topics[topic].partitions)
+        places = [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions]
+        ends = {place.partition: consumer.get_watermark_offsets(place, timeout=30.0)[1] for place in places}
+        consumer.assign(places)
+        records: list[Record] = []
+        missing = {partition for partition, end in ends.items() if end}
+        while missing:
+            message = consumer.poll(30.0)
+            assert message is not None
+            assert message.error() is None
+            records.append(
+                Record(
+                    topic,
+                    message.partition(),
+                    message.offset(),
+                    message.timestamp()[1] / 1000,
+                    message.key(),
+                    message.value(),
+                    dict(message.headers() or ()),
+                )
+            )
+            if message.offset() + 1 >= ends[message.partition()]:
+                missing.discard(message.partition())
+        return records
+    finally:
+        consumer.close()

@@ -23,7 +23,7 @@ from ectopy.cluster.topics import TickWriter, Topics
 from ectopy.errors import ServiceError
 from support.kafka.broker import Broker
 from support.kafka.records import read_records
-from support.server import free_port
+from support.server import reserved_port
 from support.waiting import until
 
 
@@ -57,9 +57,8 @@ def test_a_topic_without_permission_is_named(broker: Broker):
 
 
 def test_a_broker_that_is_absent_is_named():
-    address = f"127.0.0.1:{free_port()}"
-    with pytest.raises(ServiceError, match=f"no broker answers at {address}"):
-        Topics("ecg", "events").create(address, 1)
+    with reserved_port() as port, pytest.raises(ServiceError, match=f"no broker answers at 127.0.0.1:{port}"):
+        Topics("ecg", "events").create(f"127.0.0.1:{port}", 1)
 
 
 def test_ticks_come_into_every_partition(broker: Broker):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from ectopy.signal.quality import Quality
 from ectopy.signal.recording_signal import ReadRecording, read_recording
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysis:
     """Beats, quality and verdicts of one recording; arrays have one entry per beat.
 
@@ -100,8 +101,14 @@ class Analysis:
 
         Those that a person calls *other* belong to them: they are not of the usual rhythm.
         """
+        return self._ectopic
+
+    @cached_property
+    def _ectopic(self) -> NDArray[np.bool_]:
         ectopic = np.isin(self.hint, [Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR])
-        return ectopic | np.equal(self.verdict, Verdict.UNREADABLE) | self.corrected_to_other
+        ectopic = ectopic | np.equal(self.verdict, Verdict.UNREADABLE) | self.corrected_to_other
+        ectopic.flags.writeable = False
+        return ectopic
 
     @property
     def corrected_to_other(self) -> NDArray[np.bool_]:
@@ -113,10 +120,16 @@ class Analysis:
     @property
     def intervals_s(self) -> NDArray[np.float64]:
         """Return the RR interval before each beat, shape (n,); NaN = not known, see `known_intervals`."""
+        return self._intervals_s
+
+    @cached_property
+    def _intervals_s(self) -> NDArray[np.float64]:
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
-        return known_intervals(
+        intervals_s = known_intervals(
             self.beats.rr_s, readable, self.quality.uninformative_before(self.beats.times_s), self.missed
         )
+        intervals_s.flags.writeable = False
+        return intervals_s
 
     @property
     def judgement(self) -> Judgement:

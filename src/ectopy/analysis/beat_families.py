@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.population import usual_height_mv
+from ectopy.analysis.population import median_height_mv
 from ectopy.analysis.verdicts import Hint
 from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BEFORE, MARGIN, BeatSegments, centred
@@ -57,7 +57,39 @@ class BeatFamily:
         return len(self.rows)
 
 
-def find_families(beats: BeatSegments, hints: NDArray[np.str_], most: int = MOST_FAMILIES) -> tuple[BeatFamily, ...]:
+@dataclass(frozen=True, slots=True)
+class BeatSizes:
+    """What families need of the beats whatever they are called.
+
+    Attributes
+    ----------
+    heights_mv : ndarray of float32, shape (n, leads)
+        From peak to peak.
+    inverse_lengths : ndarray of float32, shape (leads, n, 9)
+        One over the length of the QRS complex without its mean, at each shift; 0 where it is flat.
+    """
+
+    __repr__ = short_repr
+
+    heights_mv: NDArray[np.float32]
+    inverse_lengths: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, samples: NDArray[np.float32]) -> BeatSizes:
+        """Measure the samples of beats, shape (n, leads, 148)."""
+        count, leads, _ = samples.shape
+        heights = np.empty((count, leads), np.float32)
+        inverse = np.empty((leads, count, _SHIFTS), np.float32)
+        for start in range(0, count, _AT_ONCE):
+            rows = slice(start, start + _AT_ONCE)
+            heights[rows] = np.ptp(samples[rows, :, MARGIN:-MARGIN], axis=2)
+            inverse[:, rows] = _inverse_lengths(_around_qrs(samples, rows))
+        return cls(heights, inverse)
+
+
+def find_families(
+    beats: BeatSegments, hints: NDArray[np.str_], most: int = MOST_FAMILIES, sizes: BeatSizes | None = None
+) -> tuple[BeatFamily, ...]:
     """Group the readable beats of a recording, the largest family first; beats like no family are in none.
 
     Parameters
@@ -67,11 +99,14 @@ def find_families(beats: BeatSegments, hints: NDArray[np.str_], most: int = MOST
         A `Hint` per beat.
     most : int
         Number of families at most.
+    sizes : BeatSizes, optional
+        Of these beats, where they have been measured before.
     """
+    sizes = sizes or BeatSizes.of(beats.samples)
     # A lead counts by its height; a beat that cannot be read belongs to none.
-    weights = beats.readable * usual_height_mv(beats)
+    weights = beats.readable * median_height_mv(np.where(beats.readable, sizes.heights_mv, np.float32(np.nan)))
     rows_of = {hint: np.flatnonzero(beats.readable.any(axis=1) & np.equal(hints, hint.value)) for hint in Hint}
-    leaders = [leader for hint, rows in rows_of.items() for leader in _leaders(hint, rows, beats, weights, most)]
+    leaders = [leader for hint, rows in rows_of.items() for leader in _leaders(hint, rows, beats, weights, sizes, most)]
     leaders = sorted(leaders, key=lambda leader: leader.beats, reverse=True)[:most]
     families: list[BeatFamily] = []
     for hint, rows in rows_of.items():
@@ -79,7 +114,7 @@ def find_families(beats: BeatSegments, hints: NDArray[np.str_], most: int = MOST
         if not shapes:
             continue
         # Every beat joins the family that it resembles most.
-        likeness = _likeness(beats.samples[rows], weights[rows], np.array(shapes))
+        likeness = _likeness(rows, beats.samples, weights, sizes, np.array(shapes))
         best = likeness.argmax(axis=1)
         belongs = np.take_along_axis(likeness, best[:, None], axis=1)[:, 0] >= _MEMBER
         members = [rows[belongs & (best == number)] for number in range(len(shapes))]
@@ -120,12 +155,17 @@ class _Leader(NamedTuple):
 
 
 def _leaders(
-    hint: Hint, rows: NDArray[np.intp], beats: BeatSegments, weights: NDArray[np.float64], most: int
+    hint: Hint,
+    rows: NDArray[np.intp],
+    beats: BeatSegments,
+    weights: NDArray[np.float64],
+    sizes: BeatSizes,
+    most: int,
 ) -> Iterator[_Leader]:
     """Find the shapes of the families of one hint, among beats that are spread evenly over the recording."""
     compared = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST_COMPARED)).astype(int))]
     units = _units(beats.samples[compared])
-    alike = _likeness(beats.samples[compared], weights[compared], units) >= _SIMILAR
+    alike = _likeness(compared, beats.samples, weights, sizes, units) >= _SIMILAR
     alike |= alike.T
     left = np.ones(len(compared), np.bool_)
     for _ in range(most):
@@ -140,23 +180,33 @@ def _leaders(
 
 
 def _likeness(
-    samples: NDArray[np.float32], weights: NDArray[np.float64], units: NDArray[np.float64]
+    rows: NDArray[np.intp],
+    samples: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    sizes: BeatSizes,
+    units: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """Return the correlation of n beats with m shapes, shape (n, m): the best of all shifts, weighted mean of leads."""
-    best = np.full((len(samples), len(units)), -1.0, np.float32)
+    best = np.full((len(rows), len(units)), -1.0, np.float32)
     shapes = np.ascontiguousarray(np.moveaxis(units, 0, -1), np.float32)
-    for start in range(0, len(samples), _AT_ONCE):
-        rows = slice(start, start + _AT_ONCE)
-        around = np.ascontiguousarray(np.swapaxes(samples[rows, :, _AROUND_QRS], 0, 1))
-        around -= around.mean(axis=-1, keepdims=True)
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE]
+        around = _around_qrs(samples, part)
         # The shapes have mean 0, so that a complex needs no mean of its own, but its length.
-        shares = (weights[rows] / weights[rows].sum(axis=1, keepdims=True)).T
-        factors = (shares[..., None] * _inverse_lengths(around)).astype(np.float32)
+        shares = (weights[part] / weights[part].sum(axis=1, keepdims=True)).T.astype(np.float32)
+        factors = shares[..., None] * sizes.inverse_lengths[:, part]
         for shift in range(_SHIFTS):
             products = around[..., shift : shift + len(_QRS)] @ shapes
             products *= factors[..., shift, None]
-            best[rows] = np.maximum(best[rows], products.sum(axis=0))
+            np.maximum(best[start : start + _AT_ONCE], products.sum(axis=0), out=best[start : start + _AT_ONCE])
     return best
+
+
+def _around_qrs(samples: NDArray[np.float32], rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return the samples of the QRS complexes at all shifts around their mean, shape (leads, n, 58)."""
+    around = np.ascontiguousarray(np.swapaxes(samples[rows, :, _AROUND_QRS], 0, 1))
+    around -= around.mean(axis=-1, keepdims=True)
+    return around
 
 
 def _inverse_lengths(around: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -187,7 +237,10 @@ def _mean(beats: BeatSegments, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     total = np.zeros(beats.samples.shape[1:])
     for start in range(0, len(rows), _AT_ONCE):
         part = rows[start : start + _AT_ONCE]
-        total += np.where(beats.readable[part, :, None], beats.samples[part], 0.0).sum(axis=0, dtype=np.float64)
+        samples, readable = beats.samples[part], beats.readable[part]
+        if not readable.all():
+            samples = np.where(readable[..., None], samples, 0.0)
+        total += samples.sum(axis=0, dtype=np.float64)
     count = beats.readable[rows].sum(axis=0)[:, None]
     mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
     return centred(mean[:, MARGIN:-MARGIN])

@@ -128,6 +128,7 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
     """
     ventricular = np.equal(analysis.hint, Hint.VENTRICULAR)
     supraventricular = np.equal(analysis.hint, Hint.SUPRAVENTRICULAR)
+    fibrillation = fibrillation_episodes(analysis)
     events = [
         *_ventricular(analysis, limits, ventricular),
         *_supraventricular(analysis, limits, supraventricular),
@@ -138,8 +139,8 @@ def find_events(analysis: Analysis, limits: RhythmLimits = RECORDING) -> list[Ev
         *_pauses(analysis, limits),
         *_av_block(analysis),
         *_rates(analysis, limits),
-        *_fibrillation(analysis),
-        *_irregular(analysis, limits, ventricular | supraventricular | analysis.corrected_to_other),
+        *_fibrillation(analysis, fibrillation),
+        *_irregular(analysis, limits, fibrillation, ventricular | supraventricular | analysis.corrected_to_other),
     ]
     return sorted(events, key=lambda event: (event.start_s, event.kind))
 
@@ -312,10 +313,10 @@ def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], 
     return float(intervals_s[first:stop][inside].sum())
 
 
-def _fibrillation(analysis: Analysis) -> list[Event]:
+def _fibrillation(analysis: Analysis, fibrillation: Sequence[tuple[int, int]]) -> list[Event]:
     intervals_s = analysis.intervals_s
     events = []
-    for first, last in fibrillation_episodes(analysis):
+    for first, last in fibrillation:
         rate_bpm = _rate_bpm(intervals_s, first + 1, last)
         text = f"intervals differ without a pattern, {rate_bpm:.0f} per minute on average"
         events.append(_event(analysis, RhythmKind.ATRIAL_FIBRILLATION, first, last, text, rate_bpm))
@@ -336,11 +337,13 @@ def fibrillation_episodes(analysis: Analysis) -> list[tuple[int, int]]:
     ]
 
 
-def _irregular(analysis: Analysis, limits: RhythmLimits, ectopic: NDArray[np.bool_]) -> list[Event]:
+def _irregular(
+    analysis: Analysis, limits: RhythmLimits, fibrillation: Sequence[tuple[int, int]], ectopic: NDArray[np.bool_]
+) -> list[Event]:
     usual = np.flatnonzero(~ectopic)
     neighbours = np.diff(usual, prepend=-1) == 1
-    intervals_s = analysis.intervals_s
-    for first, last in fibrillation_episodes(analysis):
+    intervals_s = analysis.intervals_s.copy()
+    for first, last in fibrillation:
         intervals_s[first : last + 1] = np.nan
     rr = np.where(neighbours, intervals_s[usual], np.nan)
     shares = irregularity(rr)

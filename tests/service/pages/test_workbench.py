@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -38,7 +38,7 @@ from support.waiting import until
 
 expect = playwright.expect
 
-COPIES = 15
+COPIES = 18
 SHARED = f"{0:016x}"
 DURATION_S = 900
 RUN_S = 620.0
@@ -115,6 +115,25 @@ def correct(service: Service, recording: str, correction: dict[str, Any]) -> Non
         seen = http.get(f"/api/recordings/{recording}").json()
         request = {"analysis": seen["analysis"], "version": seen["version"], "correction": correction}
         assert http.post(f"/api/recordings/{recording}/corrections", json=request).status_code == 201
+
+
+def hold(page: Page, address: str) -> Callable[[], None]:
+    """Let nothing at an address be read until what is returned is called."""
+    held: list[playwright.Route] = []
+
+    def keep(route: playwright.Route) -> None:
+        if route.request.method == "GET":
+            held.append(route)
+        else:
+            route.continue_()
+
+    def release() -> None:
+        page.unroute(address)
+        for route in held:
+            route.continue_()
+
+    page.route(address, keep)
+    return release
 
 
 # Reading
@@ -306,6 +325,24 @@ def test_a_beat_is_relabelled_deleted_added_and_all_is_undone(desk: Page, servic
     assert hints() == before
 
 
+def test_a_number_chooses_a_family_and_the_next_key_labels_it(desk: Page, service: Service, recording: str):
+    page = visit(desk, recording)
+    families = answers(service, recording, "families")["families"]
+    assert len(families) >= 2
+    page.keyboard.press("2")
+    expect(page.locator("#families")).to_be_focused()
+    expect(page.locator("#families [role=option][aria-selected=true]")).to_contain_text(f"{families[1]['beats']:,}")
+    page.keyboard.press("q")
+    expect(page.locator("#log li")).to_have_count(1)
+    entry = answers(service, recording, "corrections")["entries"][0]
+    assert (entry["label"], entry["beats"]) == ("other", families[1]["beats"])
+    number = len(answers(service, recording, "families")["families"]) + 1
+    page.keyboard.press(str(number))
+    expect(page.locator("#polite")).to_have_text(f"There is no family {number}.")
+    page.keyboard.press("k")
+    expect(page.get_by_role("dialog")).to_contain_text("Family of this number")
+
+
 def test_the_family_that_was_chosen_last_is_relabelled_whatever_answer_comes_late(
     desk: Page, service: Service, recording: str
 ):
@@ -365,6 +402,40 @@ def test_results_and_corrections_are_files_to_take_away(desk: Page, recording: s
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert b"ventricular-like" in download.value.path().read_bytes().splitlines()[1]
+
+
+def test_what_is_printed_right_after_a_correction_is_the_new_report(desk: Page, recording: str):
+    """Even while the lists still wait for it."""
+    loaded: list[str] = []
+    desk.on("request", lambda request: request.url.endswith("/report") and loaded.append(request.url))
+    page = visit(desk, recording)
+    page.keyboard.press("p")
+    page.wait_for_function("() => window.printed === 1")
+    before = len(loaded)
+    release = hold(page, "**/families")
+    page.keyboard.press("f")
+    page.keyboard.press("End")
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.keyboard.press("s")
+    page.keyboard.press("p")
+    page.wait_for_function("() => window.printed === 2")
+    assert len(loaded) == before + 1
+    release()
+    expect(page.locator("#log li")).to_have_count(1)
+
+
+def test_a_correction_is_undone_before_its_log_has_loaded(desk: Page, service: Service, recording: str):
+    correct(service, recording, {"type": "write_conclusion", "text": "A mistake"})
+    release = hold(desk, "**/corrections")
+    desk.goto(f"/recording?id={recording}")
+    expect(desk.locator("#view")).to_be_focused()
+    with desk.expect_response(lambda answer: answer.request.method == "POST") as undone:
+        desk.keyboard.press("Control+z")
+    assert undone.value.status == 201
+    assert answers(service, recording, "corrections")["conclusion"] == ""
+    release()
+    expect(desk.locator("#log li")).to_have_count(2)
+    expect(desk.get_by_label("Conclusion")).to_have_value("")
 
 
 def test_what_another_editor_does_is_announced_and_loaded(desk: Page, service: Service, recording: str):

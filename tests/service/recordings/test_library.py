@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis import analyse
-from ectopy.analysis.corrections import ChooseStrip, Corrections, WriteConclusion
+from ectopy.analysis.beat_families import find_families
+from ectopy.analysis.corrections import BeatLabel, ChooseStrip, Corrections, Relabel, WriteConclusion
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
@@ -33,7 +34,14 @@ from ectopy.report.report_style import ReportStyle
 from ectopy.service.recordings import Library, Status, StoredRecording, Upload
 from ectopy.service.recordings.downsampling import display_columns, pyramid
 from ectopy.service.recordings.library import NEW_RESULT, RESULT, RESULT_NAMES, read_stored, report_name, report_style
-from ectopy.service.recordings.result import finite_values, load_result, positions_between, save_result
+from ectopy.service.recordings.result import (
+    Findings,
+    Result,
+    finite_values,
+    load_result,
+    positions_between,
+    save_result,
+)
 from ectopy.service.recordings.stored_corrections import corrections_path, save_corrections
 from ectopy.service.recordings.uploads import layout_of
 from ectopy.service.recordings.worker import work
@@ -297,6 +305,19 @@ def test_a_result_is_read_as_it_was_written(tmp_path):
     assert result.recording.start.isoformat() == "2026-03-01T09:30:00+02:00"
     assert result.summary["start"] == "2026-03-01T09:30:00+02:00"
     assert isinstance(result.analysis.beats.samples, np.memmap)
+    # What is stored with it is what follows from it.
+    for name in Findings._fields:
+        assert name in result.__dict__
+        fresh = Result(**{field.name: getattr(result, field.name) for field in fields(Result)})
+        assert encode(getattr(result, name)) == encode(getattr(fresh, name)), name
+    concluded = result.corrected(result.corrections.followed_by(WriteConclusion("Sinus rhythm."), "Ada", start))
+    assert concluded.families is result.families
+    labelled = result.corrected(
+        result.corrections.followed_by(Relabel((int(analysis.positions[3]),), BeatLabel.OTHER), "Ada", start)
+    )
+    assert labelled.beat_sizes is result.beat_sizes
+    again = find_families(labelled.analysis.beats, labelled.analysis.hint)
+    assert encode(labelled.families) == encode(again) != encode(result.families)
 
 
 def test_a_correction_that_cannot_be_written_is_a_problem_of_the_disk(tmp_path):
@@ -406,6 +427,25 @@ def test_a_result_stays_until_another_analysis_has_succeeded(tmp_path):
     assert library.result(entry.id).corrections.conclusion == "Meanwhile."
     assert {path.name for path in folder.iterdir()} == {"corrections", "entry.json", "files", RESULT}
     library.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(28, "No space left on device"), "cannot be written on this machine: no space left on device."),
+        (MemoryError(), "cannot be written on this machine: there is not enough memory."),
+        (ZeroDivisionError(), "cannot be written; who runs the service finds the reason in its log."),
+        (DataError("the recording has no beats."), "the recording has no beats."),
+    ],
+)
+def test_a_document_that_fails_says_why_in_one_sentence(tmp_path: Path, error: Exception, sentence: str):
+    """It is a document that failed, not the analysis of the recording."""
+
+    def fail() -> None:
+        raise error
+
+    told = work(tmp_path, StoredRecording("0" * 16, "day", 0.0, "day.edf"), fail)
+    assert told.removeprefix("the document ") == sentence
 
 
 @pytest.mark.parametrize("kind", ["html", "pdf"])

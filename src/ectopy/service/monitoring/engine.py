@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
+import scipy.signal  # noqa: F401 - takes a second, which no patient's first samples are to wait for
+
 from ectopy.errors import DataError, NotFoundError, SettingError, StorageError
 from ectopy.monitor import (
     AlarmChanged,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.beat_families import BeatFamily, family_spread, find_families
+from ectopy.analysis.beat_families import BeatFamily, BeatSizes, family_spread, find_families
 from ectopy.analysis.changed_minutes import measure_changed_minutes
 from ectopy.analysis.corrections import Corrections, analysis_digest, apply_corrections
 from ectopy.analysis.minute_waves import MinuteMeasurements
@@ -36,6 +36,7 @@ _SHORTEST_STEP_S = 1.0
 _DECIMALS = 4
 
 _RECORDING, _ANALYSIS, _MINUTES = "recording.msgpack", "analysis.msgpack", "minutes.msgpack"
+_FINDINGS = "findings.msgpack"
 _SIGNAL, _SEGMENTS = "signal.npy", "segments.npy"
 _ECTOPIC = (Hint.VENTRICULAR.value, Hint.SUPRAVENTRICULAR.value)
 
@@ -58,9 +59,22 @@ class ResultVersion(NamedTuple):
     version: int
 
 
+class Findings(NamedTuple):
+    """What follows from an analysis and is stored with it, so that a page opens, and is corrected, at once."""
+
+    rhythm_events: tuple[Event, ...]
+    events: tuple[Event, ...]
+    episodes: tuple[RhythmEpisode, ...]
+    families: tuple[BeatFamily, ...]
+    beat_sizes: BeatSizes
+    summary: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Result:
     """An analysed recording; what follows from its analysis is computed when it is asked for the first time.
+
+    Without corrections it is stored with the analysis.
 
     The signal and the segments of the beats are memory maps: only the parts in use are read from the disk.
 
@@ -97,7 +111,16 @@ class Result:
         analysis = apply_corrections(self.analysed, corrections, self.recording.sampling_rate_hz)
         # The minutes that were measured last differ least.
         measured = (self.analysis, self.minutes) if "minutes" in self.__dict__ else self.measured
-        return replace(self, measured=measured, corrections=corrections, analysis=analysis)
+        corrected = replace(self, measured=measured, corrections=corrections, analysis=analysis)
+        if analysis is self.analysis:  # only the report was corrected
+            corrected._take(self, *Findings._fields, "minutes")
+        if analysis.beats.samples is self.analysis.beats.samples:
+            corrected._take(self, "beat_sizes")
+        return corrected
+
+    def _take(self, other: Result, *names: str) -> None:
+        """Take over what another result has computed."""
+        self.__dict__.update((name, other.__dict__[name]) for name in names if name in other.__dict__)
 
     @_ComputedOnce
     def intervals_s(self) -> NDArray[np.float64]:
@@ -129,7 +152,12 @@ class Result:
     @_ComputedOnce
     def families(self) -> tuple[BeatFamily, ...]:
         """Return the families of beats, the largest first."""
-        return find_families(self.analysis.beats, self.analysis.hint)
+        return find_families(self.analysis.beats, self.analysis.hint, sizes=self.beat_sizes)
+
+    @_ComputedOnce
+    def beat_sizes(self) -> BeatSizes:
+        """Return what families need of the beats whatever they are called."""
+        return BeatSizes.of(self.analysis.beats.samples)
 
     @_ComputedOnce
     def family_of(self) -> NDArray[np.int64]:
@@ -306,6 +334,9 @@ def save_result(folder: Path, recording: Recording, analysis: Analysis, measured
     (folder / _ANALYSIS).write_bytes(encode(replace(analysis, beats=replace(analysis.beats, samples=segments[:0]))))
     np.save(folder / _SEGMENTS, segments)
     (folder / _MINUTES).write_bytes(encode(measured))
+    result = _load(folder)
+    findings = Findings(*[getattr(result, name) for name in Findings._fields])
+    (folder / _FINDINGS).write_bytes(encode(findings))
 
 
 class EarlierResultError(DataError):
@@ -324,11 +355,19 @@ def load_result(folder: Path) -> Result:
         If another version of Ectopy stored them.
     """
     try:
-        start, header = decode(tuple[str | None, Recording], (folder / _RECORDING).read_bytes())
-        analysis = decode(Analysis, (folder / _ANALYSIS).read_bytes())
-        minutes = decode(MinuteMeasurements, (folder / _MINUTES).read_bytes())
+        result = _load(folder)
+        findings = decode(Findings, (folder / _FINDINGS).read_bytes())
     except (DataError, FileNotFoundError) as error:
         raise EarlierResultError from error
+    result.__dict__.update(findings._asdict())
+    return result
+
+
+def _load(folder: Path) -> Result:
+    """Read a result without its findings."""
+    start, header = decode(tuple[str | None, Recording], (folder / _RECORDING).read_bytes())
+    analysis = decode(Analysis, (folder / _ANALYSIS).read_bytes())
+    minutes = decode(MinuteMeasurements, (folder / _MINUTES).read_bytes())
     segments = np.load(folder / _SEGMENTS, mmap_mode="r")
     analysis = replace(analysis, beats=replace(analysis.beats, samples=segments))
     numbers = range(len(list(folder.glob(_level(folder, "*").name))))

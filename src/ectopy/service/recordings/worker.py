@@ -22,7 +22,6 @@ from ectopy.analysis import analyse
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.recording_results import write_results
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
-from ectopy.analysis.wave_findings import find_all_events
 from ectopy.datasets.builtin_recordings import load_builtin
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.formats import read
@@ -40,7 +39,7 @@ from ectopy.service.recordings.library import (
     report_style,
     size_of,
 )
-from ectopy.service.recordings.result import save_result
+from ectopy.service.recordings.result import load_result, save_result
 
 _NICE = 10
 """The monitors of patients come first."""
@@ -118,7 +117,7 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
     save_result(unfinished, recording, analysis, minutes)
     _report(progress=0.75)
     _check_disk(folder, 0)
-    events = find_all_events(analysis, minutes, recording.patient.sex)
+    events = load_result(unfinished).events
     recording_report(unfinished / report_name(), recording, analysis, events, minutes=minutes)
     unfinished.rename(folder / NEW_RESULT)
     _report(progress=1.0)

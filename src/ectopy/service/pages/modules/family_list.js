@@ -41,6 +41,12 @@ export class FamilyList {
     query("#families").focus({ preventScroll: true });
   }
 
+  /** Choose the family of this number, from 1, so that the next key labels it. */
+  chooseNumber(number) {
+    this.focus();
+    if (!this.list.chooseNumber(number - 1)) announce(`There is no family ${number}.`);
+  }
+
   /** Go to the next beat of the family, or to the previous one with -1. */
   step(direction) {
     return attempt(() => this.#step(direction), query("#next-member"));

@@ -12,6 +12,7 @@ const KEYS = [
   ["G", "Go to a time"],
   ["C", "Calipers: arrows move a mark, X takes the other one"],
   ["T E F D", "To the trace, events, families, full disclosure"],
+  ["1 … 9", "Family of this number, of which the next key is the label"],
   ["[ ]", "Beat of the family before, after"],
   ["N V S Q ?", "Label of the beat, the stretch or the family: normal, ventricular, supraventricular, other, unreadable"],
   ["A", "Add a beat at the marker"],

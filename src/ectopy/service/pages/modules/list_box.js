@@ -63,6 +63,12 @@ export class ListBox {
     this.#chooseAt(Math.min(Math.max(to, 0), last));
   }
 
+  /** Choose the option of this number, from 0; whether there is one. */
+  chooseNumber(at) {
+    if (at < this.options.length) this.#chooseAt(at);
+    return at < this.options.length;
+  }
+
   #chooseAt(at) {
     this.#mark(at);
     this.choose(this.options[at].value);

@@ -15,6 +15,8 @@ import { Tabs } from "./tabs.js";
 import { connectControls } from "./view_controls.js";
 import { Viewer } from "./viewer.js";
 
+const FAMILY_KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
 export class Workbench {
   /** `entry` is the analysed recording as the API gives it; `visitor` who is signed in; `report` prints. */
   constructor(path, entry, visitor, report) {
@@ -98,6 +100,9 @@ export class Workbench {
       t: () => (this.#showWhole(false), this.viewer.view.focus({ preventScroll: true })),
       e: () => (this.tabs.show("events-tab"), this.events.focus()),
       f: () => (this.tabs.show("families-tab"), this.families.focus()),
+      ...Object.fromEntries(
+        FAMILY_KEYS.map((key) => [key, () => (this.tabs.show("families-tab"), this.families.chooseNumber(Number(key)))]),
+      ),
       "[": () => this.families.step(-1),
       "]": () => this.families.step(1),
       p: () => this.report.print(),

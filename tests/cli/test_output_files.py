@@ -45,7 +45,7 @@ OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
     "reference_ext", "test_ext", "label_map", "patient", "why", "user", "host", "url", "key", "patients",
     "left_out", "language", "paper", "brokers", "input_topic", "output_topic",
-    "checkpoint", "to", "master", "detector", "jars",
+    "checkpoint", "to", "master", "detector", "jars", "cluster", "cluster_input", "cluster_output",
 }  # fmt: skip
 ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge", "cluster watch", "cluster repartition"}
 """Commands without an output."""

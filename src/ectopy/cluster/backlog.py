@@ -54,7 +54,7 @@ class Backlog:
     ----------
     first, stop : int
         Number of the first part, and the one after the last.
-    taken : int
+    consumed : int
         How many inputs of the first part are not there any more.
     size : int
         Bytes in all parts.
@@ -64,7 +64,7 @@ class Backlog:
 
     first: int = 0
     stop: int = 0
-    taken: int = 0
+    consumed: int = 0
     size: int = 0
     is_full: bool = False
 
@@ -100,15 +100,15 @@ class BacklogReader:
             return None
         if not self._items:
             self._items, self._bytes = _read_part(self._parts, self._backlog.first)
-        if self._backlog.taken >= len(self._items):
+        if self._backlog.consumed >= len(self._items):
             raise DataError(f"part {self._backlog.first} of the backlog is damaged.")
-        return self._items[self._backlog.taken].decoded()
+        return self._items[self._backlog.consumed].decoded()
 
     def take(self) -> None:
         """Take the input that `peek` returned."""
         backlog = self._backlog
-        if backlog.taken + 1 < len(self._items):
-            self._backlog = Backlog(backlog.first, backlog.stop, backlog.taken + 1, backlog.size, backlog.is_full)
+        if backlog.consumed + 1 < len(self._items):
+            self._backlog = Backlog(backlog.first, backlog.stop, backlog.consumed + 1, backlog.size, backlog.is_full)
             return
         self._removed.append(part_name(backlog.first))
         self._backlog = Backlog(backlog.first + 1, backlog.stop, 0, backlog.size - self._bytes, backlog.is_full)
@@ -143,7 +143,7 @@ class BacklogReader:
             written[part_name(stop)] = encode(_BacklogPart(SNAPSHOT_VERSION, group))
             stop += 1
         size = backlog.size + sum(map(len, written.values()))
-        return Backlog(backlog.first, stop, backlog.taken, size, is_full), written, tuple(self._removed)
+        return Backlog(backlog.first, stop, backlog.consumed, size, is_full), written, tuple(self._removed)
 
 
 def part_name(number: int) -> str:

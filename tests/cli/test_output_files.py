@@ -45,7 +45,7 @@ OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
     "reference_ext", "test_ext", "label_map", "patient", "why", "user", "host", "url", "key", "patients",
     "left_out", "language", "paper", "brokers", "input_topic", "output_topic",
-    "checkpoint", "to", "master", "detector", "jars",
+    "checkpoint", "to", "master", "detector", "jars", "cluster", "cluster_input", "cluster_output",
 }  # fmt: skip
 ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge", "cluster watch", "cluster repartition"}
 """Commands without an output."""
@@ -72,6 +72,7 @@ COMMANDS = {
     "alarms list": ("--store", "@"),
     "alarms show": ("bed 3", "1", "--store", "@"),
     "what-if": ("@", "--limit", "high_bpm=110"),
+    "cluster detect": ("@", "-o", "tables"),
 }
 EXTRA_INPUTS = {
     *(("detect", option) for option in ("--baseline", "--corrections")),

@@ -27,6 +27,8 @@ from ectopy.monitor import chunks
 from ectopy.recording import Recording
 from ectopy.service.access import Scope
 from ectopy.service.api.app import create_app
+from ectopy.service.monitoring.engine import MonitoringEngine
+from ectopy.service.monitoring.patient_engine import EngineFactory
 from ectopy.service.server import Server
 from ectopy.service.settings import load_settings
 from support.waiting import PATIENCE_S
@@ -66,11 +68,11 @@ class Service:
 
 
 @contextmanager
-def running(home: Path, **settings: Any) -> Iterator[Service]:
+def running(home: Path, make_engine: EngineFactory = MonitoringEngine, **settings: Any) -> Iterator[Service]:
     """A service in this process, until the block ends."""
     often = {"requests_per_minute": 1_000_000, "failures_per_minute": 1_000_000}
     loaded = load_settings(**{"home": home, "port": 0, "learning_s": 30.0, **often, **settings})
-    app = create_app(loaded)
+    app = create_app(loaded, make_engine)
     answering: Future[asyncio.AbstractEventLoop] = Future()
     server = Server(app, loaded, lambda server: answering.set_result(asyncio.get_running_loop()))
     thread = threading.Thread(target=server.run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,20 @@ def serve(
     ] = None,
     tls_certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM.", show_default=False)] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM.", show_default=False)] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Kafka's brokers, if 'ectopy cluster watch' watches.",
+            show_default=False,
+        ),
+    ] = None,
+    cluster_input: Annotated[
+        str | None, typer.Option(metavar="TOPIC", help="Its samples; ecg if not given.", show_default=False)
+    ] = None,
+    cluster_output: Annotated[
+        str | None, typer.Option(metavar="TOPIC", help="Its events; ecg-events if not given.", show_default=False)
+    ] = None,
     new_key: Annotated[bool, typer.Option("--new-key", help="Make another key that allows everything.")] = False,
 ) -> None:
     """Watch patients whose devices send, and show them in a browser."""
@@ -43,8 +58,18 @@ def serve(
         targets=targets,
         tls_certificate=tls_certificate,
         tls_key=tls_key,
+        cluster=cluster,
+        cluster_input=cluster_input,
+        cluster_output=cluster_output,
     )
-    serve_until_interrupted(settings, new_key)
+    if settings.cluster is None:
+        serve_until_interrupted(settings, new_key)
+        return
+    from ectopy.cluster.cluster_engine import ClusterEngine
+    from ectopy.cluster.topics import Topics
+
+    topics = Topics(settings.cluster_input, settings.cluster_output)
+    serve_until_interrupted(settings, new_key, partial(ClusterEngine, settings.cluster, topics))
 
 
 def replay(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from ectopy.cluster.topic_records import TICK
+from ectopy.cluster.topic_records import LARGEST_BYTES, TICK
 from ectopy.errors import ServiceError
 
 _TIMEOUT_S = 10.0
@@ -18,6 +18,7 @@ _COUNTED_AFTER_TICKS = 60
 _QUIET = {"log_level": 0}
 # The time of a record is that at which the broker got it: devices' clocks are not trusted.
 _INPUT = {"message.timestamp.type": "LogAppendTime"}
+_SAMPLES = {**_INPUT, "max.message.bytes": str(LARGEST_BYTES + 2**16)}
 _STATUS = {"cleanup.policy": "compact"}
 _BROKERS_DEFAULT = -1
 
@@ -53,7 +54,7 @@ class Topics:
             If the broker cannot be reached, or there is no permission for a topic.
         """
         settings = {
-            self.samples: _INPUT,
+            self.samples: _SAMPLES,
             self.commands: _INPUT,
             self.output: {},
             self.status: _STATUS,

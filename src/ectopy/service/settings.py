@@ -61,6 +61,10 @@ class Settings(BaseSettings):
         File with the receivers of alarms; see `ectopy.service.notify.load_targets`.
     mqtt : str or None
         Broker to take samples from, ``mqtt://HOST`` or ``mqtts://USER:PASSWORD@HOST:PORT``.
+    cluster : str or None
+        Kafka's brokers, ``HOST:PORT`` separated by commas: then the patients are watched by ``ectopy cluster watch``.
+    cluster_input, cluster_output : str
+        Topics of the cluster, for samples and for events.
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s.
     keep_days : float or None
@@ -91,6 +95,9 @@ class Settings(BaseSettings):
     tls_key: Path | None = None
     targets: Path | None = None
     mqtt: str | None = None
+    cluster: str | None = None
+    cluster_input: str = "ecg"
+    cluster_output: str = "ecg-events"
     learning_s: Annotated[float, Field(ge=30, le=3600)] = LEARNING_S
     keep_days: Annotated[float, Field(gt=0)] | None = 30.0
     keep_gb: Annotated[float, Field(gt=0)] | None = 20.0

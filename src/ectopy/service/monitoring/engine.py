@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import scipy.signal  # noqa: F401 - takes a second, which no patient's first samples are to wait for
 
@@ -80,6 +81,17 @@ class _WatchedPatient:
     snapshot_at: float
     continues: bool = False
     asked_at: float | None = None
+
+
+class Continuing(Protocol):
+    """A patient whose stream goes on from before the start; the attributes are those of `_WatchedPatient`."""
+
+    continues: bool
+    asked_at: float | None
+
+    @property
+    def state(self) -> MonitorState:
+        """The present state."""
 
 
 @dataclass(slots=True)
@@ -228,6 +240,10 @@ class MonitoringEngine:
         if watched.name == name:
             return
         watched.name = name
+        self.store_name(patient, name)
+
+    def store_name(self, patient: str, name: str) -> None:
+        """Store the name of a patient, or later where the store is away."""
         if self._buffer.away:
             self._renamed[patient] = name
             return
@@ -329,7 +345,7 @@ class MonitoringEngine:
         if patient == self._system_patient and isinstance(input, Command) and input.kind is CommandKind.DISCHARGE:
             raise SettingError(f"{patient!r} is the service itself, and cannot be discharged; name the patient.")
         if watched.continues and isinstance(input, Chunk):
-            self._check_continued(watched, input)
+            check_continued(watched, input)
         receipt: Future[Receipt] = Future()
         receipt.set_running_or_notify_cancel()
         with self._queue_lock:
@@ -345,23 +361,6 @@ class MonitoringEngine:
             self._queued_bytes[patient] = own_bytes
         self._input_arrived.set()
         return receipt
-
-    @staticmethod
-    def _check_continued(watched: _WatchedPatient, chunk: Chunk) -> None:
-        """Ask for samples that were acknowledged before the start and not stored, before they become a gap.
-
-        A `GapError` if samples are missing in front of these, and their sender has not had the time to send them again.
-        """
-        next_position = status.next_position(watched.state)
-        if next_position is not None and status.continues(watched.state, chunk) and chunk.position > next_position:
-            now = time.monotonic()
-            watched.asked_at = watched.asked_at or now
-            if now - watched.asked_at < _RESENT_WITHIN_S:
-                raise GapError(
-                    f"samples {next_position} to {chunk.position - 1} of this stream are not stored; send them first "
-                    "if you have them, and then these again."
-                )
-        watched.continues = False
 
     def run_once(self) -> int:
         """Process the waiting inputs, store the results and answer; return how many inputs that were."""
@@ -719,6 +718,23 @@ class MonitoringEngine:
     def _wake(self) -> None:
         for worker in self._workers:
             worker.wake()
+
+
+def check_continued(watched: Continuing, chunk: Chunk) -> None:
+    """Ask for samples that were acknowledged before the start and not stored, before they become a gap.
+
+    A `GapError` if samples are missing in front of these, and their sender has not had the time to send them again.
+    """
+    next_position = status.next_position(watched.state)
+    if next_position is not None and status.continues(watched.state, chunk) and chunk.position > next_position:
+        now = time.monotonic()
+        watched.asked_at = watched.asked_at or now
+        if now - watched.asked_at < _RESENT_WITHIN_S:
+            raise GapError(
+                f"samples {next_position} to {chunk.position - 1} of this stream are not stored; send them first "
+                "if you have them, and then these again."
+            )
+    watched.continues = False
 
 
 def _time_of(input: Input) -> float:

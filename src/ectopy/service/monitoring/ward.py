@@ -138,7 +138,13 @@ class Ward:
 
     def knows(self, patient: str) -> bool:
         """Return whether the patient is watched, or was."""
-        return patient != SYSTEM_PATIENT and (patient in self._names or patient in self._engine.patients())
+        if patient == SYSTEM_PATIENT or patient in self._names:
+            return patient != SYSTEM_PATIENT
+        try:
+            self._engine.state(patient)
+        except NotFoundError:
+            return False
+        return True
 
     def state(self, patient: str) -> MonitorState:
         """Return the present state of a patient, or of the system patient, as `MonitoringEngine.state` does."""

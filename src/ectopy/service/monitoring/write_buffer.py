@@ -202,6 +202,11 @@ class WriteBuffer:
         self._answers: list[tuple[Future[Receipt], Receipt | EctopyError]] = []
         self._resolved: list[tuple[Unstored, EctopyError | None]] = []
 
+    @property
+    def waiting(self) -> int:
+        """How many batches wait to be stored."""
+        return len(self._batches)
+
     # By the thread that makes batches
 
     def add(self, batch: Batch) -> None:

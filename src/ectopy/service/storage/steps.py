@@ -20,7 +20,7 @@ from ectopy.service.storage.stored_beats import beat_row
 from ectopy.service.storage.stored_events import event_row
 from ectopy.service.storage.stored_inputs import journal_row, numbered_inputs
 from ectopy.service.storage.stored_outbox import delivery_row
-from ectopy.service.storage.stored_patients import patient_id
+from ectopy.service.storage.stored_patients import enrol, patient_id
 from ectopy.service.storage.stored_waveforms import Origins, StreamIds, waveform_row
 
 
@@ -31,7 +31,7 @@ class StepRecord:
     `first` is the number of the first input; the inputs of a patient count from 1, and continue at
     `ResumePoint.next_input`. `origin` is the time of stream second 0, seconds since 1970; `snapshot` is the state after
     these inputs and events, and `deliveries` are messages about them. `commands` are the ids of the `PendingCommand` s
-    among the inputs, which are removed.
+    among the inputs, which are removed. Unless `enrolled` is None, a patient who is not known is enrolled at that time.
     """
 
     patient: str
@@ -42,6 +42,7 @@ class StepRecord:
     snapshot: bytes | None = None
     deliveries: tuple[Delivery, ...] = ()
     commands: tuple[int, ...] = ()
+    enrolled: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class StepBatch:
 
     def add(self, step: StepRecord) -> None:
         """Add the rows of a step that are not stored yet."""
+        if step.enrolled is not None:
+            enrol(self._connection, step.patient, step.enrolled)
         tail = self._stored.tails.get(step.patient) or _find_tail(self._connection, step.patient)
         last = step.first + len(step.inputs) - 1
         if not 1 <= step.first <= tail.number + 1:

@@ -56,6 +56,18 @@ class EventStore:
                 for row in connection.execute(query)
             ]
 
+    def last_number(self, patient: str) -> int:
+        """Return the number of the last event of a patient, also of a beat, or 0."""
+        with self._database.reading() as connection:
+            owner = patient_id(connection, patient)
+            last = [
+                connection.execute(
+                    sa.select(sa.func.max(table.c.number)).where(table.c.patient_id == owner)
+                ).scalar_one()
+                for table in (tables.beats, tables.events)
+            ]
+        return max(number or 0 for number in last)
+
     def newest_id(self) -> int:
         """Return the id of the newest event, or 0."""
         with self._database.reading() as connection:

@@ -73,6 +73,12 @@ class PatientStore:
             return [Device(*row) for row in connection.execute(query)]
 
 
+def enrol(connection: sa.Connection, patient: str, now: float) -> None:
+    """Add a patient without a name, unless the patient is known."""
+    statement = upsert(connection, tables.patients).values(patient=patient, name="", enrolled=now)
+    connection.execute(statement.on_conflict_do_nothing(index_elements=["patient"]))
+
+
 def patient_id(connection: sa.Connection, patient: str) -> int:
     """Return the number of a patient in the tables; a `DataError` if the patient is not enrolled."""
     query = sa.select(tables.patients.c.id).where(tables.patients.c.patient == patient)

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 
 import pytest
 
-from ectopy.processes import delayed_interrupt, until_interrupted
+from ectopy.processes import delayed_interrupt, run_python, until_interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +115,12 @@ def test_other_threads_change_nothing():
     thread.start()
     thread.join()
     assert handlers == [signal.default_int_handler] * 2
+
+
+def test_a_process_of_several_has_no_spare_core():
+    code = (
+        "import os; os.sched_getaffinity = lambda _: {0, 1}\n"
+        "from ectopy.processes import has_spare_core, share_cores\n"
+        "print(has_spare_core()); share_cores(); print(has_spare_core())"
+    )
+    assert run_python("-c", code).split() == ["True", "False"]

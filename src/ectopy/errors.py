@@ -29,7 +29,7 @@ EXTRAS = {
         "paho",
     ),
     "postgres": ("psycopg",),
-    "spark": ("pyspark", "confluent_kafka", "google"),
+    "spark": ("pyspark", "py4j", "confluent_kafka", "google", "fsspec"),
     "peers": ("neurokit2", "sleepecg", "wfdb"),
 }
 """Packages that each extra brings, by the names they are imported by."""

@@ -145,10 +145,18 @@ def run_python(*arguments: str) -> str:
     ).stdout
 
 
+_shares_cores = threading.Event()
+
+
+def share_cores() -> None:
+    """Say that this process is one of several that have a core each, as another program has started it."""
+    _shares_cores.set()
+
+
 def has_spare_core() -> bool:
     """Return whether another process can work beside this one, which is not itself one of several."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores > 1 and parent_process() is None
+    return cores > 1 and parent_process() is None and not _shares_cores.is_set()
 
 
 def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:

@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ectopy.analysis.interval_model import HISTORY, IntervalHistory, IntervalModel, Timing, predict_together, time_beats
+from ectopy.analysis.interval_model import (
+    HISTORY,
+    Histories,
+    IntervalHistory,
+    IntervalModel,
+    Timing,
+    predict_together,
+    time_beats,
+)
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.errors import DataError
 
@@ -89,11 +97,13 @@ def test_a_prediction_does_not_depend_on_the_others(seed: int, count: int):
 @few
 def test_predictions_for_many_are_those_for_each_to_the_last_bit(seed: int, counts: list[int]):
     random = np.random.default_rng(seed)
-    windows = [np.log(0.8) + random.normal(0.0, 0.2, (count, HISTORY)) for count in counts]
-    for one, together in zip(windows, predict_together(model(), windows), strict=True):
-        alone = model().predict(one)
-        for name in ("weights", "locations", "scales", "usual", "enough"):
-            np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
+    log_s = [np.log(0.8) + random.normal(0.0, 0.2, (count, HISTORY + 2)) for count in counts]
+    histories = [Histories(each[:, :HISTORY], each[:, HISTORY], each[:, HISTORY + 1]) for each in log_s]
+    for one, together in zip(histories, predict_together(model(), histories), strict=True):
+        alone = model().predict(one.windows)
+        np.testing.assert_array_equal(together.early, alone.early(one.early_log_s))
+        np.testing.assert_array_equal(together.late, alone.late(one.late_log_s))
+        np.testing.assert_array_equal(together.usual, alone.usual)
 
 
 @given(st.floats(0.7, 1.4))

@@ -17,9 +17,10 @@ from ectopy import read
 from ectopy.analysis import analyse
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory, load_detector
 from ectopy.analysis.verdicts import Hint
-from ectopy.cli.batch import Job, expand_jobs, find_recordings
+from ectopy.cli.batch import Job, expand_jobs
 from ectopy.datasets import load_simulated, simulate_recording
 from ectopy.files import GENERATOR
+from ectopy.formats.recording_files import find_recordings
 from ectopy.formats.wfdb import read_annotations
 from ectopy.recording import Recording
 from support import wfdb_records

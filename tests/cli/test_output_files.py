@@ -72,6 +72,7 @@ COMMANDS = {
     "alarms list": ("--store", "@"),
     "alarms show": ("bed 3", "1", "--store", "@"),
     "what-if": ("@", "--limit", "high_bpm=110"),
+    "cluster detect": ("@", "-o", "tables"),
 }
 EXTRA_INPUTS = {
     *(("detect", option) for option in ("--baseline", "--corrections")),

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import ectopy
-from ectopy.cli.batch import find_recordings
 from ectopy.errors import DataError
 from ectopy.formats.content import format_of
+from ectopy.formats.recording_files import find_recordings
 from support import aecg_files, edf_files, ishne_files, muse_files, scp_files
 from support.refusals import refusal
 

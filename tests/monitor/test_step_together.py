@@ -137,10 +137,10 @@ def test_whose_beats_cannot_be_compared_is_told_and_the_others_go_on(monkeypatch
 def test_whose_intervals_cannot_be_predicted_is_told_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch, monitor: Monitor
 ):
-    def breaking(model, windows):
-        if any((each[:, -1] < np.log(0.7)).any() for each in windows):
+    def breaking(model, histories):
+        if any((each.windows[:, -1] < np.log(0.7)).any() for each in histories):
             raise FloatingPointError("too much")
-        return predict_together(model, windows)
+        return predict_together(model, histories)
 
     monkeypatch.setattr(monitor_module, "predict_together", breaking)
     slow, fast = (simulate_recording(10, rate_bpm=rate_bpm).signal for rate_bpm in (60, 120))

@@ -13,7 +13,7 @@ new provisional template. The former one is stored, and used again when ten beat
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +34,7 @@ from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judg
 from ectopy.detector import Verdict
 from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred, finite_median, no_beats
+from ectopy.signal.state_replace import replace
 
 _BLOCK_S = 120.0
 _BEATS_OF_A_BLOCK = 16

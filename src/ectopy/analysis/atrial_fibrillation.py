@@ -66,6 +66,7 @@ WEIGHTS = (-6.249, 11.84, -9.638, -6.153, 7.778, -9.128, 1.739)
 
 _LARGE = 0.1
 _GRID = 2.0**20
+_LAGS = (0, 1, 2)
 _LEAST_VARIANCE = 1e-8
 _LEAST_SPREAD = 1e-3
 _MOST_CORRELATION = 0.98
@@ -107,25 +108,7 @@ def measure_irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64
         In the order of `MEASURES`, of the 64 intervals around the beat, 32 before its own and 31 after; of fewer at the
         ends. The first is NaN with fewer than `LEAST_DIFFERENCES` differences.
     """
-    # Logarithms, on a grid on which sums are exact, so that a stream has the same figures to the last bit.
-    logs = np.round(np.log(intervals_s) * _GRID) / _GRID
-    differences = np.diff(logs, prepend=np.nan)
-    before = np.concatenate([[np.nan], differences])[:-1]
-    large, early = np.abs(differences) > _LARGE, (before < -_LARGE) & (differences > _LARGE)
-    number, large_number, pairs, early_number, possible = _sum_around(
-        np.isfinite(differences), large, np.isfinite(differences + before), early, np.ones(len(logs))
-    )
-    count, mean, variance = _covariance(logs, 0)
-    variance = np.maximum(variance, _LEAST_VARIANCE)
-    # What the two intervals before predict: partial correlations (Durbin and Levinson).
-    first = _limited(_covariance(logs, 1)[2] / variance)
-    second = _limited((_covariance(logs, 2)[2] / variance - np.square(first)) / (1.0 - np.square(first)))
-    unpredicted = (1.0 - np.square(first)) * (1.0 - np.square(second))
-    spread = 0.5 * np.log(variance * unpredicted + np.square(_LEAST_SPREAD))
-    # A share of no pairs is zero; with too few differences nothing is known.
-    number[number < LEAST_DIFFERENCES] = np.nan
-    shares = large_number / number, early_number / np.maximum(pairs, 1.0)
-    return np.column_stack([*shares, mean, count / possible, 1.0 - unpredicted, spread])
+    return _measures(_sum_around(_summands(intervals_s)))
 
 
 def latest_log_odds(intervals_s: Sequence[float]) -> float:
@@ -143,7 +126,8 @@ def latest_log_odds(intervals_s: Sequence[float]) -> float:
     """
     if len(intervals_s) < WINDOW // 2:
         return nan
-    return float(log_odds(measure_irregularity(np.array(intervals_s)))[-WINDOW // 2])
+    sums = _summands(np.array(intervals_s))[:, -WINDOW:].sum(axis=1, keepdims=True)
+    return float(log_odds(_measures(sums))[0])
 
 
 def find_fibrillation(
@@ -185,32 +169,67 @@ def find_fibrillation(
 
 def log_odds(measures: NDArray[np.float64], weights: Sequence[float] = WEIGHTS) -> NDArray[np.float64]:
     """Return the log odds of atrial fibrillation for each beat, shape (n,); NaN where the measures are."""
-    odds = weights[0] + measures @ np.array(weights[1:])
+    # Added one after the other: how a matrix product is rounded depends on the number of rows.
+    odds = np.full(len(measures), weights[0])
+    for weight, values in zip(weights[1:], measures.T, strict=True):
+        odds += weight * values
     # A regular rhythm with a few intervals out of place is not fibrillation, however fast it is.
     odds = np.where(measures[:, 0] < LEAST_LARGE, np.minimum(odds, STILL_LOG_ODDS), odds)
     return np.asarray(odds, np.float64)
 
 
-def _covariance(logs: NDArray[np.float64], lag: int) -> tuple[NDArray[np.float64], ...]:
-    """Return the number, mean and covariance of the values around each beat with those so many beats before."""
-    earlier = np.concatenate([np.full(lag, np.nan), logs])[: len(logs)]
-    both = np.isfinite(logs + earlier)
-    values, earlier = np.where(both, logs, 0.0), np.where(both, earlier, 0.0)
-    products = np.round(values * earlier * _GRID) / _GRID
-    number, product, total, earlier_total = _sum_around(both, products, values, earlier)
+def _summands(intervals_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what is summed over a window around each beat, shape (17, n): counts, and products with earlier values."""
+    # Logarithms, on a grid on which sums are exact, so that a stream has the same figures to the last bit.
+    logs = np.round(np.log(intervals_s) * _GRID) / _GRID
+    differences = np.diff(logs, prepend=np.nan)
+    before = np.concatenate([[np.nan], differences])[:-1]
+    large, early = np.abs(differences) > _LARGE, (before < -_LARGE) & (differences > _LARGE)
+    columns = [np.isfinite(differences), large, np.isfinite(differences + before), early, np.ones(len(logs))]
+    # The values, and those of none, one and two beats before, where both are known.
+    for lag in _LAGS:
+        earlier = np.concatenate([np.full(lag, np.nan), logs])[: len(logs)]
+        both = np.isfinite(logs + earlier)
+        values, earlier = np.where(both, logs, 0.0), np.where(both, earlier, 0.0)
+        columns += [both, np.round(values * earlier * _GRID) / _GRID, values, earlier]
+    return np.array(columns, np.float64)
+
+
+def _measures(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the measures, shape (n, 6), from sums of `_summands`."""
+    number, large_number, pairs, early_number, possible = sums[:5]
+    (count, mean, variance), (_, _, once), (_, _, twice) = (
+        _covariance(*sums[start : start + 4]) for start in range(5, len(sums), 4)
+    )
+    variance = np.maximum(variance, _LEAST_VARIANCE)
+    # What the two intervals before predict: partial correlations (Durbin and Levinson).
+    first = _limited(once / variance)
+    second = _limited((twice / variance - np.square(first)) / (1.0 - np.square(first)))
+    unpredicted = (1.0 - np.square(first)) * (1.0 - np.square(second))
+    spread = 0.5 * np.log(variance * unpredicted + np.square(_LEAST_SPREAD))
+    # A share of no pairs is zero; with too few differences nothing is known.
+    number = np.where(number < LEAST_DIFFERENCES, np.nan, number)
+    shares = large_number / number, early_number / np.maximum(pairs, 1.0)
+    return np.column_stack([*shares, mean, count / possible, 1.0 - unpredicted, spread])
+
+
+def _covariance(
+    number: NDArray[np.float64], product: NDArray[np.float64], total: NDArray[np.float64], earlier: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], ...]:
+    """Return the number, mean and covariance of values with earlier ones, from their sums."""
     least_one = np.maximum(number, 1.0)
-    return number, total / least_one, (product - total * earlier_total / least_one) / least_one
+    return number, total / least_one, (product - total * earlier / least_one) / least_one
 
 
 def _limited(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip(correlation, -_MOST_CORRELATION, _MOST_CORRELATION)
+    return np.minimum(np.maximum(correlation, -_MOST_CORRELATION), _MOST_CORRELATION)
 
 
-def _sum_around(*columns: NDArray[np.bool_] | NDArray[np.float64]) -> NDArray[np.float64]:
+def _sum_around(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sum the window around each value, shape (columns, n)."""
-    total = np.zeros((len(columns), len(columns[0]) + 1))
+    total = np.zeros((len(columns), columns.shape[1] + 1))
     np.cumsum(columns, axis=1, out=total[:, 1:])
-    place = np.arange(len(columns[0]))
+    place = np.arange(columns.shape[1])
     first, stop = np.maximum(place - WINDOW // 2, 0), np.minimum(place + WINDOW // 2, len(place))
     sums: NDArray[np.float64] = total[:, stop] - total[:, first]
     return sums

@@ -13,7 +13,7 @@ import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ _LIKELY_SURPRISING = math.log(0.85)
 _EARLY_RATIO = math.log(0.75)
 _FAST_S = 0.6
 _MOST_DOUBTFUL, _MOST_EARLY = 16, 200
+_UNKNOWN = np.array([np.nan])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,29 +147,55 @@ class Prediction:
     usual: NDArray[np.float64]
     enough: NDArray[np.bool_]
 
-    def __getitem__(self, rows: slice) -> Prediction:
-        return Prediction(
-            self.weights[rows], self.locations[rows], self.scales[rows], self.usual[rows], self.enough[rows]
-        )
-
-    def early(self, log_s: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
-        """Return how early intervals are, the first of them after history number `first`.
+    def early(self, log_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how early an interval after each history is, from its log in seconds; NaN = not known.
 
         Standard normal deviates, shape (n,); 0 where nothing is known.
         """
-        return self._deviates(log_s, first, 1.0)
+        return self._deviates(log_s, 1.0)
 
-    def late(self, log_s: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
-        """Return how late intervals are; as `early`."""
-        return self._deviates(log_s, first, -1.0)
+    def late(self, log_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how late an interval after each history is; as `early`."""
+        return self._deviates(log_s, -1.0)
 
-    def _deviates(self, log_s: NDArray[np.float64], first: int, sign: float) -> NDArray[np.float64]:
-        rows = slice(first, first + len(log_s))
-        standard = sign * (log_s[:, None] - self.locations[rows]) / self.scales[rows]
-        share = (self.weights[rows] * expit(standard)).sum(axis=1)
+    def _deviates(self, log_s: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
+        standard = sign * (log_s[:, None] - self.locations) / self.scales
+        share = (self.weights * expit(standard)).sum(axis=1)
         share = np.minimum(np.maximum(share, _RAREST), _COMMONEST)
-        deviates: NDArray[np.float64] = np.where(self.enough[rows] & np.isfinite(log_s), -ndtri(share), 0.0)
+        deviates: NDArray[np.float64] = np.where(self.enough & np.isfinite(log_s), -ndtri(share), 0.0)
         return deviates
+
+
+class Histories(NamedTuple):
+    """Histories of RR intervals, and intervals to be compared with what the model predicts after them.
+
+    Attributes
+    ----------
+    windows : ndarray of float64, shape (n, 50)
+        As for `IntervalModel.predict`.
+    early_log_s, late_log_s : ndarray of float64, shape (n,)
+        Log of the intervals after each history that may be early, and late; NaN = not known.
+    """
+
+    windows: NDArray[np.float64]
+    early_log_s: NDArray[np.float64]
+    late_log_s: NDArray[np.float64]
+
+
+class Surprise(NamedTuple):
+    """Comparison of intervals with predictions; arrays have shape (n,).
+
+    Attributes
+    ----------
+    early, late : ndarray of float64
+        Of `Prediction`.
+    usual : ndarray of float64
+        Log of the usual interval.
+    """
+
+    early: NDArray[np.float64]
+    late: NDArray[np.float64]
+    usual: NDArray[np.float64]
 
 
 def _empty_history() -> NDArray[np.float64]:
@@ -226,8 +253,9 @@ class Timing:
 
 
 Result = TypeVar("Result")
-WithPredictions = Generator[NDArray[np.float64], Prediction, Result]
-"""A calculation that asks for predictions: yields histories, shape (n, 50), and receives what follows each of them."""
+WithPredictions = Generator[Histories, Surprise, Result]
+"""A calculation that asks for predictions: yields histories, and receives how early and late intervals after them are.
+"""
 
 
 def time_beats(
@@ -244,20 +272,24 @@ def time_beats(
 def predicting(model: IntervalModel, calculation: WithPredictions[Result]) -> Result:
     """Run a calculation that asks for predictions."""
     try:
-        windows = next(calculation)
+        histories = next(calculation)
         while True:
-            windows = calculation.send(model.predict(windows))
+            histories = calculation.send(predict_together(model, [histories])[0])
     except StopIteration as end:
         result: Result = end.value
         return result
 
 
-def predict_together(model: IntervalModel, windows: Sequence[NDArray[np.float64]]) -> list[Prediction]:
-    """Predict what follows the histories of many patients: equal to `IntervalModel.predict` of each, but faster."""
-    if not windows:
+def predict_together(model: IntervalModel, histories: Sequence[Histories]) -> list[Surprise]:
+    """Predict what follows the histories of many patients: equal to that of each alone, but faster."""
+    if not histories:
         return []
-    together, ends = model.predict(np.concatenate(windows)), np.cumsum([len(each) for each in windows]).tolist()
-    return [together[end - len(each) : end] for end, each in zip(ends, windows, strict=True)]
+    windows, early_log_s, late_log_s = map(np.concatenate, zip(*histories, strict=True))
+    prediction = model.predict(windows)
+    early, late, usual = prediction.early(early_log_s), prediction.late(late_log_s), prediction.usual
+    ends = np.cumsum([len(each.windows) for each in histories]).tolist()
+    parts = [slice(end - len(each.windows), end) for end, each in zip(ends, histories, strict=True)]
+    return [Surprise(early[part], late[part], usual[part]) for part in parts]
 
 
 def timing_step(
@@ -288,26 +320,29 @@ def timing_step(
     # Which intervals are surprising depends on those before. So guess which are, predict a block, and use it up to the
     # first wrong guess; the next block is predicted with a better guess.
     surprising = log_s < lower_median(history.expected) + _LIKELY_SURPRISING
+    # After the history before each beat comes its own interval, and after that before the next beat, its pause.
+    early_log_s, late_log_s = np.concatenate([log_s, _UNKNOWN]), np.concatenate([_UNKNOWN, next_log_s])
     start, is_pause_open = 0, False
     while start < len(log_s) or is_pause_open:
-        rows = slice(start, start + _AT_ONCE)
+        rows, histories = slice(start, start + _AT_ONCE), slice(start, start + _AT_ONCE + 1)
         block = log_s[rows]
-        prediction = yield _windows(history.expected, block, is_known[rows] & ~surprising[rows])
+        windows = _windows(history.expected, block, is_known[rows] & ~surprising[rows])
+        surprise = yield Histories(windows, early_log_s[histories], late_log_s[histories])
         if is_pause_open:
-            pause[start - 1] = prediction.late(next_log_s[start - 1 : start])[0]
-        of_block = prediction.early(block)
+            pause[start - 1] = surprise.late[0]
+        of_block = surprise.early[: len(block)]
         wrong = np.flatnonzero((of_block > _SURPRISING) != surprising[rows])
         surprising[rows] = of_block > _SURPRISING
         # What comes after a wrong guess, or after a new rhythm was accepted, rests on another history.
         part = slice(start, start + (int(wrong[0]) + 1 if len(wrong) else len(block)))
         history, count, is_new_rhythm = _after(
-            history, log_s[part], is_known[part], surprising[part], prediction.usual, usual_shape[part]
+            history, log_s[part], is_known[part], surprising[part], surprise.usual, usual_shape[part]
         )
         early[start : start + count] = of_block[:count]
         # The pause after a beat is judged by the history with its own interval, unless that was surprising.
         is_pause_open = is_new_rhythm or len(wrong) > 0
         closed = count - is_pause_open
-        pause[start : start + closed] = prediction.late(next_log_s[start : start + closed], 1)
+        pause[start : start + closed] = surprise.late[1 : 1 + closed]
         start += count
     return history, Timing(early, pause)
 

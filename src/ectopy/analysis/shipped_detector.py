@@ -40,3 +40,11 @@ def load_detector(bundle: str, target_fpr: float | None = None) -> Detector:
 def digest(bundle: str) -> str:
     """Return the SHA-256 of `load_detector`'s bundle; errors as there."""
     return ambulatory_digest() if bundle == SHIPPED else bundle_digest(Path(bundle))
+
+
+def bundle_bytes(bundle: str) -> bytes:
+    """Return the content of `load_detector`'s bundle, for another process; errors as there."""
+    if bundle == SHIPPED:
+        return _BUNDLE.read_bytes()
+    digest(bundle)
+    return Path(bundle).read_bytes()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from ectopy.detector.threshold import RecordingCalibration, p_values_among
 from ectopy.errors import LayoutError
 from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, no_beats
+from ectopy.signal.state_replace import replace
 
 CHANGED_SHAPE = 0.6
 """Difference from the template above which a beat has another shape than usual."""
@@ -385,12 +386,7 @@ def _assign_hints(
     Each hint needs the beats before and the RR interval after. Constants were chosen on the records DS1 of the MIT-BIH
     Arrhythmia Database.
     """
-    # Early: beyond twice the irregularity, and suddenly, by 8 % from one interval to the next.
-    irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
-    early = (timing.early > _SURPRISING) & (beats.prematurity > _EARLY * irregularity)
-    rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
-    early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN
-    ventricular = usual_shape = np.zeros(len(beats), np.bool_)
+    ventricular = usual_qrs = usual_shape = np.zeros(len(beats), np.bool_)
     if difference is None:
         wide = ventricular_shape(beats.samples[:, :, MARGIN:-MARGIN], beats.readable) > _WIDE
         ventricular = wide & (beats.rr_s < _FAST_S)
@@ -398,10 +394,21 @@ def _assign_hints(
         usual_qrs = difference.qrs < _USUAL_QRS
         ventricular = (difference.ventricular > _VENTRICULAR) & ~usual_qrs
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
+    # Most beats are not ventricular-like, and neither abnormal, very early nor in a run: the rest cannot name them.
+    notable = abnormal | (timing.early > _VERY_SURPRISING)
+    if len(beats) and not (before.limit_s or ventricular.any() or notable.any()):
+        row = before.row if unreadable.all() else _NO_ROW
+        return replace(before, rr_s=float(beats.rr_s[-1]), row=row), _HINTS[np.zeros(len(beats), np.intp)]
+    # Early: beyond twice the irregularity, and suddenly, by 8 % from one interval to the next.
+    irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
+    early = (timing.early > _SURPRISING) & (beats.prematurity > _EARLY * irregularity)
+    rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
+    early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN
+    if difference is not None:
         somewhat_early = (timing.early > _HARDLY_SURPRISING) & (beats.prematurity > _SOMEWHAT_EARLY * irregularity)
         early |= usual_qrs & ((p_wave > _UNUSUAL_P_WAVE) & somewhat_early | (timing.early > _VERY_SURPRISING))
         usual_shape = difference.window < CHANGED_SHAPE
-    early &= abnormal | (timing.early > _VERY_SURPRISING)
+    early &= notable
     # Runs of early beats, and rows of ventricular-like beats that are noise. Kinds are indices into `_HINTS`.
     limit_s, supraventricular = _extend_early_runs(beats, early & ~ventricular, usual_shape, before.limit_s)
     row, noise = _unlike_in_a_row(beats, ventricular & ~unreadable, unreadable, before.row)

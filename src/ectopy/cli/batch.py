@@ -8,23 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ectopy.analysis import analyse
-from ectopy.analysis.corrections import apply_corrections
-from ectopy.analysis.label_import import read_corrections
-from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
-from ectopy.analysis.recording_results import RESULT_KINDS, check_results, provenance, summary, write_results
+from ectopy.analysis.recording_findings import Findings, find_all
+from ectopy.analysis.recording_results import RESULT_KINDS, check_results, write_results
 from ectopy.analysis.shipped_detector import digest, load_detector
-from ectopy.analysis.wave_findings import find_all_events
 from ectopy.analysis.wave_intervals import measure_waves
 from ectopy.arguments import Progress
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.files import check_writable, make_folder, write_text
 from ectopy.formats import read
-from ectopy.formats.content import is_recording
 from ectopy.formats.leads import unique_names
-from ectopy.formats.remote import list_recordings, remote_url
-from ectopy.formats.wfdb_header import segment_names
 from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
 from ectopy.report.report_style import ReportStyle
@@ -72,31 +65,6 @@ class Outcome:
     job: Job
     summary: dict[str, Any] | None
     error: str | None
-
-
-def find_recordings(paths: Sequence[Path]) -> list[Path]:
-    """List files, and the recordings of folders without the segments of other records.
-
-    In a folder a file is a recording by its content, elsewhere (``s3://``) by its suffix; tables and arrays, which may
-    hold anything, have to be named.
-
-    A `DataError` if a folder holds none.
-    """
-    recordings: list[Path] = []
-    for path in paths:
-        if url := remote_url(path):
-            recordings += map(Path, list_recordings(url))
-        elif path.is_dir():
-            inside = sorted(item for item in path.iterdir() if item.is_file() and is_recording(item))
-            if not inside:
-                raise DataError(f"{path} holds no recordings; name a table or an array by its file.")
-            segments = {name.casefold() for item in inside for name in segment_names(item)}
-            recordings += [
-                item for item in inside if item.suffix.lower() != ".hea" or item.stem.casefold() not in segments
-            ]
-        else:
-            recordings.append(path)
-    return recordings
 
 
 def expand_jobs(
@@ -153,53 +121,58 @@ def run(job: Job) -> Outcome:
         recording = read(job.recording, sampling_rate_hz=job.sampling_rate_hz, unit=job.unit, partial=job.partial)
         normal = None if job.baseline is None else PatientTemplate.load(job.baseline)
         detector, detector_digest = load_detector(job.bundle, job.target_fpr), digest(job.bundle)
-        analysis = analyse(recording, detector, normal, job.filters, job.learning_s)
-        corrections = None
-        if job.corrections is not None:
-            rate_hz = recording.sampling_rate_hz
-            corrections = read_corrections(job.corrections, analysis, rate_hz)
-            analysis = apply_corrections(analysis, corrections, rate_hz)
-        minutes = measure_minutes(recording, analysis, job.filters)
-        events = find_all_events(analysis, minutes, recording.patient.sex)
-        if job.results is not None and job.results.name.endswith(FHIR_SUFFIX):
-            from ectopy.service.interop.fhir_recording import recording_bundle
-
-            conclusion = corrections.conclusion if corrections else ""
-            bundle = recording_bundle(recording, analysis, events, conclusion)
-            write_text(job.results, json.dumps(bundle, indent=1) + "\n")
-        elif job.results is not None:
-            measured = measure_waves(recording, analysis, job.filters) if job.waves else None
-            write_results(
-                job.results,
-                recording,
-                analysis,
-                events,
-                detector_digest,
-                measured=measured,
-                minutes=minutes,
-                corrections=corrections,
-            )
+        findings = find_all(
+            recording,
+            detector,
+            normal=normal,
+            filters=job.filters,
+            learning_s=job.learning_s,
+            corrections=job.corrections,
+        )
+        if job.results is not None:
+            _write_results(job, job.results, findings, detector_digest)
         if job.report is not None:
             from ectopy.report.recording_page import recording_report
 
             recording_report(
                 job.report,
                 recording,
-                analysis,
-                events,
+                findings.analysis,
+                findings.events,
                 job.filters,
-                minutes=minutes,
-                corrections=corrections,
+                minutes=findings.minutes,
+                corrections=findings.corrections,
                 style=job.report_style,
             )
         if job.save_baseline is not None:
-            if analysis.normal is None:
-                raise DataError(f"{job.recording}: {analysis.baseline}")
-            analysis.normal.save(job.save_baseline)
-        facts = provenance(recording, detector_digest) | summary(recording, analysis, events, minutes=minutes)
-        return Outcome(job, facts, None)
+            if findings.analysis.normal is None:
+                raise DataError(f"{job.recording}: {findings.analysis.baseline}")
+            findings.analysis.normal.save(job.save_baseline)
+        return Outcome(job, findings.figures(detector_digest), None)
     except EctopyError as error:
         return Outcome(job, None, str(error))
+
+
+def _write_results(job: Job, results: Path, findings: Findings, detector_digest: str) -> None:
+    recording, analysis = findings.recording, findings.analysis
+    if results.name.endswith(FHIR_SUFFIX):
+        from ectopy.service.interop.fhir_recording import recording_bundle
+
+        conclusion = findings.corrections.conclusion if findings.corrections else ""
+        bundle = recording_bundle(recording, analysis, findings.events, conclusion)
+        write_text(results, json.dumps(bundle, indent=1) + "\n")
+        return
+    measured = measure_waves(recording, analysis, job.filters) if job.waves else None
+    write_results(
+        results,
+        recording,
+        analysis,
+        findings.events,
+        detector_digest,
+        measured=measured,
+        minutes=findings.minutes,
+        corrections=findings.corrections,
+    )
 
 
 def run_all(jobs: Sequence[Job], progress: Progress) -> list[Outcome]:

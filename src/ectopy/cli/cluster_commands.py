@@ -7,9 +7,15 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import Learning
+from ectopy.cli.options import Json, Learning, Overwrite
+from ectopy.cli.output_files import check_outputs
 
 cluster_app = typer.Typer(help="Past one machine: on Spark and Kafka.", no_args_is_help=True)
+
+Master = Annotated[
+    str, typer.Option(metavar="URL", help="Of Spark: spark://HOST:7077, k8s://...; local[N] = N cores of this machine.")
+]
+Detector = Annotated[str, typer.Option(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")]
 
 
 @cluster_app.command()
@@ -27,10 +33,8 @@ def watch(
     shards: Annotated[
         int, typer.Option(help="Groups of patients; about one for every 32 patients, and two for every core.")
     ] = 4,
-    master: Annotated[str, typer.Option(metavar="URL", help="Of Spark.")] = "local[2]",
-    detector: Annotated[
-        str, typer.Option(help="A file made by 'ectopy train'; 'ambulatory' = the shipped one.")
-    ] = "ambulatory",
+    master: Master = "local[2]",
+    detector: Detector = "ambulatory",
     learning: Learning = 300.0,
     jars: Annotated[
         Path | None,
@@ -51,12 +55,45 @@ def watch(
         watch_stream(settings, lambda text: typer.echo(f"ectopy: {text}", err=True), stopping)
 
 
+@cluster_app.command("detect")
+def cluster_detect(
+    recordings: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Recordings, folders, patterns such as 'a/**/*.edf', s3://."),
+    ],
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="DEST", help="Folder of the tables; one begun before goes on.")
+    ],
+    master: Master = "local[*]",
+    reports: Annotated[bool, typer.Option("--reports", help="Write a page for each recording, too.")] = False,
+    detector: Detector = "ambulatory",
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Judge the recordings of an archive, one task for each, and write Parquet tables of what is found."""
+    from ectopy.cli.output import terminal
+    from ectopy.cli.output.archive import archive_progress, summary_figures, summary_table
+    from ectopy.cluster.archive import prepare, tolerant_master
+    from ectopy.cluster.session import start_session
+    from ectopy.formats.remote import remote_url
+
+    tables = [] if remote_url(output) or Path(output).is_dir() else [output]
+    check_outputs([*tables, json], [detector, *recordings], overwrite)
+    archive = prepare(recordings, output, detector=detector, reports=reports)
+    with start_session(tolerant_master(master), name="ectopy cluster detect") as spark, archive_progress() as progress:
+        summary = archive.analyse(spark, progress)
+    terminal.emit(json, summary_figures(summary))
+    screen = terminal.screen(json)
+    screen.print(summary_table(summary))
+    screen.print(f"Wrote the tables in {output}.")
+
+
 @cluster_app.command()
 def repartition(
     checkpoint: Annotated[str, typer.Option(metavar="FOLDER", help="Of a stream that is stopped.")],
     to: Annotated[str, typer.Option("--to", metavar="FOLDER", help="New; the stream is to go on with it.")],
     shards: Annotated[int, typer.Option(help="Groups of patients that the stream is to have.")],
-    master: Annotated[str, typer.Option(metavar="URL", help="Of Spark.")] = "local[2]",
+    master: Master = "local[2]",
 ) -> None:
     """Give a stream another number of shards: patients go on where they were."""
     from ectopy.cluster.repartition import repartition as write_checkpoint

@@ -293,9 +293,10 @@ def detect_recordings(
     report_suffix: str = ".html",
 ) -> None:
     """Judge recordings as the job says, print the figures of each and write its results and its report."""
-    from ectopy.cli.batch import expand_jobs, find_recordings, run_all
+    from ectopy.cli.batch import expand_jobs, run_all
     from ectopy.cli.output import terminal
     from ectopy.cli.output.analysis import analysis_table
+    from ectopy.formats.recording_files import find_recordings
     from ectopy.report.report_style import check_report as check_recording_report
 
     screen = terminal.screen(json)

@@ -51,8 +51,9 @@ def report(
 ) -> None:
     """Write the report on a recording that a physician reads and signs: figures, hours, trend and strips."""
     from ectopy.analysis.shipped_detector import SHIPPED
-    from ectopy.cli.batch import Job, find_recordings
+    from ectopy.cli.batch import Job
     from ectopy.cli.detector_commands import detect_recordings
+    from ectopy.formats.recording_files import find_recordings
     from ectopy.report import ReportStyle, require_extra
     from ectopy.report.report_style import usual_suffix
     from ectopy.signal import FilterSettings

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pyspark
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -18,6 +22,8 @@ from ectopy.errors import SettingError
 LOCAL = "local[2]"
 """Master by default: two cores of this machine."""
 
+_ADDRESSES = re.compile(r"(?:spark://|k8s://(?:https?://)?)([^/,]+:\d+(?:,[^/,]+:\d+)*)/?")
+_PATIENCE_S = 5.0
 _LOOPBACK = "127.0.0.1"
 _STATE_STORE = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
@@ -52,8 +58,9 @@ def start_session(
     Raises
     ------
     SettingError
-        If the folder has no jars, or Spark cannot be started.
+        If the folder has no jars, the master cannot be reached, or Spark cannot be started.
     """
+    _check_reachable(master)
     session_settings = _settings(master, name, has_kafka, jars, has_ui) | dict(settings or {})
     _choose_processes(master)
     builder = SparkSession.builder
@@ -62,7 +69,7 @@ def start_session(
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         session = builder.getOrCreate()
-    except (PySparkException, OSError) as error:
+    except (PySparkException, Py4JError, OSError) as error:
         raise SettingError(f"Spark cannot be started at {master}: {error}") from error
     # Spark cancels its jobs on Ctrl-C; whoever has decided what else is to happen keeps it.
     if on_interrupt is not signal.default_int_handler and threading.current_thread() is threading.main_thread():
@@ -92,6 +99,18 @@ def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui
     elif has_kafka:
         settings["spark.jars.packages"] = f"org.apache.spark:spark-sql-kafka-0-10_2.13:{pyspark.__version__}"
     return settings
+
+
+def _check_reachable(master: str) -> None:
+    """Raise SettingError unless one of the masters listens: Spark itself says so after a minute, and not in words."""
+    match = _ADDRESSES.fullmatch(master)
+    if match is None:
+        return
+    for address in match[1].split(","):
+        host, _, port = address.rpartition(":")
+        with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S):
+            return
+    raise SettingError(f"nothing answers at {master}; start Spark's master, or name its address.")
 
 
 def is_local(master: str) -> bool:

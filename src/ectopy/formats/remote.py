@@ -6,8 +6,9 @@ The package fsspec knows the places, and takes credentials from where each of th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from glob import has_magic
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +25,7 @@ SUFFIXES = (".hea", ".edf", ".bdf", ".ecg", ".scp", ".dcm", ".xml")
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])", re.ASCII)
 _WEB = ("http", "https")
+_COMPANIONS = {".hea": (".dat", ".mat", ".atr"), ".ecg": (".ann",)}
 _COPY_BYTES = 2**22
 _MOST_SEGMENTS = 10_000
 
@@ -49,26 +51,58 @@ def display_url(url: str) -> str:
 
 
 def list_recordings(url: str) -> list[str]:
-    """URLs of the recordings in a folder, by their suffixes; the URL itself where it is not a folder.
+    """URLs of the recordings in a folder or that match a pattern, by their suffixes; else the URL itself.
 
-    A web server has no folders.
+    A web server has no folders. A pattern that ends in a suffix, as ``*.csv``, names every file with it.
     """
     scheme = url.partition("://")[0].lower()
     if scheme in _WEB:
         return [url]
     with _reading(url):
         system, path = _file_system(url)
-        if not system.isdir(path):
+        pattern = has_magic(path) and not system.exists(path)
+        if not pattern and not system.isdir(path):
             return [url]
-        names = sorted(str(name) for name in system.ls(path, detail=False))
-    recordings = [
-        f"{url.rstrip('/')}/{PurePosixPath(name).name}"
-        for name in names
-        if PurePosixPath(name).suffix.lower() in SUFFIXES
-    ]
-    if not recordings:
-        raise DataError(f"{display_url(url)} holds no recordings; expected files with {', '.join(SUFFIXES)}.")
-    return recordings
+        listed = system.glob(path) if pattern else system.ls(path, detail=False)
+        suffix = PurePosixPath(path).suffix.lower() if pattern else ""
+        suffixes = (suffix,) if suffix and not has_magic(suffix) else SUFFIXES
+        names = sorted(str(name) for name in listed if PurePosixPath(str(name)).suffix.lower() in suffixes)
+    if not names:
+        raise DataError(f"{display_url(url)} holds no recordings; expected files with {', '.join(suffixes)}.")
+    if pattern:
+        return [str(system.unstrip_protocol(name)) for name in names]
+    return [f"{url.rstrip('/')}/{PurePosixPath(name).name}" for name in names]
+
+
+def file_states(urls: Sequence[str]) -> list[tuple[str, ...]]:
+    """Name, size and mark of change (ETag or time) of the files of each recording; empty where there is none.
+
+    Each folder is listed once. To a recording belong the files beside it that are called like it: ``.dat``, ``.mat``
+    and ``.atr`` of a WFDB header, ``.ann`` of an ISHNE file. A web server has no folders and is not asked: a file
+    there counts as unchanged.
+    """
+    folders: dict[str, dict[str, Any]] = {}
+    states: list[tuple[str, ...]] = []
+    for url in urls:
+        if url.partition("://")[0].lower() in _WEB:
+            states.append((display_url(url), "0", ""))
+            continue
+        with _reading(url):
+            system, path = _file_system(url)
+            folder, _, name = path.rpartition("/")
+            if folder not in folders:
+                system.invalidate_cache(folder)
+                listed = system.ls(folder, detail=True) if system.isdir(folder) else []
+                folders[folder] = {PurePosixPath(str(entry["name"])).name: entry for entry in listed}
+        stem = PurePosixPath(name)
+        names = [name, *(stem.with_suffix(suffix).name for suffix in _COMPANIONS.get(stem.suffix.lower(), ()))]
+        entries = [(each, folders[folder][each]) for each in names if each in folders[folder]]
+        states.append(tuple(part for each, entry in entries for part in (each, str(entry["size"]), _mark(entry))))
+    return states
+
+
+def _mark(entry: Mapping[str, Any]) -> str:
+    return str(next((entry[key] for key in ("ETag", "LastModified", "mtime", "last_modified") if entry.get(key)), ""))
 
 
 @contextmanager

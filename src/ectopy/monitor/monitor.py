@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import require_learning_time
 from ectopy.analysis.baseline import Baseline, given_baseline
-from ectopy.analysis.interval_model import Prediction, predict_together
+from ectopy.analysis.interval_model import Histories, Surprise, predict_together
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate, compare_together
 from ectopy.analysis.verdicts import JudgingRules, reason
 from ectopy.detector import Detector, Verdict
@@ -74,8 +74,8 @@ _CLEARED = (ConditionReading("no data", False), ConditionReading("detector faile
 Outcome = tuple["MonitorState", tuple[Event, ...]]
 """The next state, and events."""
 
-_Question = SignalBlock | Comparison | NDArray[np.float64]
-_Answer = FrontEndResult | BeatDifference | Prediction
+_Question = SignalBlock | Comparison | Histories
+_Answer = FrontEndResult | BeatDifference | Surprise
 _Work = Generator[_Question, Any, None]
 """Yields signal for the front end, beats to compare, or histories of RR intervals, and goes on with the answer."""
 
@@ -294,7 +294,7 @@ def _answer(question: _Question, rules: JudgingRules) -> _Answer | Exception:
 def _answers_together(questions: Sequence[_Question], rules: JudgingRules) -> list[_Answer]:
     pieces = {number: question for number, question in enumerate(questions) if isinstance(question, SignalBlock)}
     pairs = {number: question for number, question in enumerate(questions) if isinstance(question, Comparison)}
-    histories = {number: question for number, question in enumerate(questions) if isinstance(question, np.ndarray)}
+    histories = {number: question for number, question in enumerate(questions) if isinstance(question, Histories)}
     answers: dict[int, _Answer] = {}
     answers |= zip(pieces, run_front_ends(list(pieces.values())), strict=True)
     answers |= zip(pairs, compare_together(list(pairs.values()), rules.reconstruction), strict=True)

@@ -591,6 +591,10 @@ def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: DetectorO
     code, beats, limit_bpm = "extreme bradycardia", limits.extreme_low_beats, limits.extreme_low_bpm
     if len(state.detected_s) < beats:
         return _UNKNOWN[code]
+    # No row is slow without one interval that is.
+    clear_bpm = limit_bpm + _extreme_clear_bpm(limits, limit_bpm)
+    if (clear_bpm + 1.0) * max(_intervals_s(state.detected_s)) < 60.0:
+        return _ABSENT[code]
     # The slowest of the rows that end with one of the beats just heard.
     new = sum(beat_s in findings.detected_s for beat_s in state.detected_s[beats:])
     ends = range(len(state.detected_s) - new, len(state.detected_s) + 1)
@@ -598,7 +602,7 @@ def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: DetectorO
     beats_s = max(rows, key=lambda row: _slow_interval_s(row, limits))
     bpm = _rounded(60.0 / _slow_interval_s(beats_s, limits))
     if bpm > limit_bpm:
-        return _ABSENT[code] if bpm >= limit_bpm + _extreme_clear_bpm(limits, limit_bpm) else _UNKNOWN[code]
+        return _ABSENT[code] if bpm >= clear_bpm else _UNKNOWN[code]
     text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or less is extreme."
     return ConditionReading(code, True, text, bpm, limit_bpm, beats_s)
 

@@ -78,7 +78,10 @@ class BeatSegments:
         filled = [part for part in parts if len(part)] or parts[:1]
         if len(filled) == 1:
             return filled[0]
-        return cls(*map(np.concatenate, zip(*(part._columns for part in filled), strict=True)))
+        together: BeatSegments = builder(BeatSegments)(
+            *map(np.concatenate, zip(*(part._columns for part in filled), strict=True))
+        )
+        return together
 
     def masked(self, readable: NDArray[np.bool_]) -> BeatSegments:
         """Return the beats, readable only where `readable`, shape (n, leads), is true as well."""

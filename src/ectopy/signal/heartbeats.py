@@ -96,6 +96,7 @@ _MAY_REPEAT_BELOW = 7.0
 _AT_ONCE = 4096
 _APART = 13  # a peak is the highest within this number of samples to each side
 _CLOSE = np.arange(-7, 8)
+_NEAR = np.arange(-_APART, _APART + 1)
 _LEAST_STRENGTH = 0.08
 
 _THRESHOLD = 0.34
@@ -868,7 +869,7 @@ def _peaks(strength: QrsStrength, start: int) -> Iterable[tuple[Peak, float]]:
     high = _APART + ((inner > _LEAST_STRENGTH) & (inner >= before) & (inner >= after)).nonzero()[0]
     if not len(high):
         return ()
-    highest = height[high] == maximum_filter1d(height, 2 * _APART + 1)[high]
+    highest = height[high] == height[high[:, None] + _NEAR].max(axis=1)
     # Beats of a fast rhythm are so close that the flank of the next one may be as high as the peak: 7 samples (0.08 s).
     period = strength.period[0, high]
     fast = (period > 0) & (period < _REFRACTORY)

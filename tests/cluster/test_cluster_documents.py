@@ -1,0 +1,151 @@
+"""The documents and examples for clusters name commands, options, columns and topics as they are."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+pytest.importorskip("pyspark")
+pytest.importorskip("yaml")
+import yaml
+
+from ectopy import cli
+from ectopy.cli.service_commands import serve
+from ectopy.cluster.archive_tables import TABLES
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES, DOCUMENT = ROOT / "examples" / "cluster", ROOT / "docs" / "past-one-machine.md"
+CHART = EXAMPLES / "helm"
+
+pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the examples are not beside the tests")
+
+
+HAS_ENGINE = "cluster" in signature(serve).parameters
+"""Whether the service can have its patients watched by a cluster."""
+
+
+def check_command(words: list[str]) -> None:
+    """Parse a command of Ectopy as the command line does, without running it."""
+    assert words[0] == "ectopy"
+    if words[1] == "serve" and not HAS_ENGINE:
+        return
+    command, rest = typer.main.get_command(cli.app), words[1:]
+    context = command.make_context("ectopy", list(rest), resilient_parsing=False)
+    while hasattr(command, "commands"):
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, list(rest), parent=context)
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """What Helm makes of the few things that the templates use: values, the release, conditions, quotes."""
+
+    def value(path: str) -> Any:
+        place: Any = {"Values": values, "Release": {"Name": "ward"}}
+        for name in path.strip(".").split("."):
+            place = place[name]
+        return place
+
+    def conditional(match: re.Match[str]) -> str:
+        return match[2] if value(match[1]) else ""
+
+    text = re.sub(r"\{\{- if (\S+) \}\}\n(.*?)\{\{- end \}\}\n", conditional, template, flags=re.DOTALL)
+    text = re.sub(r"\{\{ (\.\S+) \| quote \}\}", lambda match: f'"{value(match[1])}"', text)
+    text = re.sub(r"\{\{ (\.\S+) \}\}", lambda match: str(value(match[1])), text)
+    assert "{{" not in text
+    return text
+
+
+def manifests(**changes: Any) -> list[dict[str, Any]]:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    for name, change in changes.items():
+        values[name] |= change
+    texts = [render(path.read_text(), values) for path in sorted((CHART / "templates").glob("*.yaml"))]
+    return [manifest for text in texts for manifest in yaml.safe_load_all(text)]
+
+
+def containers() -> Iterator[tuple[str, dict[str, Any]]]:
+    for manifest in manifests(serve={"tlsSecret": "tls", "store": "postgresql://db/ectopy"}):
+        if "template" in manifest["spec"]:
+            for container in manifest["spec"]["template"]["spec"]["containers"]:
+                yield manifest["metadata"]["name"], container
+
+
+def test_the_services_of_compose_start_commands_that_exist():
+    compose = yaml.safe_load((EXAMPLES / "compose.yaml").read_text())
+    services = compose["services"]
+    commands = {name: service["command"] for name, service in services.items() if "command" in service}
+    ours = {name: command for name, command in commands.items() if command[0] == "ectopy"}
+    assert ours.keys() == {"watch", "serve", "archive"}
+    for command in ours.values():
+        check_command(command)
+    assert {command[0] for command in commands.values()} == {"ectopy", "spark-class"}
+    for name, service in services.items():
+        assert re.fullmatch(r"[\w/-]+:\d[\w.-]+", service["image"]), name
+        for other in service.get("depends_on", ()):
+            assert other in services
+        for volume in service.get("volumes", ()):
+            source = volume.rsplit(":", 2 if volume.endswith(":ro") else 1)[0]
+            assert source in compose["volumes"] or source.startswith("${"), volume
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    # Where the stream and its workers keep the checkpoint is one place.
+    assert "checkpoint:/checkpoint" in set(services["watch"]["volumes"]) & set(services["spark-worker"]["volumes"])
+
+
+def test_the_chart_makes_manifests_whose_commands_exist():
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["apiVersion"] == "v2"
+    kinds = [manifest["kind"] for manifest in manifests()]
+    assert sorted(kinds) == sorted(["Service", "StatefulSet", "Deployment"] + ["PersistentVolumeClaim"] * 2 + [
+        "Deployment", "Service", "Deployment"
+    ])  # fmt: skip
+    commands = {name: container["command"] for name, container in containers()}
+    ours = {name: command for name, command in commands.items() if command[0] == "ectopy"}
+    assert ours.keys() == {"ward-watch", "ward-serve"}
+    for command in ours.values():
+        assert all(isinstance(word, str) for word in command)
+        check_command(command)
+    assert "--tls-key" in ours["ward-serve"]
+    claims = {manifest["metadata"]["name"] for manifest in manifests() if manifest["kind"] == "PersistentVolumeClaim"}
+    for manifest in manifests():
+        pod = manifest["spec"].get("template")
+        if pod is None:
+            continue
+        assert pod["metadata"]["labels"] == manifest["spec"]["selector"]["matchLabels"]
+        volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", ())}
+        for volume in volumes.values():
+            assert volume["persistentVolumeClaim"]["claimName"] in claims
+        for container in pod["spec"]["containers"]:
+            assert {mount["name"] for mount in container.get("volumeMounts", ())} == volumes.keys()
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_the_image_has_the_versions_of_the_connector():
+    (connector,) = re.findall(r"<version>([\d.]{3,})</version>", (EXAMPLES / "connector.xml").read_text())
+    assert f"pyspark=={connector} " in (EXAMPLES / "Dockerfile").read_text()
+
+
+def test_the_document_shows_commands_that_exist():
+    lines = re.findall(r"^    (ectopy (?:cluster|serve) .*?)(?: {2,}#.*)?$", DOCUMENT.read_text(), re.MULTILINE)
+    shown = [line for line in lines if "[" not in line]
+    assert len(shown) >= 3
+    for line in shown:
+        check_command(shlex.split(line))
+
+
+def test_the_document_shows_the_schemas():
+    text = DOCUMENT.read_text()
+    for table, schema in TABLES.items():
+        section = text.partition(f"### {table}\n")[2].partition("\n###")[0]
+        rows = re.findall(r"^\| `.*$", section, re.MULTILINE)
+        expected = []
+        for field in schema:
+            facts = {name.decode(): content.decode() for name, content in field.metadata.items()}
+            expected.append(f"| `{field.name}` | {field.type} | {facts['unit']} | {facts['range']} | {facts['text']} |")
+        assert rows == expected

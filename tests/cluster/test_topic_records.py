@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.client.protocol import ChunkMessage, write
-from ectopy.cluster.shard import PatientEvent, Topic
+from ectopy.cluster.log_rows import Topic
+from ectopy.cluster.shard import PatientEvent
 from ectopy.cluster.topic_records import (
     TICK,
     read_command,

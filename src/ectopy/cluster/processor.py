@@ -11,7 +11,8 @@ from pyspark.sql import Row
 from pyspark.sql.streaming.stateful_processor import MapState, StatefulProcessor, StatefulProcessorHandle, TimerValues
 
 from ectopy.analysis.shipped_detector import SHIPPED, load_detector
-from ectopy.cluster.shard import INDEX, SHARD, Failure, LogRow, Topic, step_shard
+from ectopy.cluster.log_rows import LogRow, Topic
+from ectopy.cluster.shard import INDEX, SHARD, Failure, RecentState, step_shard
 from ectopy.cluster.topic_records import read_row, write_event
 from ectopy.cluster.topics import Topics
 from ectopy.errors import DataError
@@ -21,6 +22,11 @@ from ectopy.presentation import short_repr
 OUTPUT_SCHEMA = "topic string, key binary, value binary, headers array<struct<key: string, value: binary>>"
 PARTS, PARTS_KEY, PARTS_VALUE = "parts", "patient string, part string", "content binary"
 """State variable in which the parts of the states lie, and its schema."""
+
+MOST_RECENT = 500
+"""States that a process keeps in memory, a tenth of a megabyte each."""
+
+_RECENT: dict[str, RecentState] = {}
 
 MOST_REJECTED_BYTES = 2**19
 """Of a dead letter the beginning is written: with its headers a record would exceed the broker's limit."""
@@ -94,7 +100,9 @@ class ShardProcessor(StatefulProcessor):
                 inputs.append(self._read(record))
             except DataError as error:
                 yield self._rejected(record, str(error))
-        result = step_shard(load_monitor(self._source), _StoredParts(self._parts).of, inputs)
+        result = step_shard(load_monitor(self._source), _StoredParts(self._parts).of, inputs, _RECENT)
+        while len(_RECENT) > MOST_RECENT:
+            del _RECENT[next(iter(_RECENT))]
         for patient, names in result.removed.items():
             for name in names:
                 self._parts.removeKey((patient, name))

@@ -21,7 +21,8 @@ import msgspec
 
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.client.protocol import Form, read
-from ectopy.cluster.shard import LogRow, PatientEvent, Topic
+from ectopy.cluster.log_rows import LogRow, Topic
+from ectopy.cluster.shard import PatientEvent
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, Command, CommandKind, Limits, ServiceReport, Tick
 from ectopy.monitor.codec import decode, encode, from_json, to_json

@@ -186,3 +186,8 @@ class End:
 
 
 Input = Chunk | Tick | Command | ServiceReport | RejectedInput | End
+
+
+def input_time(input: Input) -> float:
+    """Return when an input came, seconds since 1970."""
+    return input.received if isinstance(input, Chunk) else input.now

@@ -32,7 +32,7 @@ from ectopy.signal.fibrillation_waveform import recomputed_wave
 from ectopy.signal.quality import MEASURES
 from ectopy.signal.state_replace import replace
 
-_TRUNK, _TEMPLATES, _LEADS = "trunk", "templates", "leads"
+TRUNK, _TEMPLATES, _LEADS = "trunk", "templates", "leads"
 _LEAST_BLOCK_BYTES = 1024
 _MOST_BEGINS = 8
 
@@ -292,7 +292,7 @@ def _changed(before: StoredState | None, state: MonitorState) -> tuple[StoredSta
         written[_LEADS] = encode(_LeadsPart(SNAPSHOT_VERSION, state.leads))
     values |= {path: None for path, template in zip(_TEMPLATE_PATHS, templates, strict=True) if template is not None}
     values["leads"] = {}
-    written[_TRUNK] = encode(_Trunk(SNAPSHOT_VERSION, _with(state, values), lengths, derived, rings))
+    written[TRUNK] = encode(_Trunk(SNAPSHOT_VERSION, _with(state, values), lengths, derived, rings))
     return StoredState(state, rings), PartChanges(written, tuple(removed))
 
 
@@ -304,7 +304,7 @@ def join(parts: Mapping[str, bytes]) -> StoredState:
     DataError
         If a part is missing or damaged, or a newer Ectopy wrote it.
     """
-    trunk = _read(parts, _TRUNK, _Trunk)
+    trunk = _read(parts, TRUNK, _Trunk)
     values: dict[str, object] = {}
     for name, windows in _RINGS.items():
         ring = trunk.rings.get(name, _Ring())

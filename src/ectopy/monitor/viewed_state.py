@@ -2,9 +2,72 @@
 
 from __future__ import annotations
 
-from ectopy.monitor.monitor import MonitorState
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ectopy.analysis.rhythm_rules import RATE_OVER
+from ectopy.monitor.detection import LearningBuffer
+from ectopy.monitor.fibrillation_rule import WaveformState
+from ectopy.monitor.monitor import MonitorState, Signal
+from ectopy.monitor.pulse_rules import PulseMemory
+from ectopy.monitor.pulse_stream import PulseStream
+from ectopy.monitor.rhythm import RhythmState
+from ectopy.monitor.technical import TechnicalState
+from ectopy.signal.state_replace import builder, replace
+
+T = TypeVar("T")
 
 
 def viewed_state(state: MonitorState) -> MonitorState:
-    """Return a state without samples, filters and beats, of which `ectopy.monitor.status` says the same."""
-    return state
+    """Return a state without samples, filters and beats, of which `ectopy.monitor.status` says the same.
+
+    It is of no use for further inputs.
+    """
+    signal, rhythm = state.signal, state.rhythm
+    viewed_rhythm = replace(RhythmState.fresh(), row_s=rhythm.row_s[-1 - RATE_OVER :], abnormal=rhythm.abnormal)
+    return replace(
+        state,
+        # The normal of a patient with a signal is that of its baseline.
+        normal=state.normal if signal is None else None,
+        signal=None if signal is None else _viewed_signal(signal),
+        rhythm=viewed_rhythm,
+        waveform=WaveformState(),
+        technical=TechnicalState(),
+        leads={},
+        pulses=PulseStream(),
+        pulse=PulseMemory(),
+    )
+
+
+def _viewed_signal(signal: Signal) -> Signal:
+    detection = signal.detection
+    return replace(
+        signal,
+        segment=replace(signal.segment, samples=signal.segment.samples[:0], buffered=()),
+        detection=replace(
+            _without_arrays(replace(detection, learning=None)),
+            baseline=detection.baseline,
+            learning=None if detection.learning is None else _viewed_learning(detection.learning),
+        ),
+        recent=_without_arrays(signal.recent),
+    )
+
+
+def _viewed_learning(learning: LearningBuffer) -> LearningBuffer:
+    """Return how long has been learned from: the first beat and the last."""
+    times_s = learning.beats.times_s
+    span_s = times_s[[0, -1]] if len(times_s) else times_s
+    return replace(_without_arrays(learning), beats=replace(_without_arrays(learning.beats), times_s=span_s))
+
+
+def _without_arrays(state: T) -> T:
+    """Return a state whose arrays are empty."""
+    kind: Any = type(state)
+    if isinstance(state, np.ndarray):
+        return np.empty((0,) * state.ndim, state.dtype)  # type: ignore[return-value]
+    if not is_dataclass(state):
+        return state
+    emptied: T = builder(kind)(*[_without_arrays(getattr(state, item.name)) for item in fields(state)])
+    return emptied

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from ectopy.cluster.shard import LogRow, Topic
+from ectopy.cluster.log_rows import LogRow, Topic
 from ectopy.cluster.topic_records import read_event, read_row
 from ectopy.cluster.topics import Topics
 from ectopy.errors import DataError

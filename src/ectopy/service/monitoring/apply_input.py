@@ -17,6 +17,7 @@ from ectopy.monitor import (
     RejectedInput,
     ServiceReport,
 )
+from ectopy.monitor.inputs import input_time
 from ectopy.monitor.monitor import Outcome
 from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.status import next_position
@@ -52,33 +53,31 @@ class StepResult:
         return next_position(self.state)
 
 
-def apply_input(monitor: Monitor, patient: str, state: MonitorState, input: Input, now: float) -> StepResult:
+def apply_input(monitor: Monitor, patient: str, state: MonitorState, input: Input) -> StepResult:
     """Apply an input; see `apply_inputs`."""
-    (result,) = apply_inputs(monitor, [(patient, state, input)], now)
+    (result,) = apply_inputs(monitor, [(patient, state, input)])
     if isinstance(result, Exception):
         raise result
     return result
 
 
-def apply_inputs(
-    monitor: Monitor, inputs: Sequence[tuple[str, MonitorState, Input]], now: float
-) -> list[StepResult | Exception]:
+def apply_inputs(monitor: Monitor, inputs: Sequence[tuple[str, MonitorState, Input]]) -> list[StepResult | Exception]:
     """Apply one input each of many patients; of a rejected chunk the rejection is kept, and not the samples.
 
     An input on which the monitor fails is rejected too, and the alarm ``detector failed`` is raised. Where that fails
     as well, the error is returned instead.
     """
     outcomes = monitor.step_together([(state, input) for _, state, input in inputs])
-    return [_result(monitor, *row, outcome, now) for row, outcome in zip(inputs, outcomes, strict=True)]
+    return [_result(monitor, *row, outcome) for row, outcome in zip(inputs, outcomes, strict=True)]
 
 
 def _result(
-    monitor: Monitor, patient: str, state: MonitorState, input: Input, outcome: Outcome | Exception, now: float
+    monitor: Monitor, patient: str, state: MonitorState, input: Input, outcome: Outcome | Exception
 ) -> StepResult | Exception:
     if isinstance(outcome, Exception):
         _log.error("an input of patient '%s' could not be taken", patient, exc_info=outcome)
         try:
-            return _failed(monitor, state, outcome, now)
+            return _failed(monitor, state, outcome, input_time(input))
         except Exception as error:
             return error
     after, events = outcome

@@ -288,7 +288,7 @@ class MonitoringEngine:
         snapshot = resume_point.snapshot
         state = MonitorState() if snapshot is None else decode_snapshot(snapshot)
         for stored in resume_point.inputs:
-            result = apply_input(self._monitor, patient, state, stored, self._clock())
+            result = apply_input(self._monitor, patient, state, stored)
             state = result.state
             if result.failed:
                 error = StorageError("a stored input could not be taken again; send later ones again.")
@@ -585,7 +585,7 @@ class MonitoringEngine:
                 for patient, inputs in shares.items()
                 if number < len(inputs) and patient not in errors
             ]
-            for (patient, _, _), result in zip(rows, apply_inputs(self._monitor, rows, now), strict=True):
+            for (patient, _, _), result in zip(rows, apply_inputs(self._monitor, rows), strict=True):
                 if isinstance(result, Exception):
                     errors[patient] = result
                 else:

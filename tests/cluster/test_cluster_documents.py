@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ pytest.importorskip("yaml")
 import yaml
 
 from ectopy import cli
-from ectopy.cli.service_commands import serve
 from ectopy.cluster.archive_tables import TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -27,15 +25,9 @@ CHART = EXAMPLES / "helm"
 pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the examples are not beside the tests")
 
 
-HAS_ENGINE = "cluster" in signature(serve).parameters
-"""Whether the service can have its patients watched by a cluster."""
-
-
 def check_command(words: list[str]) -> None:
     """Parse a command of Ectopy as the command line does, without running it."""
     assert words[0] == "ectopy"
-    if words[1] == "serve" and not HAS_ENGINE:
-        return
     command, rest = typer.main.get_command(cli.app), words[1:]
     context = command.make_context("ectopy", list(rest), resilient_parsing=False)
     while hasattr(command, "commands"):

@@ -46,7 +46,7 @@ from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, Wri
 from ectopy.service.notify import MessageFilter, WebhookTarget, deliver_due
 from ectopy.service.notify.memory_outbox import MemoryOutbox
 from ectopy.service.storage import StepRecord, Store
-from ectopy.service.storage.stored_offsets import NO_OFFSETS, Offsets
+from ectopy.service.storage.stored_offsets import NO_OFFSETS, Offsets, Partition
 from support import outages
 from support.outages import KINDS, Losable, locked
 from support.waiting import PATIENCE_S, until
@@ -153,6 +153,12 @@ def outcome_of(receipt: Receipt) -> Future[EctopyError | None]:
 
 
 # Safe, then acknowledged
+
+
+def test_the_patients_of_a_cluster_are_not_watched_a_second_time(store: Store, monitor: Monitor, clock: Clock):
+    store.write((), {Partition("ecg", 0): 5})
+    with pytest.raises(SettingError, match="a cluster watches the patients of this database"):
+        MonitoringEngine(store, monitor, clock=clock)
 
 
 def test_nothing_is_said_to_be_stored_before_it_is(

@@ -144,7 +144,8 @@ class MonitoringEngine:
     Raises
     ------
     SettingError
-        If two targets have one name, or a name is not 1 to 200 printable characters.
+        If two targets have one name, or a name is not 1 to 200 printable characters; or if a cluster watches the
+        patients of the store.
     StorageError
         If the store fails.
     """
@@ -270,6 +271,12 @@ class MonitoringEngine:
         return self._watched(patient).state
 
     def _resume_all(self, patients: Iterable[str] | None) -> None:
+        if patients is None and self._store.offsets.all():
+            # Its events would be counted anew, and those with a number that is stored already would be dropped.
+            raise SettingError(
+                "a cluster watches the patients of this database; name the cluster with --cluster, "
+                "or another database with --store."
+            )
         self._store.patients.upsert(self._system_patient, self._clock())
         names = {stored.patient: stored.name for stored in self._store.patients.all()}
         if patients is not None:

@@ -25,10 +25,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def kafka_session() -> Iterator[SparkSession]:
     """A session that can read and write Kafka."""
     pytest.importorskip("pyspark")
-    from ectopy.cluster.session import start_session
     from support.kafka.jars import connector_jars
+    from support.spark_sessions import running_session
 
-    settings = {"spark.driver.memory": "512m", "spark.sql.shuffle.partitions": "2"}
-    session = start_session(jars=connector_jars(), settings=settings)
-    yield session
-    session.stop()
+    with running_session(jars=connector_jars()) as session:
+        yield session

@@ -39,6 +39,7 @@ from support import wfdb_records
 from support.command_line import assert_refused
 from support.data_sets import folder_of
 from support.recording_files import FORMATS, write_formats
+from support.spark_sessions import running_session
 from support.waiting import until
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -46,9 +47,8 @@ Rows = dict[str, list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
-    spark = start_session(tolerant_master("local[2]"), settings={"spark.driver.memory": "512m"})
-    yield spark
-    spark.stop()
+    with running_session(tolerant_master("local[2]")) as spark:
+        yield spark
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def test_mistakes_are_said_before_spark_starts(ectopy, recordings: list[Path], b
 
 @pytest.mark.parametrize("records", [DS1[:2], pytest.param(DS1, marks=pytest.mark.long)], ids=["two", "all"])
 def test_records_of_mitdb_give_what_detect_gives(spark: SparkSession, tmp_path: Path, records: tuple[str, ...]):
-    paths = [folder_of("mitdb", records) / f"{record}.hea" for record in records]
+    paths = [(folder_of("mitdb", records) / f"{record}.hea").absolute() for record in records]
     summary = detect(spark, paths, tmp_path / "tables")
     assert summary.failed == {}
     rows = tables_at(tmp_path / "tables")

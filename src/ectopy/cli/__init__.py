@@ -47,7 +47,6 @@ app.add_typer(alarms_app, name="alarms")
 app.command("what-if")(what_if)
 app.command()(service_commands.serve)
 app.command()(service_commands.replay)
-app.add_typer(cluster_app, name="cluster")
 
 
 def _version(requested: bool) -> None:

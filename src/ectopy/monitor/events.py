@@ -33,6 +33,8 @@ class BeatJudged:
         ``learning, 40 s`` or the like, while the patient's normal is not yet known; empty after that.
     """
 
+    __repr__ = short_repr
+
     number: int
     at_s: float
     beat_s: float

@@ -28,6 +28,7 @@ from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.monitoring.mqtt import IDENTIFIER, Bridge, Send
 from ectopy.service.monitoring.write_buffer import Receipt
 from ectopy.service.storage import StepRecord, Store
+from ectopy.service.storage.stored_offsets import NO_OFFSETS, Offsets
 from support.pulses import has_pulses, with_pulses
 from support.server import running
 from support.waiting import PATIENCE_S
@@ -335,10 +336,10 @@ class Leaky(Store):
 
     failing = False
 
-    def write(self, steps: Sequence[StepRecord]) -> None:
+    def write(self, steps: Sequence[StepRecord], offsets: Offsets = NO_OFFSETS) -> None:
         if self.failing:
             raise StorageError("lost")
-        super().write(steps)
+        super().write(steps, offsets)
 
 
 def test_without_the_database_a_device_keeps_what_is_not_stored_and_sends_it_again_after_a_kill(

@@ -208,8 +208,8 @@ def killed(process: subprocess.Popen[bytes]) -> None:
 def test_a_killed_run_goes_on_where_it_stopped(spark: SparkSession, tmp_path: Path):
     folder, tables = tmp_path / "recordings", tmp_path / "tables"
     folder.mkdir()
-    for number in range(8):
-        recording = simulate_recording(300, ectopic={"V": 0.05}, random_state=number, sampling_rate_hz=250.0)
+    for number in range(30):
+        recording = simulate_recording(150, ectopic={"V": 0.05}, random_state=number, sampling_rate_hz=250.0)
         wfdb_records.write_record(folder, f"{number:02}", recording)
     staging = tables / "_staging"
     command = [sys.executable, "-m", "ectopy", "cluster", "detect", str(folder), "-o", str(tables)]
@@ -217,14 +217,14 @@ def test_a_killed_run_goes_on_where_it_stopped(spark: SparkSession, tmp_path: Pa
         until(lambda: len(list(staging.glob("[!.]*.parquet"))) >= 2 or process.poll() is not None)
         killed(process)
     staged = len(ArchiveFolder.at(tables).staged())
-    assert 2 <= staged < 8
+    assert 2 <= staged < 30
     assert not (tables / "recordings").exists()
 
     summary = detect(spark, [folder], tables)
-    assert summary.progress.completed_now == 8 - staged
-    assert summary.progress.completed == 8
+    assert summary.progress.completed_now == 30 - staged
+    assert summary.progress.completed == 30
     fresh = detect(spark, [folder], tmp_path / "fresh")
-    assert fresh.progress.completed_now == 8
+    assert fresh.progress.completed_now == 30
     rows, expected = tables_at(tables), tables_at(tmp_path / "fresh")
     for row in (*rows["recordings"], *expected["recordings"]):
         del row["analysed_at"]

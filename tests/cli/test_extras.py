@@ -134,6 +134,7 @@ BASE = {
     **{f"benchmark {name}": ([["benchmark", name, "--data", "."], None],) for name in BENCHMARKS_OF_RECORDS},
     "benchmark strangers": ([["benchmark", "strangers", "--data", "databases"], "train"],),
     "benchmark holter": ([["benchmark", "holter", "--hours", "0.2"], None],),
+    "benchmark cluster": ([["benchmark", "cluster", "--brokers", "127.0.0.1:9"], "spark"],),
     "benchmark monitor": (
         [["benchmark", "monitor"], "service"],
         [["benchmark", "monitor", "--growth", "x.svg"], "service"],
@@ -148,7 +149,6 @@ BASE = {
         [["what-if", "bed 3", "--stored", "--limit", "high_bpm=110"], "service"],
     ),
     "serve": ([["serve"], "service"],),
-    "cluster detect": ([["cluster", "detect", "held.hea", "-o", "x"], "spark"],),
     "replay": ([["replay", *SIGNAL, "--key", "ectopy_0"], "service"],),
     "cluster repartition": ([["cluster", "repartition", "--checkpoint", "a", "--to", "b", "--shards", "8"], "spark"],),
     "cluster watch": (

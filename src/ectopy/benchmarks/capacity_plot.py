@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ectopy.errors import MissingExtraError, SettingError
 from ectopy.files import GENERATOR, atomic_path, check_writable
@@ -57,6 +57,42 @@ def growth_plot(path: Path, runs: Sequence[Mapping[str, float]]) -> None:
     _draw(upper, "cores busy, %", "normal", patients, [100 * run["cpu_share"] for run in runs], runs)
     _draw(lower, "delay of verdicts, p95, s", "abnormal", patients, [run["latency_p95_s"] for run in runs], runs)
     lower.set_xlabel("patients (hollow: not every chunk was answered in time)")
+    with atomic_path(path) as temporary:
+        suffix = path.suffix.lower()
+        figure.savefig(temporary, format=suffix.removeprefix("."), metadata={_SUFFIXES[suffix]: GENERATOR})
+
+
+def cluster_plot(path: Path, figures: Mapping[str, Any]) -> None:
+    """Draw what `ectopy.benchmarks.cluster_benchmark.benchmark_cluster` has measured, by patients and by shards.
+
+    Parameters
+    ----------
+    path : Path
+        .svg, .png or .pdf.
+    figures : mapping
+    """
+    from matplotlib.figure import Figure
+
+    check_growth_plot(path)
+    figure = Figure(figsize=(8.0, 5.6), layout="constrained")
+    axes = figure.subplots(2, 2, sharex="col", sharey="row")
+    columns = {
+        "patients": [row["stream"] for row in figures["growth"]],
+        "shards": figures["shards"],
+    }
+    for column, (name, costs) in enumerate(columns.items()):
+        counts = [cost[name] for cost in costs]
+        for row, (label, key, colour) in enumerate(
+            (("cores busy", "cores", "normal"), ("delay of verdicts, p95, s", "latency_p95_s", "abnormal"))
+        ):
+            each = axes[row][column]
+            each.plot(counts, [cost[key] for cost in costs], color=LIGHT[colour], linewidth=1.6, marker="o")
+            each.set_ylim(bottom=0)
+            each.grid(color=LIGHT["line"], linewidth=0.6)
+            if column == 0:
+                each.set_ylabel(label)
+        axes[1][column].set_xlabel(name)
+    axes[1][1].set_xscale("log", base=2)
     with atomic_path(path) as temporary:
         suffix = path.suffix.lower()
         figure.savefig(temporary, format=suffix.removeprefix("."), metadata={_SUFFIXES[suffix]: GENERATOR})

@@ -145,7 +145,7 @@ def benchmark_monitor(
     costs = []
     with TemporaryDirectory() as folder:
         signals = Path(folder) / "signals.npy"
-        np.save(signals, np.stack(list(_signals(max(seconds, _LEARNING_SIGNAL_S) + _MOST_SHIFTED_S))))
+        np.save(signals, np.stack(list(simulated_signals(max(seconds, _LEARNING_SIGNAL_S) + _MOST_SHIFTED_S))))
         for run, count in enumerate(patients):
             progress(run, len(patients), f"{count} patients")
             url = store or f"sqlite:///{folder}/{count}.db"
@@ -153,7 +153,8 @@ def benchmark_monitor(
     return costs
 
 
-def _signals(length_s: float) -> Iterator[NDArray[np.float32]]:
+def simulated_signals(length_s: float) -> Iterator[NDArray[np.float32]]:
+    """Yield the recordings that patients send, shifted against each other."""
     for number in range(_RECORDINGS):
         rate_bpm, ectopic = 60.0 + 8 * number, {"V": 0.02, "A": 0.01}
         yield simulate_recording(length_s, rate_bpm=rate_bpm, ectopic=ectopic, random_state=number).signal

@@ -281,6 +281,40 @@ def benchmark_holter_command(
     _run(lambda progress: benchmark_holter(hours, progress), holter.renderables, json, overwrite)
 
 
+@benchmark_app.command("cluster")
+def benchmark_cluster_command(
+    brokers: Annotated[str, typer.Option(metavar="HOST:PORT", help="Kafka's; topics are created that stay.")],
+    patients: Annotated[str, typer.Option(help="How many at once; several numbers.")] = "10,50,100,200,400",
+    shards: Annotated[str, typer.Option(help="How many, with the middle number of patients.")] = "1,4,16,64",
+    seconds: Annotated[float, typer.Option(help="Length of each run, 10 to 3600.")] = 60.0,
+    skew: Annotated[bool, typer.Option(help="Measure unequal patients, too.")] = True,
+    jars: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Jars of Spark's Kafka connector; else downloaded.")
+    ] = None,
+    growth: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Plot the growth: .svg .png .pdf", show_default=False)
+    ] = None,
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Watch simulated patients on Spark and Kafka, and beside that with the engine of one machine: cost and delay."""
+    from ectopy.benchmarks.capacity_plot import check_growth_plot, cluster_plot
+    from ectopy.benchmarks.cluster_benchmark import benchmark_cluster
+    from ectopy.cli.output import cluster_benchmark, terminal
+
+    check_outputs([json, growth], [jars], overwrite)
+    if growth:
+        check_growth_plot(growth)
+
+    def measure(progress: Progress) -> Mapping[str, Any]:
+        return benchmark_cluster(brokers, _counts(patients), _counts(shards), seconds, jars, skew, progress)
+
+    figures = _run(measure, cluster_benchmark.renderables, json, overwrite, [jars])
+    if growth:
+        cluster_plot(growth, figures)
+        terminal.screen(json).print(f"Wrote {growth}.")
+
+
 @benchmark_app.command("monitor")
 def benchmark_monitor_command(
     patients: Annotated[str, typer.Option(help="How many at once; several numbers, separated by commas.")] = "500",

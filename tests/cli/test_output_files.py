@@ -45,7 +45,7 @@ OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",
     "reference_ext", "test_ext", "label_map", "patient", "why", "user", "host", "url", "key", "patients",
     "left_out", "language", "paper", "brokers", "input_topic", "output_topic",
-    "checkpoint", "to", "master", "detector", "jars", "cluster", "cluster_input", "cluster_output",
+    "checkpoint", "to", "master", "detector", "jars", "shards", "cluster", "cluster_input", "cluster_output",
 }  # fmt: skip
 ANSWERS_NOTHING = {"serve", "replay", "alarms acknowledge", "cluster watch", "cluster repartition"}
 """Commands without an output."""
@@ -68,6 +68,7 @@ COMMANDS = {
     "benchmark holter": ("--hours", "0.1"),
     "benchmark monitor": ("--store", "@"),
     "benchmark service": (),
+    "benchmark cluster": ("--brokers", "127.0.0.1:1", "--jars", "@folder"),
     "benchmark speed": ("--bundle", "@"),
     "alarms list": ("--store", "@"),
     "alarms show": ("bed 3", "1", "--store", "@"),

@@ -188,7 +188,7 @@ class _Bench:
         topics.create(self._brokers, min(shards, _PARTITIONS))
         names = _names(patients, shards, skew)
         with TemporaryDirectory() as folder, _Spark(self._brokers, topics, folder, shards, self._jars) as spark:
-            load = _Load(self._brokers, topics, names, self._signals, _others(names, shards, skew))
+            load = _Load(self._brokers, topics, names, self._signals, _remaining_patients(names, shards, skew))
             load.give_normals(self._commands)
             with load.reading():
                 load.warm_up()
@@ -225,7 +225,7 @@ def _names(patients: int, shards: int, skew: str) -> list[str]:
     return hot + [name for name in names if name not in set(hot)][: patients - len(hot)]
 
 
-def _others(names: Sequence[str], shards: int, skew: str) -> frozenset[str]:
+def _remaining_patients(names: Sequence[str], shards: int, skew: str) -> frozenset[str]:
     """Return the patients whose delay counts: those who are like the others."""
     if skew == SKEWS[1]:
         return frozenset(name for name in names if zlib.crc32(name.encode()) % shards)
@@ -242,7 +242,7 @@ class _Load:
     signals: Sequence[NDArray[np.float32]]
     measured: frozenset[str]
     latencies_s: list[float] = field(default_factory=list)
-    sent: int = 0
+    sent_count: int = 0
     began: float = 0.0
     measured_from: float = np.inf
     lag_s: float = np.inf
@@ -260,9 +260,9 @@ class _Load:
     def stream(self, seconds: float, restarting: bool = False) -> None:
         """Send in real time, going on where the last call ended; the first patient begins anew every five seconds."""
         producer = Producer({"bootstrap.servers": self.brokers, "linger.ms": 5, "log_level": 0})
-        if not self.sent:
+        if not self.sent_count:
             self.began = time.time()
-        first, last = self.sent, self.sent + round(seconds / CHUNK_S)
+        first, last = self.sent_count, self.sent_count + round(seconds / CHUNK_S)
         chunks = (self._chunk(number, patient) for number in range(first, last) for patient in range(len(self.names)))
         waits = paced(chunks, 1.0, time.time(), time.time, lambda wait_s: time.sleep(max(wait_s, _GRAIN_S)))
         places = ((number, patient) for number in range(first, last) for patient in range(len(self.names)))
@@ -274,12 +274,12 @@ class _Load:
             content = write(ChunkMessage(chunk), "msgpack")
             producer.produce(self.topics.samples, content, self.names[patient].encode())
             producer.poll(0)
-        self.sent = last
+        self.sent_count = last
         producer.flush()
 
     def warm_up(self) -> None:
         """Send until events come about as fast as they will, for Spark takes a while to start."""
-        while self.lag_s > _STEADY_S and self.sent * CHUNK_S < _LONGEST_WARM_UP_S:
+        while self.lag_s > _STEADY_S and self.sent_count * CHUNK_S < _LONGEST_WARM_UP_S:
             self.stream(_WARM_UP_S)
 
     def upload_day(self) -> None:

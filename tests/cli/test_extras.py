@@ -149,6 +149,7 @@ BASE = {
         [["what-if", "bed 3", "--stored", "--limit", "high_bpm=110"], "service"],
     ),
     "serve": ([["serve"], "service"],),
+    "cluster detect": ([["cluster", "detect", "held.hea", "-o", "x"], "spark"],),
     "replay": ([["replay", *SIGNAL, "--key", "ectopy_0"], "service"],),
     "cluster repartition": ([["cluster", "repartition", "--checkpoint", "a", "--to", "b", "--shards", "8"], "spark"],),
     "cluster watch": (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -108,9 +107,11 @@ def list_recordings(
 def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
     """Return the progress of the analysis of a recording, and its summary."""
     if entry.is_analysed:
-        with suppress(EarlierResultError):
+        try:
             return shape(entry, library.result(entry.id))
-    return shape(library.entry(entry.id))
+        except EarlierResultError:
+            entry = library.entry(entry.id)  # its status says so now
+    return shape(entry)
 
 
 @router.get(

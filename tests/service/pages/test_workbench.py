@@ -405,26 +405,6 @@ def test_results_and_corrections_are_files_to_take_away(desk: Page, recording: s
     assert b"ventricular-like" in download.value.path().read_bytes().splitlines()[1]
 
 
-def test_what_is_printed_right_after_a_correction_is_the_new_report(desk: Page, recording: str):
-    """Even while the lists still wait for it."""
-    loaded: list[str] = []
-    desk.on("request", lambda request: request.url.endswith("/report") and loaded.append(request.url))
-    page = visit(desk, recording)
-    page.keyboard.press("p")
-    page.wait_for_function("() => window.printed === 1")
-    before = len(loaded)
-    release = hold(page, "**/families")
-    page.keyboard.press("f")
-    page.keyboard.press("End")
-    with page.expect_response(lambda answer: answer.request.method == "POST"):
-        page.keyboard.press("s")
-    page.keyboard.press("p")
-    page.wait_for_function("() => window.printed === 2")
-    assert len(loaded) > before
-    release()
-    expect(page.locator("#log li")).to_have_count(1)
-
-
 def test_a_correction_is_undone_before_its_log_has_loaded(desk: Page, service: Service, recording: str):
     correct(service, recording, {"type": "write_conclusion", "text": "A mistake"})
     release = hold(desk, "**/corrections")

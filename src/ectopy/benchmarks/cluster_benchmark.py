@@ -258,7 +258,7 @@ class _Load:
         producer.flush()
 
     def stream(self, seconds: float, restarting: bool = False) -> None:
-        """Send in real time, going on where the last call ended; the first patient begins anew every five seconds."""
+        """Send in real time, going on where the last call ended; the first patient starts over every five seconds."""
         producer = Producer({"bootstrap.servers": self.brokers, "linger.ms": 5, "log_level": 0})
         if not self.sent_count:
             self.began = time.time()

@@ -126,7 +126,7 @@ class ArchiveFolder:
         return recordings
 
     def next_batch(self) -> int:
-        """Return a number above those of all batches, also of those whose recordings have been analysed anew."""
+        """Return a number above those of all batches, also of those whose recordings have been analysed again."""
         return 1 + max((int(name.partition("=")[2]) for name in self._batches()), default=0)
 
     def staged(self) -> set[str]:

@@ -9,7 +9,7 @@ from pyspark.errors import StreamingQueryException
 _CAUSE = re.compile(r"(?:[a-z]\w*\.)+([A-Z]\w*(?:Exception|Error))(?=: ([^\n]*)|$)", re.MULTILINE)
 _SENTENCES = {
     "TopicAuthorizationException": "there is no permission for a topic: {}; allow this user to use it",
-    "UnknownTopicOrPartitionException": "a topic is gone: {}; create it again, or start anew",
+    "UnknownTopicOrPartitionException": "a topic is gone: {}; create it again, or start with a new checkpoint",
     "No space left on device": "the disk for checkpoints and state is full; make room on it",
     "TimeoutException": "the broker does not answer: {}",
     "Python worker exited unexpectedly": "a Python process of Spark has ended",

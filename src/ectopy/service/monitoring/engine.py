@@ -272,7 +272,7 @@ class MonitoringEngine:
 
     def _resume_all(self, patients: Iterable[str] | None) -> None:
         if patients is None and self._store.offsets.all():
-            # Its events would be counted anew, and those with a number that is stored already would be dropped.
+            # Its events would count from 1 again, and those with a number that is stored already would be dropped.
             raise SettingError(
                 "a cluster watches the patients of this database; name the cluster with --cluster, "
                 "or another database with --store."

@@ -66,18 +66,18 @@ class Brokers:
 
         So no other machine needs the files.
         """
-        given = self.properties
+        properties = self.properties
         java = {"bootstrap.servers": self.addresses}
-        java |= {name: given[name] for name in (PROTOCOL, MECHANISM, KEY_PASSWORD) if name in given}
-        if MECHANISM in given:
-            module = _LOGIN_MODULES[given[MECHANISM]]
-            user, password = _quoted(given[USER]), _quoted(given[PASSWORD])
+        java |= {name: properties[name] for name in (PROTOCOL, MECHANISM, KEY_PASSWORD) if name in properties}
+        if MECHANISM in properties:
+            module = _LOGIN_MODULES[properties[MECHANISM]]
+            user, password = _quoted(properties[USER]), _quoted(properties[PASSWORD])
             java["sasl.jaas.config"] = f"{module} required username={user} password={password};"
-        if AUTHORITIES in given:
-            java |= {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": _content(given, AUTHORITIES)}
-        if CERTIFICATE in given:
-            chain = {"ssl.keystore.certificate.chain": _content(given, CERTIFICATE)}
-            java |= {"ssl.keystore.type": "PEM", "ssl.keystore.key": _content(given, KEY), **chain}
+        if AUTHORITIES in properties:
+            java |= {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": _content(properties, AUTHORITIES)}
+        if CERTIFICATE in properties:
+            chain = {"ssl.keystore.certificate.chain": _content(properties, CERTIFICATE)}
+            java |= {"ssl.keystore.type": "PEM", "ssl.keystore.key": _content(properties, KEY), **chain}
         return {f"kafka.{name}": value for name, value in java.items()}
 
 

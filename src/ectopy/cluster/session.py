@@ -27,8 +27,8 @@ _ADDRESSES = re.compile(r"(?:spark://|k8s://(?:https?://)?)([^/,]+:\d+(?:,[^/,]+
 _PATIENCE_S = 5.0
 _LOOPBACK = "127.0.0.1"
 _STATE_STORE = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
-# Java says so whenever Spark starts, which asks for that module.
-_NOISE = re.compile(rb"WARNING: Using incubator modules")
+# What Java says whenever Spark starts, and Spark's Python processes about each query.
+_NOISE = re.compile(rb"WARNING: Using incubator modules|(Starting )?Streaming TransformWithState|\s*$")
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
 

@@ -120,8 +120,11 @@ class TickWriter:
             if ticks % _COUNTED_AFTER_TICKS == 0:
                 partitions = self._count_partitions() or partitions
             ticks += bool(partitions)
-            for partition in range(partitions):
-                self._producer.produce(self._topic, TICK, partition=partition, on_delivery=self._note_delivery)
+            try:
+                for partition in range(partitions):
+                    self._producer.produce(self._topic, TICK, partition=partition, on_delivery=self._note_delivery)
+            except KafkaException as error:
+                self._note(error.args[0])
             self._producer.poll(0)
 
     def _count_partitions(self) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     from support.kafka.broker import running_broker
 
     with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker that may be killed."""
+    pytest.importorskip("confluent_kafka")
+    from support.kafka.broker import running_broker
+
+    with running_broker(tmp_path / "kafka") as broker:
         yield broker
 
 

@@ -93,6 +93,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# The service analyses recordings at a low priority: tests that wait for it leave it as much of the machine as they take.
+os.nice(19)
+
+
 @pytest.fixture(scope="session")
 def ecg5000_folder() -> Path:
     """Folder with a copy of ECG5000."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from support.kafka.broker import Broker
+
+# Sessions of this process and of commands that it starts begin with these settings.
+os.environ["SPARK_CONF_DIR"] = str(Path(__file__).parents[1] / "support" / "spark")
 
 
 @pytest.fixture(scope="session")

@@ -12,15 +12,13 @@ from pyspark.sql import SparkSession
 
 from ectopy.cluster.session import LOCAL, start_session
 
-_SETTINGS = {"spark.driver.memory": "512m", "spark.sql.shuffle.partitions": "2"}
-
 
 @contextmanager
 def running_session(master: str = LOCAL, jars: Path | None = None) -> Iterator[SparkSession]:
     """A session that shares nothing with those before and after it: jars are those that Java was started with."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     _end_java()
-    session = start_session(master, jars=jars, settings=_SETTINGS)
+    session = start_session(master, jars=jars)
     try:
         yield session
     finally:

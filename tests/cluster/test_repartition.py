@@ -40,22 +40,22 @@ def run(spark: SparkSession, settings: StreamSettings) -> None:
 
 def test_patients_go_on_in_other_shards(kafka_session: SparkSession, broker: Broker, monitor: Monitor, tmp_path: Path):
     topics = Topics("repartitioned", "repartitioned-events")
-    topics.create(broker.address, 2)
+    topics.create(broker.brokers, 2)
     streams = {patient: messages(simulate_recording(50, random_state=n)) for n, patient in enumerate(PATIENTS)}
 
     def send(stretch: slice) -> None:
         for patient, values in streams.items():
             write_records(broker, topics.samples, [(patient.encode(), value) for value in values[stretch]])
 
-    old = StreamSettings(broker.address, topics, str(tmp_path / "old"), shards=2, learning_s=30.0)
-    new = StreamSettings(broker.address, topics, str(tmp_path / "new"), shards=3, learning_s=30.0)
+    old = StreamSettings(broker.brokers, topics, str(tmp_path / "old"), shards=2, learning_s=30.0)
+    new = StreamSettings(broker.brokers, topics, str(tmp_path / "new"), shards=3, learning_s=30.0)
     send(slice(0, 40))
     run(kafka_session, old)
     before = events_written(broker, topics)
     assert before.keys() == set(PATIENTS)
     assert repartition(kafka_session, old.checkpoint, new.checkpoint, 3) == len(PATIENTS)
     with pytest.raises(SettingError, match="--shards 3"):
-        run(kafka_session, StreamSettings(broker.address, topics, new.checkpoint, shards=2, learning_s=30.0))
+        run(kafka_session, StreamSettings(broker.brokers, topics, new.checkpoint, shards=2, learning_s=30.0))
     send(slice(40, 50))
     run(kafka_session, new)
     run(kafka_session, new)

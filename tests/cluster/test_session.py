@@ -27,8 +27,8 @@ def test_a_folder_without_jars_is_named(tmp_path: Path):
 def test_a_session_reads_a_topic(kafka_session: SparkSession, broker: Broker):
     broker.create_topic("greetings")
     write_records(broker, "greetings", [(b"bed 3", b"hello")])
-    address = {"kafka.bootstrap.servers": broker.address, "subscribe": "greetings"}
-    rows = kafka_session.read.format("kafka").options(**address).load()
+    options = broker.brokers.spark_options()
+    rows = kafka_session.read.format("kafka").options(**options).option("subscribe", "greetings").load()
     assert [(bytes(row.key), bytes(row.value)) for row in rows.collect()] == [(b"bed 3", b"hello")]
 
 

@@ -18,6 +18,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from ectopy.cluster.brokers import Brokers
 from ectopy.cluster.topic_records import TICK
 from ectopy.cluster.topics import TickWriter, Topics
 from ectopy.errors import ServiceError
@@ -37,14 +38,14 @@ def test_missing_topics_are_created_once(broker: Broker):
     topics = Topics("created", "created-events")
     broker.create_topic(topics.output)
     missing = {topics.samples, topics.commands, topics.rejected, topics.status}
-    assert set(topics.create(broker.address, 3)) == missing
+    assert set(topics.create(broker.brokers, 3)) == missing
     existing = broker.admin().list_topics(timeout=30).topics
     assert len(existing[topics.samples].partitions) == 3
     assert len(existing[topics.output].partitions) == 1
     assert setting(broker, topics.samples, "message.timestamp.type") == "LogAppendTime"
     assert setting(broker, topics.commands, "message.timestamp.type") == "LogAppendTime"
     assert setting(broker, topics.status, "cleanup.policy") == "compact"
-    assert topics.create(broker.address, 3) == ()
+    assert topics.create(broker.brokers, 3) == ()
 
 
 def test_a_topic_without_permission_is_named(broker: Broker):
@@ -53,19 +54,19 @@ def test_a_topic_without_permission_is_named(broker: Broker):
     admin = broker.admin()
     admin.create_acls([rule])[rule].result()
     with pytest.raises(ServiceError, match=r"'forbidden' cannot be used.*allow this user"):
-        Topics("forbidden", "allowed").create(broker.address, 1)
+        Topics("forbidden", "allowed").create(broker.brokers, 1)
 
 
 def test_a_broker_that_is_absent_is_named():
     with reserved_port() as port, pytest.raises(ServiceError, match=f"no broker answers at 127.0.0.1:{port}"):
-        Topics("ecg", "events").create(f"127.0.0.1:{port}", 1)
+        Topics("ecg", "events").create(Brokers(f"127.0.0.1:{port}"), 1)
 
 
 def test_ticks_come_into_every_partition(broker: Broker):
     topics = Topics("ticking", "ticking-events")
-    topics.create(broker.address, 2)
+    topics.create(broker.brokers, 2)
     begin = time.time()
-    writer = TickWriter(broker.address, topics.samples)
+    writer = TickWriter(broker.brokers, topics.samples)
     try:
         ticks = until(lambda: len(ticks := read_records(broker, topics.samples)) >= 4 and ticks)
     finally:

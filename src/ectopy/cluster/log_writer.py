@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from ectopy.cluster.brokers import Brokers, describe
 from ectopy.cluster.topic_records import LARGEST_BYTES
 from ectopy.errors import DataError, EctopyError, StorageError
 
@@ -32,18 +33,17 @@ class LogWriter:
 
     Parameters
     ----------
-    brokers : str
-        As ``HOST:PORT``, separated by commas.
+    brokers : Brokers
     room_bytes : int
         Limit of what waits for Kafka.
     keeps_s : float
         How long a record may wait; 0 = for ever.
     """
 
-    def __init__(self, brokers: str, room_bytes: int, keeps_s: float = 0.0) -> None:
+    def __init__(self, brokers: Brokers, room_bytes: int, keeps_s: float = 0.0) -> None:
         self._producer = Producer(
-            {
-                "bootstrap.servers": brokers,
+            brokers.client_settings()
+            | {
                 "acks": "all",
                 "enable.idempotence": True,
                 "message.timeout.ms": round(1000 * keeps_s),
@@ -52,7 +52,6 @@ class LogWriter:
                 "queue.buffering.max.messages": 0,
                 "linger.ms": 5,
                 "reconnect.backoff.max.ms": 1000,
-                "log_level": 0,
                 "error_cb": self._note_error,
             }
         )
@@ -123,8 +122,8 @@ class LogWriter:
 
     def _note_error(self, error: KafkaError) -> None:
         if not self._error:
-            _log.warning("Kafka: %s", error.str())
-        self._error = error.str()
+            _log.warning("Kafka: %s", describe(error))
+        self._error = describe(error)
 
 
 def _too_large(value: bytes) -> DataError:

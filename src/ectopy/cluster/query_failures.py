@@ -9,6 +9,8 @@ from pyspark.errors import StreamingQueryException
 _CAUSE = re.compile(r"(?:[a-z]\w*\.)+([A-Z]\w*(?:Exception|Error))(?=: ([^\n]*)|$)", re.MULTILINE)
 _SENTENCES = {
     "TopicAuthorizationException": "there is no permission for a topic: {}; allow this user to use it",
+    "SaslAuthenticationException": "the broker does not accept this user or password; check the file of --kafka-config",
+    "SslAuthenticationException": "there is no secure connection to the broker; check the file of --kafka-config",
     "UnknownTopicOrPartitionException": "a topic is gone: {}; create it again, or start with a new checkpoint",
     "No space left on device": "the disk for checkpoints and state is full; make room on it",
     "TimeoutException": "the broker does not answer: {}",

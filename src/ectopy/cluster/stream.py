@@ -14,6 +14,7 @@ from pyspark.sql import functions as sf
 from pyspark.sql.streaming.query import StreamingQuery
 
 from ectopy.analysis import shipped_detector
+from ectopy.cluster.brokers import Brokers
 from ectopy.cluster.checkpoint import Checkpoint, Manifest, open_checkpoint
 from ectopy.cluster.processor import OUTPUT_SCHEMA, MonitorSource, ShardProcessor
 from ectopy.cluster.progress import NEWEST, OBSERVATION, PATIENTS, BatchProgress, batch_progress, progress_text
@@ -45,8 +46,7 @@ class StreamSettings:
 
     Attributes
     ----------
-    brokers : str
-        ``HOST:PORT``, several separated by commas.
+    brokers : Brokers
     checkpoint : str
         Folder, on a cluster one that all its machines reach.
     shards : int
@@ -55,7 +55,7 @@ class StreamSettings:
         A bundle's file, or the name of the one that ships.
     """
 
-    brokers: str
+    brokers: Brokers
     topics: Topics
     checkpoint: str
     shards: int = SHARDS
@@ -83,7 +83,7 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
     SettingError
         If the checkpoint was made with something else, or Spark cannot be started.
     ServiceError
-        If the broker cannot be reached at the start, or there is no permission for a topic.
+        If no broker answers at the start, one refuses this client, or there is no permission for a topic.
     """
     topics, shards = settings.topics, settings.shards
     source = monitor_source(settings)
@@ -182,7 +182,7 @@ def start_query(
     return (
         results.writeStream.format("kafka")
         .outputMode("update")
-        .option("kafka.bootstrap.servers", settings.brokers)
+        .options(**settings.brokers.spark_options())
         .option("kafka.compression.type", "lz4")
         .option("checkpointLocation", settings.checkpoint)
         .trigger(processingTime=f"{BATCH_S} seconds")
@@ -194,7 +194,7 @@ def _records(spark: SparkSession, settings: StreamSettings, starting_offsets: st
     topics = settings.topics
     return (
         spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", settings.brokers)
+        .options(**settings.brokers.spark_options())
         .option("subscribe", f"{topics.samples},{topics.commands}")
         .option("startingOffsets", starting_offsets)
         # Samples that the topic has lost are a gap, which the monitor reports; nobody is to be unwatched for them.

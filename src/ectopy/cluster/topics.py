@@ -6,8 +6,9 @@ import threading
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
+from ectopy.cluster.brokers import Brokers, connect
 from ectopy.cluster.topic_records import LARGEST_BYTES, TICK
 from ectopy.errors import ServiceError
 
@@ -15,7 +16,6 @@ _TIMEOUT_S = 10.0
 _TICK_S = 1.0
 _LATEST_TICK_MS = 5000
 _COUNTED_AFTER_TICKS = 60
-_QUIET = {"log_level": 0}
 # The time of a record is that at which the broker got it: devices' clocks are not trusted.
 _INPUT = {"message.timestamp.type": "LogAppendTime"}
 _SAMPLES = {**_INPUT, "max.message.bytes": str(LARGEST_BYTES + 2**16)}
@@ -45,13 +45,13 @@ class Topics:
         """The newest state of each patient, as far as viewers need it; compacted."""
         return f"{self.output}-status"
 
-    def create(self, brokers: str, partitions: int) -> tuple[str, ...]:
+    def create(self, brokers: Brokers, partitions: int) -> tuple[str, ...]:
         """Create those that do not exist, and return their names.
 
         Raises
         ------
         ServiceError
-            If the broker cannot be reached, or there is no permission for a topic.
+            If no broker answers, one refuses this client, or there is no permission for a topic.
         """
         settings = {
             self.samples: _SAMPLES,
@@ -60,8 +60,8 @@ class Topics:
             self.status: _STATUS,
             self.rejected: {},
         }
-        admin = AdminClient({"bootstrap.servers": brokers, **_QUIET})
-        existing = _metadata(admin, brokers)
+        admin = connect(brokers)
+        existing = admin.list_topics(timeout=_TIMEOUT_S).topics
         missing = [
             NewTopic(name, partitions, _BROKERS_DEFAULT, config=config)
             for name, config in settings.items()
@@ -85,13 +85,6 @@ def _no_permission(topic: str, reason: KafkaError) -> ServiceError:
     )
 
 
-def _metadata(admin: AdminClient, brokers: str) -> set[str]:
-    try:
-        return set(admin.list_topics(timeout=_TIMEOUT_S).topics)
-    except KafkaException as error:
-        raise ServiceError(f"no broker answers at {brokers}: {error.args[0].str()}.") from error
-
-
 class TickWriter:
     """Writes a tick into every partition of the samples once a second, until it is closed.
 
@@ -99,8 +92,8 @@ class TickWriter:
     is late. While no broker answers there are no ticks, and the patients' time stands still as their samples do.
     """
 
-    def __init__(self, brokers: str, topic: str) -> None:
-        settings = {"bootstrap.servers": brokers, "message.timeout.ms": _LATEST_TICK_MS, **_QUIET}
+    def __init__(self, brokers: Brokers, topic: str) -> None:
+        settings = brokers.client_settings() | {"message.timeout.ms": _LATEST_TICK_MS}
         self._producer, self._topic = Producer(settings), topic
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)

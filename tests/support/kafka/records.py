@@ -9,8 +9,6 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from support.kafka.broker import Broker
 
-_QUIET = {"log_level": 0}
-
 
 class Record(NamedTuple):
     """A record of a topic; `timestamp` in seconds since 1970."""
@@ -28,7 +26,7 @@ def write_records(
     broker: Broker, topic: str, records: Iterable[tuple[bytes | None, bytes | None] | tuple[bytes, bytes, int]]
 ) -> None:
     """Write records, keys and values, and partitions where it matters; returns once the broker has them."""
-    producer = Producer({"bootstrap.servers": broker.address, "acks": "all", **_QUIET})
+    producer = Producer(broker.brokers.client_settings() | {"acks": "all"})
     for key, value, *partition in records:
         producer.produce(topic, value, key, *partition)
     assert producer.flush(60.0) == 0
@@ -36,7 +34,7 @@ def write_records(
 
 def read_records(broker: Broker, topic: str) -> list[Record]:
     """All records of a topic, those of each partition in their order."""
-    consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "tests", **_QUIET})
+    consumer = Consumer(broker.brokers.client_settings() | {"group.id": "tests"})
     try:
         partitions = list(consumer.list_topics(topic, timeout=30.0).topics[topic].partitions)
         places = [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions]

@@ -30,7 +30,7 @@ class Watching:
         folder.mkdir(parents=True, exist_ok=True)
         self.checkpoint, self._log = folder / "checkpoint", folder / "watch.log"
         self._command = [
-            *(sys.executable, "-m", "ectopy", "cluster", "watch", "--brokers", broker.address),
+            *(sys.executable, "-m", "ectopy", "cluster", "watch", "--brokers", broker.brokers.addresses),
             *("--input", topics.samples, "--output", topics.output, "--checkpoint", str(self.checkpoint)),
             *("--shards", "2", "--learning", "30", "--jars", str(connector_jars()), *options),
         ]

@@ -101,7 +101,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# The service analyses recordings at a low priority: tests that wait for it leave it as much of the machine as they take.
+# The service analyses recordings at a low priority: tests that wait for that take no more of the machine.
 os.nice(19)
 
 

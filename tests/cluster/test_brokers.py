@@ -118,7 +118,7 @@ def test_a_refusal_says_what_to_check(broker: Broker, tmp_path: Path, changes: d
         check_access(brokers)
 
 
-def test_a_stream_signs_in_and_leaves_no_password(kafka_session: SparkSession, broker: Broker, tmp_path: Path):
+def test_a_stream_signs_in_and_leaves_no_password(spark: SparkSession, broker: Broker, tmp_path: Path):
     topics, brokers = Topics("secured", "secured-events"), broker.secured(tmp_path)
     topics.create(brokers, 1)
     producer = Producer(brokers.client_settings())
@@ -130,9 +130,7 @@ def test_a_stream_signs_in_and_leaves_no_password(kafka_session: SparkSession, b
         settings = StreamSettings(reached, topics, str(tmp_path / "checkpoint"), shards=1, learning_s=30.0)
         source = monitor_source(settings)
         manifest = Manifest(1, topics.samples, topics.output, source.digest, source.learning_s)
-        query = start_query(
-            kafka_session, settings, open_checkpoint(kafka_session, settings.checkpoint, manifest), source
-        )
+        query = start_query(spark, settings, open_checkpoint(spark, settings.checkpoint, manifest), source)
         try:
             query.processAllAvailable()
         finally:

@@ -29,19 +29,20 @@ and credible.
 they are shown, in whole beats per minute, and the limit itself is extreme: half a beat per minute is 75 ms in five
 beats at 40 per minute, and 25 ms in 17 beats at 140. An unreadable beat counts as well if it lies within a second of
 its neighbours and at least three readable ones came before it, for a beat's time is known where its shape is not;
-otherwise it ends the row. An extreme tachycardia does not end with one: an artefact begins with what looks like a beat. Extreme bradycardia is one by the mean of its intervals, with at most one of them clear of
-the limit, of any five in a row that end with one of the beats just heard; a low rate by their mean and median, so that
-neither a pause nor early beats decide; high rates are means. An extreme tachycardia well beyond its limit needs fewer
-beats. A rate is no longer beyond its limit when it is back by `clear_bpm`; in between, where it would come and go,
-nothing is told.
+otherwise it ends the row. An extreme tachycardia does not end with one: an artefact begins with what looks like a beat.
+Extreme bradycardia is one by the mean of its intervals, with at most one of them clear of the limit, of any five in a
+row that end with one of the beats just heard; a low rate by their mean and median, so that neither a pause nor early
+beats decide; high rates are means. An extreme tachycardia well beyond its limit needs fewer beats. A rate is no longer
+beyond its limit when it is back by `clear_bpm`; in between, where it would come and go, nothing is told.
 
 *A run* of ventricular-like beats lasts until a readable beat is of another kind, two beats in a row are unreadable, or
 no beat comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals
 known, half of them at least. The same holds for supraventricular-like beats. A ventricular tachycardia at the rate of
 the beats before it needs 9 beats: an artefact changes their shape, but not their rate. In a run of ventricular-like
 beats two successive intervals are about equal, or one is unknown: where none are, a T wave or noise was taken for a
-beat, or only every other beat is ventricular; and in five of them that are a tachycardia, or it is bigeminy. Of 566 runs of three or more ventricular beats in the reference of 19
-recordings of the Long-Term AF Database 14 are less even, one of them of more than three beats.
+beat, or only every other beat is ventricular; and in five of them that are a tachycardia, or it is bigeminy. Of 566
+runs of three or more ventricular beats in the reference of 19 recordings of the Long-Term AF Database 14 are less even,
+one of them of more than three beats.
 """
 
 from __future__ import annotations

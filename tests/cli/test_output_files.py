@@ -39,7 +39,7 @@ pytest.importorskip("fastapi")
 OUTPUTS = {"output", "report", "json", "save_baseline", "growth", "folder"}
 INPUTS = {
     "bundle", "data", "recording", "reference", "test", "baseline", "source", "store", "targets", "tls_certificate",
-    "tls_key", "home", "corrections", "logo", "recordings",
+    "tls_key", "home", "kafka_config", "corrections", "logo", "recordings",
 }  # fmt: skip
 OTHERS = {
     "architecture", "threshold", "split", "unit", "leads", "profile", "limit", "protocol", "methods", "peers",

@@ -63,7 +63,9 @@ def manifests(**changes: Any) -> list[dict[str, Any]]:
 
 
 def containers() -> Iterator[tuple[str, dict[str, Any]]]:
-    for manifest in manifests(serve={"tlsSecret": "tls", "store": "postgresql://db/ectopy"}):
+    for manifest in manifests(
+        kafka={"accessSecret": "access"}, serve={"tlsSecret": "tls", "store": "postgresql://db/ectopy"}
+    ):
         if "template" in manifest["spec"]:
             for container in manifest["spec"]["template"]["spec"]["containers"]:
                 yield manifest["metadata"]["name"], container
@@ -104,6 +106,7 @@ def test_the_chart_makes_manifests_whose_commands_exist():
         assert all(isinstance(word, str) for word in command)
         check_command(command)
     assert "--tls-key" in ours["ward-serve"]
+    assert all("--kafka-config" in command for command in ours.values())
     claims = {manifest["metadata"]["name"] for manifest in manifests() if manifest["kind"] == "PersistentVolumeClaim"}
     for manifest in manifests():
         pod = manifest["spec"].get("template")

@@ -24,11 +24,15 @@ from ectopy.service.storage import Store
 from support.browsers import Browser, Page, launched, opened, playwright
 from support.kafka.broker import Broker, running_broker
 from support.kafka.stand_in import StandIn, watching
+from support.kafka.watching import Watching
 from support.server import Service, messages, running, troubled
 from support.waiting import until
 
 MSGPACK = {"Content-Type": "application/msgpack"}
 CONTENTS = messages(troubled())
+SPARK_S = 400.0
+"""How long Spark may take on a busy machine."""
+
 CONDITIONS = ["ventricular run", "ventricular tachycardia", "pause", "asystole"]
 """Of the alarms in it."""
 
@@ -47,7 +51,7 @@ def topics() -> Topics:
 @contextmanager
 def in_front(home: Path, broker: Broker, topics: Topics, key: str = "") -> Iterator[tuple[Service, httpx.Client]]:
     """A service in front of a cluster, and who shows its first key, or this one."""
-    engine = partial(ClusterEngine, broker.address, topics)
+    engine = partial(ClusterEngine, broker.brokers, topics)
     with running(home, engine) as service, service.client(key or service.key) as client:
         yield service, client
 
@@ -118,9 +122,9 @@ def both(tmp_path_factory: pytest.TempPathFactory, broker: Broker, monitor: Moni
     topics = Topics("both", "both-events")
     home = tmp_path_factory.mktemp("both")
     with ExitStack() as stack:
-        stack.enter_context(watching(broker.address, topics, monitor))
+        stack.enter_context(watching(broker.brokers, topics, monitor))
         embedded = stack.enter_context(running(home / "embedded"))
-        front = stack.enter_context(running(home / "front", partial(ClusterEngine, broker.address, topics)))
+        front = stack.enter_context(running(home / "front", partial(ClusterEngine, broker.brokers, topics)))
         for service in (embedded, front):
             with service.client() as client:
                 admit(client)
@@ -188,8 +192,8 @@ def test_orders_are_answered_by_what_they_have_caused(both: Both):
 
 
 def test_who_sends_straight_to_kafka_is_shown_too(tmp_path: Path, broker: Broker, topics: Topics, monitor: Monitor):
-    with watching(broker.address, topics, monitor), in_front(tmp_path, broker, topics) as (service, client):
-        producer = Producer({"bootstrap.servers": broker.address})
+    with watching(broker.brokers, topics, monitor), in_front(tmp_path, broker, topics) as (service, client):
+        producer = Producer(broker.brokers.client_settings())
         for content in (b"nonsense", *CONTENTS, b"[]"):
             producer.produce(topics.samples, content, "bea")
         producer.produce(topics.samples, CONTENTS[0])
@@ -200,9 +204,9 @@ def test_who_sends_straight_to_kafka_is_shown_too(tmp_path: Path, broker: Broker
 
 def test_samples_wait_for_the_broker_within_the_memory_for_it(tmp_path: Path, topics: Topics, monitor: Monitor):
     with running_broker(tmp_path / "kafka") as broker:
-        stand_in = StandIn(broker.address, topics, monitor)
+        stand_in = StandIn(broker.brokers, topics, monitor)
         stand_in.start()
-        small = partial(ClusterEngine, broker.address, topics, room_bytes=2**16)
+        small = partial(ClusterEngine, broker.brokers, topics, room_bytes=2**16)
         with running(tmp_path / "home", small) as service, service.client() as client:
             admit(client)
             send(client, CONTENTS[:10])
@@ -224,7 +228,7 @@ def test_samples_wait_for_the_broker_within_the_memory_for_it(tmp_path: Path, to
 def test_nothing_is_lost_or_doubled_by_a_restart_of_front_or_cluster(
     tmp_path: Path, broker: Broker, topics: Topics, monitor: Monitor
 ):
-    stand_in = StandIn(broker.address, topics, monitor)
+    stand_in = StandIn(broker.brokers, topics, monitor)
     stand_in.start()
     with in_front(tmp_path, broker, topics) as (service, client):
         key = service.key
@@ -253,7 +257,30 @@ def test_a_store_belongs_either_to_a_cluster_or_to_none(
         Store.open(f"sqlite:///{tmp_path / 'embedded' / 'ectopy.db'}") as store,
         pytest.raises(SettingError, match="without a cluster"),
     ):
-        ClusterEngine(broker.address, topics, store, monitor)
+        ClusterEngine(broker.brokers, topics, store, monitor)
+
+
+@pytest.mark.long
+def test_what_spark_watches_is_shown_and_answered(tmp_path: Path, broker: Broker, topics: Topics):
+    watch = Watching(broker, topics, tmp_path / "watch")
+    try:
+        watch.start()
+        with in_front(tmp_path / "front", broker, topics) as (service, client):
+            admit(client)
+            send(client, CONTENTS)
+            until(lambda: conditions(client) == CONDITIONS, SPARK_S)
+            number = alarms(client)[0]["number"]
+            path = f"/api/patients/anna/alarms/{number}/acknowledge"
+            answer = until(lambda: (answer := client.post(path, json={})).is_success and answer.json(), SPARK_S)
+            assert answer["inactivation"]
+            until(lambda: positions(service) == [250 * n for n in range(len(CONTENTS))])
+            assert numbers(service) == list(range(1, len(numbers(service)) + 1))
+            assert len(beats(service)) > 80
+    except BaseException:
+        print(watch.printed())
+        raise
+    finally:
+        watch.close()
 
 
 # In a browser

@@ -246,6 +246,15 @@ BODIES: dict[str, Any] = {
 }
 
 
+def test_an_idle_service_says_that_its_database_is_away(tmp_path: Path, request: pytest.FixtureRequest):
+    """Nobody is watched, so that there is nothing to store."""
+    losable = outages.losable("locked", tmp_path, request)
+    with serving(tmp_path, losable.url) as service, service.client() as client:
+        with losable.outage():
+            until(lambda: "storage failed" in conditions(client))
+        until(lambda: "storage failed" not in conditions(client))
+
+
 @pytest.mark.parametrize("losable", ["locked", "server stopped"], indirect=True)
 def test_no_answer_says_where_the_database_is(losable: Losable, tmp_path: Path):
     told: dict[tuple[str, str], tuple[int, str]] = {}

@@ -32,6 +32,7 @@ from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.load_sender import CHUNK_S, LEADS, RATE_HZ, nth_chunk
 from ectopy.benchmarks.monitor_benchmark import LEARNING_S, benchmark_monitor, learned, simulated_signals
 from ectopy.client.protocol import ChunkMessage, write
+from ectopy.cluster.brokers import Brokers, load_brokers
 from ectopy.cluster.checkpoint import Manifest, open_checkpoint
 from ectopy.cluster.log_reader import LogReader
 from ectopy.cluster.processor import MonitorSource
@@ -98,7 +99,8 @@ class StreamCost:
 class _Job:
     """Settings of the process with Spark."""
 
-    brokers: str
+    addresses: str
+    kafka_config: str | None
     samples: str
     output: str
     checkpoint: str
@@ -107,7 +109,8 @@ class _Job:
 
 
 def benchmark_cluster(
-    brokers: str,
+    addresses: str,
+    kafka_config: Path | None = None,
     patients: Sequence[int] = PATIENTS,
     shards: Sequence[int] = SHARDS,
     seconds: float = 60.0,
@@ -119,8 +122,10 @@ def benchmark_cluster(
 
     Parameters
     ----------
-    brokers : str
-        Kafka's, in which topics are created that stay.
+    addresses : str
+        Kafka's, ``HOST:PORT`` separated by commas, in which topics are created that stay.
+    kafka_config : Path or None
+        File that says how to sign in; see `ectopy.cluster.brokers.load_brokers`.
     patients : sequence of int
         Each number is watched once by the engine and once by a stream of four shards.
     shards : sequence of int
@@ -149,7 +154,7 @@ def benchmark_cluster(
     skews = SKEWS if has_skew else ()
     runs = 2 * len(patients) + len(shards) + len(skews)
     run = iter(range(runs))
-    bench = _Bench(brokers, seconds, jars)
+    bench = _Bench(addresses, kafka_config, seconds, jars)
     growth, by_shards, skewed = [], [], {}
     for count in patients:
         progress(next(run), runs, f"{count} patients, engine")
@@ -171,8 +176,9 @@ def benchmark_cluster(
 class _Bench:
     """Runs of one benchmark."""
 
-    def __init__(self, brokers: str, seconds: float, jars: Path | None) -> None:
-        self._brokers, self._seconds, self._jars = brokers, seconds, jars
+    def __init__(self, addresses: str, kafka_config: Path | None, seconds: float, jars: Path | None) -> None:
+        self._addresses, self._kafka_config, self._seconds, self._jars = addresses, kafka_config, seconds, jars
+        self._brokers = load_brokers(addresses, kafka_config)
         length_s = seconds + _LONGEST_WARM_UP_S + _LEARNING_SIGNAL_S + _MOST_SHIFTED_S
         self._signals = list(simulated_signals(length_s))
         monitor = Monitor.of(load_ambulatory(), LEARNING_S)
@@ -187,7 +193,7 @@ class _Bench:
         topics = Topics(name, f"{name}-events")
         topics.create(self._brokers, min(shards, _PARTITIONS))
         names = _names(patients, shards, skew)
-        with TemporaryDirectory() as folder, _Spark(self._brokers, topics, folder, shards, self._jars) as spark:
+        with TemporaryDirectory() as folder, _Spark(self._job(topics, folder, shards)) as spark:
             load = _Load(self._brokers, topics, names, self._signals, _remaining_patients(names, shards, skew))
             load.give_normals(self._commands)
             with load.reading():
@@ -215,6 +221,11 @@ class _Bench:
             rss_mb=rss_mb,
         )
 
+    def _job(self, topics: Topics, folder: str, shards: int) -> _Job:
+        config, jars = (None if path is None else str(path) for path in (self._kafka_config, self._jars))
+        checkpoint = f"file://{folder}/checkpoint"
+        return _Job(self._addresses, config, topics.samples, topics.output, checkpoint, shards, jars)
+
 
 def _names(patients: int, shards: int, skew: str) -> list[str]:
     """Names of patients; in a hot shard half of them lie in the first shard."""
@@ -236,7 +247,7 @@ def _remaining_patients(names: Sequence[str], shards: int, skew: str) -> frozens
 class _Load:
     """Patients who send, and a reader of their events."""
 
-    brokers: str
+    brokers: Brokers
     topics: Topics
     names: Sequence[str]
     signals: Sequence[NDArray[np.float32]]
@@ -252,14 +263,14 @@ class _Load:
 
     def give_normals(self, commands: Sequence[bytes]) -> None:
         """Give each patient the normal of the recording."""
-        producer = Producer({"bootstrap.servers": self.brokers, "log_level": 0})
+        producer = Producer(self.brokers.client_settings())
         for number, name in enumerate(self.names):
             producer.produce(self.topics.commands, commands[number % len(commands)], name.encode())
         producer.flush()
 
     def stream(self, seconds: float, restarting: bool = False) -> None:
         """Send in real time, going on where the last call ended; the first patient starts over every five seconds."""
-        producer = Producer({"bootstrap.servers": self.brokers, "linger.ms": 5, "log_level": 0})
+        producer = Producer(self.brokers.client_settings() | {"linger.ms": 5})
         if not self.sent_count:
             self.began = time.time()
         first, last = self.sent_count, self.sent_count + round(seconds / CHUNK_S)
@@ -284,7 +295,7 @@ class _Load:
 
     def upload_day(self) -> None:
         """Let one more patient send a whole day at once."""
-        producer = Producer({"bootstrap.servers": self.brokers, "queue.buffering.max.kbytes": 2**20, "log_level": 0})
+        producer = Producer(self.brokers.client_settings() | {"queue.buffering.max.kbytes": 2**20})
         signal = self.signals[0][: round(_UPLOADED_S * RATE_HZ)]
         for number in range(round(_DAY_S / _UPLOADED_S)):
             chunk = Chunk(number * len(signal), signal, RATE_HZ, LEADS, received=0.0)
@@ -331,9 +342,7 @@ class _Load:
 class _Spark:
     """A process with Spark, and what it costs."""
 
-    def __init__(self, brokers: str, topics: Topics, folder: str, shards: int, jars: Path | None) -> None:
-        checkpoint = f"file://{folder}/checkpoint"
-        job = _Job(brokers, topics.samples, topics.output, checkpoint, shards, None if jars is None else str(jars))
+    def __init__(self, job: _Job) -> None:
         self._command = [sys.executable, "-m", __name__, json.dumps(asdict(job))]
 
     def __enter__(self) -> _Spark:
@@ -409,8 +418,9 @@ def _work(job: _Job) -> None:
             "spark.sql.streaming.numRecentProgressUpdates": "9999",
         },
     )
-    settings = StreamSettings(job.brokers, topics, job.checkpoint, job.shards, learning_s=LEARNING_S, jars=jars)
-    ticks = TickWriter(job.brokers, topics.samples)
+    brokers = load_brokers(job.addresses, None if job.kafka_config is None else Path(job.kafka_config))
+    settings = StreamSettings(brokers, topics, job.checkpoint, job.shards, learning_s=LEARNING_S, jars=jars)
+    ticks = TickWriter(brokers, topics.samples)
     source = MonitorSource(SHIPPED, digest(SHIPPED), LEARNING_S)
     manifest = Manifest(job.shards, topics.samples, topics.output, source.digest, source.learning_s)
     query = start_query(spark, settings, open_checkpoint(spark, job.checkpoint, manifest), source)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ectopy.cli.detector_commands import train_and_save
-from ectopy.cli.options import Json, Overwrite
+from ectopy.cli.options import Json, KafkaConfig, Overwrite
 from ectopy.cli.output_files import check_outputs, database_files
 from ectopy.errors import SettingError
 
@@ -288,6 +288,7 @@ def benchmark_cluster_command(
     shards: Annotated[str, typer.Option(help="How many, with the middle number of patients.")] = "1,4,16,64",
     seconds: Annotated[float, typer.Option(help="Length of each run, 10 to 3600.")] = 60.0,
     skew: Annotated[bool, typer.Option(help="Measure unequal patients, too.")] = True,
+    kafka_config: KafkaConfig = None,
     jars: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Jars of Spark's Kafka connector; else downloaded.")
     ] = None,
@@ -302,12 +303,14 @@ def benchmark_cluster_command(
     from ectopy.benchmarks.cluster_benchmark import benchmark_cluster
     from ectopy.cli.output import cluster_benchmark, terminal
 
-    check_outputs([json, growth], [jars], overwrite)
+    check_outputs([json, growth], [jars, kafka_config], overwrite)
     if growth:
         check_growth_plot(growth)
 
     def measure(progress: Progress) -> Mapping[str, Any]:
-        return benchmark_cluster(brokers, _counts(patients), _counts(shards), seconds, jars, skew, progress)
+        return benchmark_cluster(
+            brokers, kafka_config, _counts(patients), _counts(shards), seconds, jars, skew, progress
+        )
 
     figures = _run(measure, cluster_benchmark.renderables, json, overwrite, [jars])
     if growth:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import Json, Learning, Overwrite
+from ectopy.cli.options import Json, KafkaConfig, Learning, Overwrite
 from ectopy.cli.output_files import check_outputs
 
 cluster_app = typer.Typer(help="Past one machine: on Spark and Kafka.", no_args_is_help=True)
@@ -36,6 +36,7 @@ def watch(
     master: Master = "local[2]",
     detector: Detector = "ambulatory",
     learning: Learning = 300.0,
+    kafka_config: KafkaConfig = None,
     jars: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Jars of Spark's Kafka connector; without, they are downloaded."),
@@ -43,14 +44,14 @@ def watch(
     ui: Annotated[bool, typer.Option("--ui", help="Serve Spark's own pages.")] = False,
 ) -> None:
     """Watch patients whose samples come through Kafka, until Ctrl-C."""
+    from ectopy.cluster.brokers import load_brokers
     from ectopy.cluster.stream import StreamSettings
     from ectopy.cluster.stream import watch as watch_stream
     from ectopy.cluster.topics import Topics
     from ectopy.processes import stop_signals
 
-    settings = StreamSettings(
-        brokers, Topics(input_topic, output_topic), checkpoint, shards, detector, learning, master, jars, ui
-    )
+    signed_in, topics = load_brokers(brokers, kafka_config), Topics(input_topic, output_topic)
+    settings = StreamSettings(signed_in, topics, checkpoint, shards, detector, learning, master, jars, ui)
     with stop_signals() as stopping:
         watch_stream(settings, lambda text: typer.echo(f"ectopy: {text}", err=True), stopping)
 

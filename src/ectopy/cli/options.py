@@ -53,6 +53,12 @@ CorrectionsFile = Annotated[
     ),
 ]
 Learning = Annotated[float, typer.Option(help="Seconds from which a patient's normal is learned.")]
+KafkaConfig = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="How to sign in to Kafka: lines such as security.protocol=SASL_SSL.", show_default=False
+    ),
+]
 Partial = Annotated[
     bool,
     typer.Option("--partial", help="Read the intact part of an EDF, BDF or WFDB file that is not whole."),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import Partial, Rate, Unit
+from ectopy.cli.options import KafkaConfig, Partial, Rate, Unit
 
 
 def serve(
@@ -44,6 +44,7 @@ def serve(
     cluster_output: Annotated[
         str | None, typer.Option(metavar="TOPIC", help="Its events; ecg-events if not given.", show_default=False)
     ] = None,
+    kafka_config: KafkaConfig = None,
     new_key: Annotated[bool, typer.Option("--new-key", help="Make another key that allows everything.")] = False,
 ) -> None:
     """Watch patients whose devices send, and show them in a browser."""
@@ -61,15 +62,19 @@ def serve(
         cluster=cluster,
         cluster_input=cluster_input,
         cluster_output=cluster_output,
+        kafka_config=kafka_config,
     )
     if settings.cluster is None:
         serve_until_interrupted(settings, new_key)
         return
+    from ectopy.cluster.brokers import check_access, load_brokers
     from ectopy.cluster.cluster_engine import ClusterEngine
     from ectopy.cluster.topics import Topics
 
     topics = Topics(settings.cluster_input, settings.cluster_output)
-    serve_until_interrupted(settings, new_key, partial(ClusterEngine, settings.cluster, topics))
+    brokers = load_brokers(settings.cluster, settings.kafka_config)
+    check_access(brokers)
+    serve_until_interrupted(settings, new_key, partial(ClusterEngine, brokers, topics))
 
 
 def replay(

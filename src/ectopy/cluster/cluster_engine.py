@@ -23,6 +23,7 @@ from functools import partial
 
 from ectopy.client.protocol import ChunkMessage
 from ectopy.client.protocol import write as write_message
+from ectopy.cluster.brokers import Brokers
 from ectopy.cluster.command_answers import CommandAnswers
 from ectopy.cluster.log_reader import LogReader, Record
 from ectopy.cluster.log_writer import LogWriter, Place
@@ -71,8 +72,7 @@ class ClusterEngine:
 
     Parameters
     ----------
-    brokers : str
-        Kafka's, as ``HOST:PORT``, separated by commas.
+    brokers : Brokers
     topics : Topics
 
     Raises
@@ -83,7 +83,7 @@ class ClusterEngine:
 
     def __init__(
         self,
-        brokers: str,
+        brokers: Brokers,
         topics: Topics,
         store: Store,
         monitor: Monitor,

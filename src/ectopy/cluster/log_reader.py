@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from ectopy.cluster.brokers import Brokers
 from ectopy.service.storage import Partition
 
 _AT_ONCE = 1000
@@ -34,23 +35,21 @@ class LogReader:
 
     Parameters
     ----------
-    brokers : str
-        As ``HOST:PORT``, separated by commas.
+    brokers : Brokers
     topics : iterable of str
         Those that do not exist yet are waited for.
     offsets : mapping of Partition to int
         Of the records that come next; a partition that is not named is read from its beginning.
     """
 
-    def __init__(self, brokers: str, topics: Iterable[str], offsets: Mapping[Partition, int]) -> None:
+    def __init__(self, brokers: Brokers, topics: Iterable[str], offsets: Mapping[Partition, int]) -> None:
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": brokers,
+            brokers.client_settings()
+            | {
                 "group.id": "ectopy",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "reconnect.backoff.max.ms": 1000,
-                "log_level": 0,
                 "error_cb": lambda error: None,  # what it says comes with the records too
             }
         )

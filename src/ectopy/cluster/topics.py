@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
+from ectopy.cluster.brokers import Brokers, connect, describe
 from ectopy.cluster.topic_records import LARGEST_BYTES, TICK
 from ectopy.errors import ServiceError
 
 _TIMEOUT_S = 10.0
 _TICK_S = 1.0
+_PATIENCE_S = 10.0
 _LATEST_TICK_MS = 5000
 _COUNTED_AFTER_TICKS = 60
-_QUIET = {"log_level": 0}
 # The time of a record is that at which the broker got it: devices' clocks are not trusted.
 _INPUT = {"message.timestamp.type": "LogAppendTime"}
 _SAMPLES = {**_INPUT, "max.message.bytes": str(LARGEST_BYTES + 2**16)}
@@ -45,13 +47,13 @@ class Topics:
         """The newest state of each patient, as far as viewers need it; compacted."""
         return f"{self.output}-status"
 
-    def create(self, brokers: str, partitions: int) -> tuple[str, ...]:
+    def create(self, brokers: Brokers, partitions: int) -> tuple[str, ...]:
         """Create those that do not exist, and return their names.
 
         Raises
         ------
         ServiceError
-            If the broker cannot be reached, or there is no permission for a topic.
+            If no broker answers, one refuses this client, or there is no permission for a topic.
         """
         settings = {
             self.samples: _SAMPLES,
@@ -60,8 +62,8 @@ class Topics:
             self.status: _STATUS,
             self.rejected: {},
         }
-        admin = AdminClient({"bootstrap.servers": brokers, **_QUIET})
-        existing = _metadata(admin, brokers)
+        admin = connect(brokers)
+        existing = admin.list_topics(timeout=_TIMEOUT_S).topics
         missing = [
             NewTopic(name, partitions, _BROKERS_DEFAULT, config=config)
             for name, config in settings.items()
@@ -85,26 +87,27 @@ def _no_permission(topic: str, reason: KafkaError) -> ServiceError:
     )
 
 
-def _metadata(admin: AdminClient, brokers: str) -> set[str]:
-    try:
-        return set(admin.list_topics(timeout=_TIMEOUT_S).topics)
-    except KafkaException as error:
-        raise ServiceError(f"no broker answers at {brokers}: {error.args[0].str()}.") from error
-
-
 class TickWriter:
     """Writes a tick into every partition of the samples once a second, until it is closed.
 
     So the time lies in the log, in order with the samples: a patient is silent when the log says so, not when a reader
     is late. While no broker answers there are no ticks, and the patients' time stands still as their samples do.
+    Samples that come without ticks are another matter, for then nobody is called silent: `failure` says so.
     """
 
-    def __init__(self, brokers: str, topic: str) -> None:
-        settings = {"bootstrap.servers": brokers, "message.timeout.ms": _LATEST_TICK_MS, **_QUIET}
+    def __init__(self, brokers: Brokers, topic: str) -> None:
+        settings = brokers.client_settings() | {"message.timeout.ms": _LATEST_TICK_MS, "error_cb": self._note}
         self._producer, self._topic = Producer(settings), topic
+        self._taken_at, self._error = time.monotonic(), ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
         self._thread.start()
+
+    @property
+    def failure(self) -> str:
+        """Why no tick has come into the log for some seconds; empty while they come."""
+        is_late = time.monotonic() - self._taken_at > _PATIENCE_S
+        return (self._error or "no broker answers") if is_late else ""
 
     def close(self) -> None:
         """Write no more ticks."""
@@ -117,12 +120,28 @@ class TickWriter:
             if ticks % _COUNTED_AFTER_TICKS == 0:
                 partitions = self._count_partitions() or partitions
             ticks += bool(partitions)
-            for partition in range(partitions):
-                self._producer.produce(self._topic, TICK, partition=partition)
+            try:
+                for partition in range(partitions):
+                    self._producer.produce(self._topic, TICK, partition=partition, on_delivery=self._note_delivery)
+            except KafkaException as error:
+                self._note(error.args[0])
             self._producer.poll(0)
 
     def _count_partitions(self) -> int:
         try:
-            return len(self._producer.list_topics(self._topic, timeout=_TICK_S).topics[self._topic].partitions)
-        except KafkaException:
+            topic = self._producer.list_topics(self._topic, timeout=_TICK_S).topics[self._topic]
+        except KafkaException as error:
+            self._note(error.args[0])
             return 0
+        if topic.error is not None:
+            self._note(topic.error)
+        return len(topic.partitions)
+
+    def _note_delivery(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self._taken_at, self._error = time.monotonic(), ""
+        else:
+            self._note(error)
+
+    def _note(self, error: KafkaError) -> None:
+        self._error = describe(error)

@@ -65,6 +65,8 @@ class Settings(BaseSettings):
         Kafka's brokers, ``HOST:PORT`` separated by commas: then the patients are watched by ``ectopy cluster watch``.
     cluster_input, cluster_output : str
         Topics of the cluster, for samples and for events.
+    kafka_config : Path or None
+        File that says how to sign in to Kafka; see `ectopy.cluster.brokers.load_brokers`.
     learning_s : float
         How long a patient's normal is learned from, 30 to 3600 s.
     keep_days : float or None
@@ -98,6 +100,7 @@ class Settings(BaseSettings):
     cluster: str | None = None
     cluster_input: str = "ecg"
     cluster_output: str = "ecg-events"
+    kafka_config: Path | None = None
     learning_s: Annotated[float, Field(ge=30, le=3600)] = LEARNING_S
     keep_days: Annotated[float, Field(gt=0)] | None = 30.0
     keep_gb: Annotated[float, Field(gt=0)] | None = 20.0

@@ -38,7 +38,7 @@ from support.waiting import until
 
 expect = playwright.expect
 
-COPIES = 18
+COPIES = 24
 SHARED = f"{0:016x}"
 DURATION_S = 900
 RUN_S = 620.0
@@ -79,11 +79,16 @@ def recording(unused: Iterator[int]) -> str:
 
 @pytest.fixture
 def desk(visitor: BrowserContext) -> Iterator[Page]:
-    """A page whose report is a word, and tells the page around it when it is printed."""
-    report = "<!DOCTYPE html><title>Report</title><body>Report</body>"
+    """A page whose report says its version alone, and tells the page around it when it is printed."""
+
+    def report(route: playwright.Route) -> None:
+        version = page.request.get(route.request.url.removesuffix("/report")).json()["version"]
+        body = f"<!DOCTYPE html><title>Report</title><body>Version {version}</body>"
+        route.fulfill(body=body, content_type="text/html")
+
     for page in opened_beside(visitor):
-        page.add_init_script("window.print = () => (top.printed = (top.printed ?? 0) + 1)")
-        page.route("**/report", lambda route: route.fulfill(body=report, content_type="text/html"))
+        page.add_init_script("window.print = () => (top.printed ??= []).push(document.body.textContent)")
+        page.route("**/report", report)
         yield page
 
 
@@ -134,6 +139,41 @@ def hold(page: Page, address: str) -> Callable[[], None]:
 
     page.route(address, keep)
     return release
+
+
+def require_printed(page: Page, *reports: str) -> None:
+    page.wait_for_function("count => window.printed?.length >= count", arg=len(reports))
+    assert page.evaluate("window.printed") == list(reports)
+
+
+class HeldAnswers:
+    """Corrections of a page that the service carries out, whose answers the page gets when they are released."""
+
+    def __init__(self, page: Page) -> None:
+        self._held: list[tuple[playwright.Route, playwright.APIResponse]] = []
+        self._page = page
+        page.route("**/corrections", self._keep)
+
+    def _keep(self, route: playwright.Route) -> None:
+        if route.request.method == "POST":
+            self._held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    def wait(self) -> None:
+        """Wait until the service has carried one out."""
+        until(lambda: self._page.wait_for_timeout(10) or self._held)
+
+    def release(self) -> None:
+        for route, answer in self._held:
+            route.fulfill(response=answer)
+        self._held.clear()
+
+    def lose(self) -> None:
+        """Let the page hear nothing, as when the network fails."""
+        for route, _ in self._held:
+            route.abort()
+        self._held.clear()
 
 
 # Reading
@@ -405,6 +445,111 @@ def test_results_and_corrections_are_files_to_take_away(desk: Page, recording: s
     assert b"ventricular-like" in download.value.path().read_bytes().splitlines()[1]
 
 
+def test_what_is_printed_right_after_a_correction_is_the_new_report(desk: Page, recording: str):
+    """Even while the answer to the correction is on its way, and the lists wait for theirs."""
+    page = visit(desk, recording)
+    page.keyboard.press("p")
+    require_printed(page, "Version 0")
+    answers, release_lists = HeldAnswers(page), hold(page, "**/families")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    answers.wait()
+    for _ in range(2):  # a second time out of impatience
+        page.keyboard.press("p")
+    expect(page.locator("#print")).to_have_text("Waiting for the correction…")
+    require_printed(page, "Version 0")
+    answers.release()
+    require_printed(page, "Version 0", "Version 1")
+    expect(page.locator("#print")).to_have_text("Print the report")
+    release_lists()
+    expect(page.locator("#log li")).to_have_count(1)
+
+
+def test_a_report_whose_correction_was_not_stored_is_not_printed_before_that_is_said(desk: Page, recording: str):
+    page = visit(desk, recording)
+    answers = HeldAnswers(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    answers.wait()
+    page.keyboard.press("p")
+    expect(page.locator("#print")).to_have_text("Waiting for the correction…")
+    answers.lose()
+    said = page.locator(".reply.failed").filter(has_text="A correction was not stored. The server cannot be reached.")
+    expect(said).to_be_visible()
+    expect(page.locator("#print")).to_have_text("Print the report")
+    assert page.evaluate("window.printed") is None
+    page.keyboard.press("p")
+    require_printed(page, "Version 1")
+    expect(said).to_be_hidden()
+
+
+def test_a_report_that_cannot_be_loaded_is_not_printed(desk: Page, recording: str):
+    page = visit(desk, recording)
+    faults: list[Callable[[playwright.Route], None]] = [
+        lambda route: route.fulfill(status=503, json={"detail": "no database"}),
+        lambda route: route.abort(),
+    ]
+    for fault in faults:
+        page.route("**/report", fault)
+        page.keyboard.press("p")
+        expect(page.locator(".reply.failed")).to_have_text("The report could not be loaded. Try again.")
+        page.unroute("**/report", fault)
+    page.keyboard.press("p")
+    require_printed(page, "Version 0")
+    expect(page.locator(".reply.failed")).to_be_hidden()
+
+
+def test_files_and_reports_wait_for_what_is_being_sent(desk: Page, recording: str):
+    page = visit(desk, recording)
+    answers = HeldAnswers(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    answers.wait()
+    page.get_by_role("tab", name="Report").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+        expect(page.locator("#report-files .reply")).to_have_text("Waiting until the correction is stored…")
+        answers.release()
+    assert b"ventricular-like" in download.value.path().read_bytes().splitlines()[1]
+    expect(page.locator("#report-files .reply")).to_be_hidden()
+    page.locator("#view").press("ArrowRight")
+    page.keyboard.press("v")
+    answers.wait()
+    page.get_by_role("link", name="Report alone").click()
+    answers.release()
+    expect(page.get_by_text("Version 2")).to_be_visible()
+
+
+def test_a_conclusion_that_is_being_typed_is_written_before_the_report_is_printed(
+    desk: Page, service: Service, recording: str
+):
+    page = visit(desk, recording)
+    page.keyboard.press("w")
+    page.keyboard.type("One run.")
+    page.locator("#print").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(page.locator("#print")).to_have_text("Print the report")
+    assert page.evaluate("window.printed") is None
+    page.locator("#print").click()
+    page.get_by_role("dialog").get_by_role("button", name="Write it").click()
+    require_printed(page, "Version 1")
+    assert answers(service, recording, "corrections")["conclusion"] == "One run."
+
+
+def test_a_correction_that_is_being_sent_is_not_lost_with_the_page(desk: Page, recording: str):
+    page = visit(desk, recording)
+    answers = HeldAnswers(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    answers.wait()
+    with page.expect_event("dialog") as asked:
+        page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    answers.release()
+    expect(page.locator("#log li")).to_have_count(1)
+
+
 def test_a_correction_is_undone_before_its_log_has_loaded(desk: Page, service: Service, recording: str):
     correct(service, recording, {"type": "write_conclusion", "text": "A mistake"})
     release = hold(desk, "**/corrections")
@@ -580,7 +725,7 @@ def test_six_tasks_in_three_steps_each(desk: Page, service: Service, recording: 
     assert answers(service, recording, "corrections")["conclusion"] == "One run."
 
     steps_of("print", *by([click("#print")], [press("Escape"), press("p")]))
-    desk.wait_for_function("() => window.printed === 1")
+    require_printed(desk, "Version 3")
 
 
 @pytest.mark.skipif(AXE is None, reason="axe-playwright-python is not installed")

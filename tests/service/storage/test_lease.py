@@ -15,6 +15,7 @@ from ectopy.errors import StorageError
 from ectopy.monitor import Command, CommandKind
 from ectopy.service.storage import AuditEntry, Store, tables
 from ectopy.service.storage import lease as leasing
+from support import outages
 from support.databases import PostgresqlServer
 from support.parallel import in_parallel
 from support.server import served
@@ -119,6 +120,18 @@ def test_a_lease_outlasts_an_outage_of_the_database(database_url: str, postgresq
         until(lambda: _renewals(store) > before)
         store.audit.add(VIEW)
         assert not lease.takeover
+        lease.close()
+
+
+def test_a_lease_that_cannot_be_renewed_says_why_and_no_more_once_it_can(tmp_path: Path):
+    path = tmp_path / "ectopy.db"
+    with Store.open(f"sqlite:///{path}?timeout=0.1") as store:
+        assert store.lease_failure is None
+        lease = store.lease(LEASE_S)
+        assert store.lease_failure is None
+        with outages.locked(path):
+            assert "locked" in str(until(lambda: store.lease_failure))
+        until(lambda: store.lease_failure is None)
         lease.close()
 
 

@@ -9,8 +9,6 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from support.kafka.broker import Broker
 
-_QUIET = {"log_level": 0}
-
 
 class Record(NamedTuple):
     """A record of a topic; `timestamp` in seconds since 1970."""
@@ -28,15 +26,26 @@ def write_records(
     broker: Broker, topic: str, records: Iterable[tuple[bytes | None, bytes | None] | tuple[bytes, bytes, int]]
 ) -> None:
     """Write records, keys and values, and partitions where it matters; returns once the broker has them."""
-    producer = Producer({"bootstrap.servers": broker.address, "acks": "all", **_QUIET})
+    producer = Producer(broker.brokers.client_settings() | {"acks": "all"})
     for key, value, *partition in records:
         producer.produce(topic, value, key, *partition)
     assert producer.flush(60.0) == 0
 
 
+def end_of(broker: Broker, topic: str) -> int:
+    """Number of records that were ever written into a topic."""
+    consumer = Consumer(broker.brokers.client_settings() | {"group.id": "tests"})
+    try:
+        partitions = consumer.list_topics(topic, timeout=30.0).topics[topic].partitions
+        places = [TopicPartition(topic, partition) for partition in partitions]
+        return sum(consumer.get_watermark_offsets(place, timeout=30.0)[1] for place in places)
+    finally:
+        consumer.close()
+
+
 def read_records(broker: Broker, topic: str) -> list[Record]:
     """All records of a topic, those of each partition in their order."""
-    consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "tests", **_QUIET})
+    consumer = Consumer(broker.brokers.client_settings() | {"group.id": "tests"})
     try:
         partitions = list(consumer.list_topics(topic, timeout=30.0).topics[topic].partitions)
         places = [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions]

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 from confluent_kafka import Producer
 
+from ectopy.cluster.brokers import Brokers
 from ectopy.cluster.log_reader import LogReader
 from ectopy.cluster.shard import Topic, step_shard
 from ectopy.cluster.topic_records import read_row, write_event
@@ -20,7 +21,7 @@ from ectopy.service.storage import Partition
 class StandIn:
     """Watches the patients of the topics with one shard, whose states outlive a `stop`."""
 
-    def __init__(self, brokers: str, topics: Topics, monitor: Monitor) -> None:
+    def __init__(self, brokers: Brokers, topics: Topics, monitor: Monitor) -> None:
         self._brokers, self._topics, self._monitor = brokers, topics, monitor
         self._parts: dict[str, dict[str, bytes]] = {}
         self._offsets: dict[Partition, int] = {}
@@ -42,7 +43,7 @@ class StandIn:
     def _run(self) -> None:
         kinds = {self._topics.samples: Topic.SAMPLES, self._topics.commands: Topic.COMMANDS}
         reader = LogReader(self._brokers, kinds, self._offsets)
-        producer = Producer({"bootstrap.servers": self._brokers, "log_level": 0})
+        producer = Producer(self._brokers.client_settings())
         while not self._stopping.is_set():
             records = reader.read(0.2)
             rows = []
@@ -67,7 +68,7 @@ class StandIn:
 
 
 @contextmanager
-def watching(brokers: str, topics: Topics, monitor: Monitor) -> Iterator[StandIn]:
+def watching(brokers: Brokers, topics: Topics, monitor: Monitor) -> Iterator[StandIn]:
     """A stand-in that watches until the block ends."""
     stand_in = StandIn(brokers, topics, monitor)
     stand_in.start()

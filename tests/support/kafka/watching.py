@@ -30,7 +30,7 @@ class Watching:
         folder.mkdir(parents=True, exist_ok=True)
         self.checkpoint, self._log = folder / "checkpoint", folder / "watch.log"
         self._command = [
-            *(sys.executable, "-m", "ectopy", "cluster", "watch", "--brokers", broker.address),
+            *(sys.executable, "-m", "ectopy", "cluster", "watch", "--brokers", broker.brokers.addresses),
             *("--input", topics.samples, "--output", topics.output, "--checkpoint", str(self.checkpoint)),
             *("--shards", "2", "--learning", "30", "--jars", str(connector_jars()), *options),
         ]
@@ -63,12 +63,15 @@ class Watching:
         self.process.wait()
         psutil.wait_procs(children, timeout=60)
 
-    def kill_workers(self) -> None:
-        """End all Python processes of Spark at once that step patients."""
+    def kill_workers(self) -> int:
+        """End all Python processes of Spark at once that step patients; gives their number."""
+        killed = 0
         for child in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 if "pyspark.daemon" in child.cmdline() and not child.children():
                     child.kill()
+                    killed += 1
+        return killed
 
     def close(self) -> None:
         """End everything, whatever state it is in."""

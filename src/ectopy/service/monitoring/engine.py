@@ -41,7 +41,7 @@ from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted, preview
 from ectopy.service.monitoring.apply_input import StepResult, apply_input, apply_inputs
 from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT
-from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, StepListener, WriteBuffer, notify
+from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, StepListener, WriteBuffer, notify, sentence
 from ectopy.service.notify import Delivery, DeliveryWorker, Target, deliveries_of, unreached
 from ectopy.service.storage import ResumePoint, StepRecord, Store
 
@@ -568,8 +568,10 @@ class MonitoringEngine:
         if abandoned:
             readings[_STORAGE] = ConditionReading(_STORAGE, True, f"Samples cannot be stored: {abandoned.error}")
         if watched.patient == self._system_patient:
-            if self._buffer.away:
-                text = f"What is watched cannot be stored: {self._buffer.away}"
+            unrenewed = self._store.lease_failure
+            away = self._buffer.away or (sentence(unrenewed) if unrenewed else "")
+            if away:
+                text = f"What is watched cannot be stored: {away}"
                 readings[_STORAGE] = ConditionReading(_STORAGE, True, text)
             faults = "; ".join(f"'{patient}': {reason}" for patient, reason in self._faults.items())
             readings[_DETECTOR] = ConditionReading(_DETECTOR, True, faults) if faults else None

@@ -57,6 +57,7 @@ class Lease:
     def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
         self._database, self._token, self._lease_s = database, _new_token(), lease_s
         self._takeover = ""
+        self._failure: StorageError | None = None
         self._end = threading.Event()
         self._acquire()
         database.fence(self._token)
@@ -67,6 +68,11 @@ class Lease:
     def takeover(self) -> str:
         """One sentence about the new holder of the lease; empty while this process has it."""
         return self._takeover
+
+    @property
+    def failure(self) -> StorageError | None:
+        """Why the lease could not be renewed at the last try; None if it was."""
+        return self._failure
 
     def close(self) -> None:
         """Give the lease back."""
@@ -119,8 +125,10 @@ class Lease:
         while not self._takeover and not self._end.wait(self._lease_s / _RENEWALS):
             try:
                 self._renew()
+                self._failure = None
             except StorageError as error:
-                # The engine reports the outage; a takeover is noticed when the database answers again.
+                # The engine reports it; a takeover is noticed when the database answers again.
+                self._failure = error
                 _log.warning("The lease could not be renewed: %s", error)
 
     def _renew(self) -> None:

@@ -8,6 +8,7 @@ from typing import Self
 
 from sqlalchemy.exc import IntegrityError
 
+from ectopy.errors import StorageError
 from ectopy.service.storage.database import Database, replace_rows
 from ectopy.service.storage.lease import LEASE_S, Lease
 from ectopy.service.storage.retention import Retention
@@ -50,6 +51,7 @@ class Store:
         self.outbox = StoredOutbox(database)
         self.offsets = OffsetStore(database)
         self.retention = Retention(database)
+        self._lease: Lease | None = None
         self._writing = threading.Lock()
         self._stored = StoredSoFar()
 
@@ -63,7 +65,16 @@ class Store:
 
         Waits at most `lease_s` seconds for a lease that was not given back. Tools that read or enqueue need no lease.
         """
-        return Lease(self.database, lease_s)
+        self._lease = Lease(self.database, lease_s)
+        return self._lease
+
+    @property
+    def lease_failure(self) -> StorageError | None:
+        """Why the lease could not be renewed at the last try; None if it was, or there is no lease.
+
+        It shows that the database is away even while there is nothing to store.
+        """
+        return self._lease.failure if self._lease else None
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,6 +1,6 @@
 // Corrections of a recording: sent on the version that is seen, undone, and those of other editors.
 
-import { get, post } from "./api.js";
+import { ApiError, get, post } from "./api.js";
 
 const AGAIN_MS = 2000;
 
@@ -12,7 +12,7 @@ export class Corrections extends EventTarget {
    */
   constructor(path, { analysis, version }) {
     super();
-    Object.assign(this, { path, analysis, version, newest: { version }, isSending: false });
+    Object.assign(this, { path, analysis, version, newest: { version }, outgoing: new Set() });
   }
 
   /**
@@ -28,6 +28,20 @@ export class Corrections extends EventTarget {
   undo() {
     const { analysis, version } = this;
     return this.#post("corrections/undo", { analysis, version });
+  }
+
+  /** Whether the answer to a correction is still to come. */
+  get isSending() {
+    return this.outgoing.size > 0;
+  }
+
+  /** Wait for the answer to each correction that was sent; an error says which was not stored, and why. */
+  async settle() {
+    while (this.isSending) {
+      await Promise.all(this.outgoing).catch((error) => {
+        throw new ApiError(error.status, `A correction was not stored. ${error.message}`);
+      });
+    }
   }
 
   /** The log, the strips and the conclusion. */
@@ -66,8 +80,16 @@ export class Corrections extends EventTarget {
     if (analysis !== this.analysis || version > this.version) this.#tell(by); // whoever hears it loads them
   }
 
-  async #post(place, body) {
-    this.isSending = true;
+  #post(place, body) {
+    const answer = this.#answer(place, body).finally(() => {
+      this.outgoing.delete(answer);
+      if (!this.isSending) this.#catchUp();
+    });
+    this.outgoing.add(answer);
+    return answer;
+  }
+
+  async #answer(place, body) {
     try {
       const answer = await post(`${this.path}/${place}`, body);
       this.version = answer.version;
@@ -79,9 +101,6 @@ export class Corrections extends EventTarget {
         this.#tell(null);
       }
       throw error;
-    } finally {
-      this.isSending = false;
-      this.#catchUp();
     }
   }
 

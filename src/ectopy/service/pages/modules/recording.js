@@ -4,7 +4,6 @@ import { get, post } from "./api.js";
 import { query, setText } from "./dom.js";
 import { capitalise } from "./format.js";
 import { announce, attempt, follow, may, parameter, start } from "./page.js";
-import { ReportFrame } from "./report_frame.js";
 import { Workbench } from "./workbench.js";
 
 const STEPS = [
@@ -43,7 +42,7 @@ function words({ status, progress, error }) {
 async function open() {
   query("#workbench").hidden = query("#report").hidden = query("#page-tools").hidden = false;
   announce(words(entry));
-  workbench = new Workbench(path, entry, visitor, new ReportFrame(path));
+  workbench = new Workbench(path, entry, visitor);
   await workbench.open();
 }
 

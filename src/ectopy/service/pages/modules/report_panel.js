@@ -2,7 +2,8 @@
 
 import { element, onSubmit, query, setText } from "./dom.js";
 import { countText, duration, moment } from "./format.js";
-import { announce, attempt, reply } from "./page.js";
+import { announce, askToConfirm, attempt, reply } from "./page.js";
+import { followWhenStored } from "./report_links.js";
 
 const FILES = {
   "PDF, A4": "report?format=pdf",
@@ -28,6 +29,12 @@ const WORDS = {
   undo: () => "Undone",
 };
 
+const UNWRITTEN = {
+  title: "Write the conclusion first?",
+  text: "It is not written yet, and would be missing in the report and its files.",
+  yes: "Write it",
+};
+
 export class ReportPanel {
   constructor(viewer, corrections, mayCorrect) {
     Object.assign(this, { viewer, corrections, mayCorrect, stored: "" });
@@ -37,6 +44,7 @@ export class ReportPanel {
     for (const node of document.querySelectorAll("#report-panel form, #undo")) node.hidden = !mayCorrect;
     query("#conclusion-text").hidden = mayCorrect;
     const links = Object.entries(FILES).map(([name, address]) => element("a", { href: `${corrections.path}/${address}` }, name));
+    for (const link of links) followWhenStored(link, this);
     query("#report-files").replaceChildren(...links.map((link) => element("li", {}, link)));
     onSubmit("#conclusion-form", () => this.writeConclusion());
     onSubmit("#strip-form", () => this.chooseStrip());
@@ -44,7 +52,7 @@ export class ReportPanel {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.writeConclusion();
     });
     this.undoButton.addEventListener("click", () => this.undo());
-    addEventListener("beforeunload", (event) => this.#isWriting && event.preventDefault()); // the browser asks
+    addEventListener("beforeunload", (event) => this.isStored || event.preventDefault()); // the browser asks
     viewer.addEventListener("mark", () => this.#showStretch());
     viewer.addEventListener("move", () => this.#showStretch());
   }
@@ -72,12 +80,28 @@ export class ReportPanel {
     return this.conclusion.value !== this.stored;
   }
 
+  /** Whether all that was corrected and written here is stored. */
+  get isStored() {
+    return !this.corrections.isSending && !this.#isWriting;
+  }
+
+  /** Wait until it is stored, or an error says why it is not; false where somebody would rather go on writing. */
+  async store() {
+    await this.corrections.settle();
+    if (this.#isWriting && !(await askToConfirm(UNWRITTEN))) return false;
+    if (this.#isWriting) await this.#sendConclusion();
+    return true;
+  }
+
   async writeConclusion() {
+    if (await attempt(() => this.#sendConclusion(), this.conclusion)) reply(this.conclusion, "Written.");
+  }
+
+  async #sendConclusion() {
     const text = this.conclusion.value;
-    const answer = await attempt(() => this.corrections.send({ type: "write_conclusion", text }), this.conclusion);
-    if (!answer) return;
+    const answer = await this.corrections.send({ type: "write_conclusion", text });
     this.stored = text;
-    reply(this.conclusion, "Written.");
+    return answer;
   }
 
   async chooseStrip() {

@@ -10,6 +10,7 @@ import { FamilyList } from "./family_list.js";
 import { showKeys } from "./key_list.js";
 import { announce, may, refresh } from "./page.js";
 import { RecordingClock } from "./recording_clock.js";
+import { ReportFrame } from "./report_frame.js";
 import { ReportPanel } from "./report_panel.js";
 import { Tabs } from "./tabs.js";
 import { connectControls } from "./view_controls.js";
@@ -18,13 +19,12 @@ import { Viewer } from "./viewer.js";
 const FAMILY_KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 export class Workbench {
-  /** `entry` is the analysed recording as the API gives it; `visitor` who is signed in; `report` prints. */
-  constructor(path, entry, visitor, report) {
+  /** `entry` is the analysed recording as the API gives it; `visitor` who is signed in. */
+  constructor(path, entry, visitor) {
     const mayCorrect = may(visitor, "correct");
     const clock = new RecordingClock(entry.summary.start, entry.summary.duration_s);
     setText(query("#about"), clock.description);
     this.path = path;
-    this.report = report;
     this.viewer = new Viewer(path, clock, entry.summary.leads);
     this.corrections = new Corrections(path, entry);
     this.disclosure = new Disclosure(this.viewer);
@@ -32,6 +32,7 @@ export class Workbench {
     this.events = new EventList(this.viewer);
     this.families = new FamilyList(this.viewer, this.corrections, mayCorrect);
     this.panel = new ReportPanel(this.viewer, this.corrections, mayCorrect);
+    this.report = new ReportFrame(path, this.panel);
     this.editing = new Editing(this.viewer, this.corrections, mayCorrect);
     this.tabs = new Tabs(query("[role=tablist]"));
     connectControls(this.viewer);

@@ -65,8 +65,8 @@ def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> i
         )
         index_rows = [(keys[shard], SHARD, INDEX, encode(index)) for shard, index in enumerate(new_indexes)]
         create_checkpoint(spark, to, after)
-        everything = states.union(inputs).union(spark.createDataFrame(index_rows, _COLUMNS))
-        everything.repartition(shards, "shard").write.parquet(f"{to}/{INITIAL}")
+        rows_now = states.union(inputs).union(spark.createDataFrame(index_rows, _COLUMNS))
+        rows_now.repartition(shards, "shard").write.parquet(f"{to}/{INITIAL}")
     except PySparkException as error:
         raise SettingError(f"the states in {checkpoint} cannot be moved to {to}: {error}") from error
     return sum(len(index.patients) for index in new_indexes)

@@ -68,10 +68,11 @@ def _without_arrays(state: T) -> T:
     """Return a state whose arrays are empty."""
     if isinstance(state, np.ndarray):
         return _empty(state.ndim, state.dtype)  # type: ignore[return-value]
-    names = _names(type(state))
+    kind: Any = type(state)
+    names = _names(kind)
     if not names:
         return state
-    emptied: T = builder(type(state))(*[_without_arrays(getattr(state, name)) for name in names])
+    emptied: T = builder(kind)(*[_without_arrays(getattr(state, name)) for name in names])
     return emptied
 
 

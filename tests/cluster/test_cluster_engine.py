@@ -24,15 +24,13 @@ from ectopy.service.storage import Store
 from support.browsers import Browser, Page, launched, opened, playwright
 from support.kafka.broker import Broker, running_broker
 from support.kafka.stand_in import StandIn, watching
+from support.kafka.streams import SPARK_S
 from support.kafka.watching import Watching
 from support.server import Service, messages, running, troubled
 from support.waiting import until
 
 MSGPACK = {"Content-Type": "application/msgpack"}
 CONTENTS = messages(troubled())
-SPARK_S = 400.0
-"""How long Spark may take on a busy machine."""
-
 CONDITIONS = ["ventricular run", "ventricular tachycardia", "pause", "asystole"]
 """Of the alarms in it."""
 

@@ -88,9 +88,21 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+# Tests of minutes, which begin first: at the end nobody waits for one of them.
+_LONGEST = ("cluster/test_stream.py", "end_to_end/test_kill.py", "end_to_end/test_fuzz.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.path.as_posix().endswith(_LONGEST))
+
+
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so would the processes that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# The service analyses recordings at a low priority: tests that wait for that take no more of the machine.
+os.nice(19)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,6 +44,35 @@ def native_stderr_silenced() -> Iterator[None]:
             os.dup2(saved_stderr, 2)
             os.close(saved_stderr)
             os.close(sink)
+
+
+@contextmanager
+def filtered_stderr(noise: re.Pattern[bytes]) -> Iterator[None]:
+    """Leave out lines that match from what processes write to standard error that are started in this block."""
+    try:
+        saved_stderr = os.dup(2)
+    except OSError:
+        # There is no standard error to filter.
+        yield
+        return
+    reader, writer = os.pipe()
+
+    def pass_on() -> None:
+        # It ends with the last process that has the other end of the pipe.
+        with os.fdopen(reader, "rb") as lines, os.fdopen(saved_stderr, "wb", buffering=0) as output:
+            for line in lines:
+                if not noise.match(line):
+                    output.write(line)
+
+    threading.Thread(target=pass_on, name="stderr", daemon=True).start()
+    own_stderr = os.dup(2)
+    os.dup2(writer, 2)
+    os.close(writer)
+    try:
+        yield
+    finally:
+        os.dup2(own_stderr, 2)
+        os.close(own_stderr)
 
 
 @contextmanager

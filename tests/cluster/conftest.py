@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +12,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from support.kafka.broker import Broker
+
+# Sessions of this process and of commands that it starts begin with these settings.
+os.environ["SPARK_CONF_DIR"] = str(Path(__file__).parents[1] / "support" / "spark")
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +27,17 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         yield broker
 
 
-@pytest.fixture(scope="module")
-def kafka_session() -> Iterator[SparkSession]:
-    """A session that can read and write Kafka."""
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """A session for all tests of this process, which can read and write Kafka."""
     pytest.importorskip("pyspark")
+    from ectopy.cluster.archive import tolerant_master
+    from ectopy.cluster.session import LOCAL, start_session
     from support.kafka.jars import connector_jars
-    from support.spark_sessions import running_session
 
-    with running_session(jars=connector_jars()) as session:
-        yield session
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    session = start_session(tolerant_master(LOCAL), jars=connector_jars())
+    # Ctrl-C stays that of the other tests.
+    signal.signal(signal.SIGINT, on_interrupt)
+    yield session
+    session.stop()

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +25,7 @@ from pyspark.sql import SparkSession
 
 from ectopy.analysis.shipped_detector import SHIPPED, ambulatory_digest, bundle_bytes
 from ectopy.cli.batch import Job, run
-from ectopy.cluster.archive import ArchiveProgress, detect, tolerant_master
+from ectopy.cluster.archive import ArchiveProgress, detect
 from ectopy.cluster.archive_folder import ArchiveFolder
 from ectopy.cluster.archive_sources import find_sources
 from ectopy.cluster.archive_tables import TABLES
@@ -39,16 +38,9 @@ from support import wfdb_records
 from support.command_line import assert_refused
 from support.data_sets import folder_of
 from support.recording_files import FORMATS, write_formats
-from support.spark_sessions import running_session
 from support.waiting import until
 
 Rows = dict[str, list[dict[str, Any]]]
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    with running_session(tolerant_master("local[2]")) as spark:
-        yield spark
 
 
 @pytest.fixture(scope="module")

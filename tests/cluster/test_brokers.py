@@ -20,27 +20,9 @@ from ectopy.cluster.stream import StreamSettings, monitor_source, start_query
 from ectopy.cluster.topics import Topics
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError
-from support.kafka.broker import PASSWORD, USER, Broker
+from support.kafka.broker import PASSWORD, Broker
 from support.kafka.watching import events_written
 from support.server import messages
-
-SIGNED_IN = {
-    "security.protocol": "SASL_SSL",
-    "sasl.mechanism": "SCRAM-SHA-512",
-    "sasl.username": USER,
-    "sasl.password": PASSWORD,
-    "ssl.ca.location": "authority.pem",
-}
-
-
-def secured(broker: Broker, folder: Path, **changes: str) -> Brokers:
-    """The broker's port with TLS, reached as a file says; a change to nothing leaves a line out."""
-    properties = SIGNED_IN | {name.replace("_", "."): value for name, value in changes.items()}
-    file = folder / "kafka.properties"
-    (folder / "authority.pem").write_text(broker.authority.read_text())
-    file.write_text("# the ward's\n\n" + "".join(f"{name} = {value}\n" for name, value in properties.items() if value))
-    return load_brokers(broker.secure_address, file)
-
 
 KEY = "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"
 
@@ -112,7 +94,7 @@ def test_spark_gets_the_names_of_java_and_what_is_in_the_files(tmp_path: Path):
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "PLAIN"])
 def test_who_signs_in_gets_in(broker: Broker, tmp_path: Path, mechanism: str):
-    brokers = secured(broker, tmp_path, sasl_mechanism=mechanism)
+    brokers = broker.secured(tmp_path, sasl_mechanism=mechanism)
     assert connect(brokers).list_topics(timeout=30).brokers
     check_access(brokers)
     assert PASSWORD not in repr(brokers)
@@ -128,7 +110,7 @@ def test_who_signs_in_gets_in(broker: Broker, tmp_path: Path, mechanism: str):
     ],
 )
 def test_a_refusal_says_what_to_check(broker: Broker, tmp_path: Path, changes: dict[str, str], words: str):
-    brokers = secured(broker, tmp_path, **changes)
+    brokers = broker.secured(tmp_path, **changes)
     with pytest.raises(RefusalError, match=words) as refused:
         connect(brokers)
     assert "secret" not in str(refused.value)
@@ -136,8 +118,8 @@ def test_a_refusal_says_what_to_check(broker: Broker, tmp_path: Path, changes: d
         check_access(brokers)
 
 
-def test_a_stream_signs_in_and_leaves_no_password(kafka_session: SparkSession, broker: Broker, tmp_path: Path):
-    topics, brokers = Topics("secured", "secured-events"), secured(broker, tmp_path)
+def test_a_stream_signs_in_and_leaves_no_password(spark: SparkSession, broker: Broker, tmp_path: Path):
+    topics, brokers = Topics("secured", "secured-events"), broker.secured(tmp_path)
     topics.create(brokers, 1)
     producer = Producer(brokers.client_settings())
     for message in messages(simulate_recording(20, random_state=1)):
@@ -148,9 +130,7 @@ def test_a_stream_signs_in_and_leaves_no_password(kafka_session: SparkSession, b
         settings = StreamSettings(reached, topics, str(tmp_path / "checkpoint"), shards=1, learning_s=30.0)
         source = monitor_source(settings)
         manifest = Manifest(1, topics.samples, topics.output, source.digest, source.learning_s)
-        query = start_query(
-            kafka_session, settings, open_checkpoint(kafka_session, settings.checkpoint, manifest), source
-        )
+        query = start_query(spark, settings, open_checkpoint(spark, settings.checkpoint, manifest), source)
         try:
             query.processAllAvailable()
         finally:
@@ -162,5 +142,5 @@ def test_a_stream_signs_in_and_leaves_no_password(kafka_session: SparkSession, b
     assert written
     assert all(PASSWORD.encode() not in content and b"sasl" not in content for content in written)
     with pytest.raises(StreamingQueryException) as refused:
-        run(secured(broker, tmp_path, sasl_password="secret 2"))
+        run(broker.secured(tmp_path, sasl_password="secret 2"))
     assert "does not accept this user" in reason_of(refused.value)

@@ -18,13 +18,13 @@ from ectopy.errors import SettingError
 MANIFEST = Manifest(4, "ecg", "events", "5e" * 32, 300.0)
 
 
-def test_a_stream_goes_on_with_its_own_checkpoint(kafka_session: SparkSession, tmp_path: Path):
+def test_a_stream_goes_on_with_its_own_checkpoint(spark: SparkSession, tmp_path: Path):
     folder = str(tmp_path / "checkpoint")
-    assert read_manifest(kafka_session, folder) is None
-    begun = open_checkpoint(kafka_session, folder, MANIFEST)
+    assert read_manifest(spark, folder) is None
+    begun = open_checkpoint(spark, folder, MANIFEST)
     assert (begun.starting_offsets, begun.initial) == ("earliest", None)
-    assert read_manifest(kafka_session, folder) == MANIFEST
-    assert open_checkpoint(kafka_session, folder, MANIFEST) == begun
+    assert read_manifest(spark, folder) == MANIFEST
+    assert open_checkpoint(spark, folder, MANIFEST) == begun
 
 
 @pytest.mark.parametrize(
@@ -39,22 +39,22 @@ def test_a_stream_goes_on_with_its_own_checkpoint(kafka_session: SparkSession, t
     ],
 )
 def test_another_stream_is_refused_with_instructions(
-    kafka_session: SparkSession, tmp_path: Path, change: dict[str, int], words: str
+    spark: SparkSession, tmp_path: Path, change: dict[str, int], words: str
 ):
     folder = str(tmp_path)
-    open_checkpoint(kafka_session, folder, MANIFEST)
+    open_checkpoint(spark, folder, MANIFEST)
     with pytest.raises(SettingError, match=words):
-        open_checkpoint(kafka_session, folder, replace(MANIFEST, **change))
-    assert read_manifest(kafka_session, folder) == MANIFEST
+        open_checkpoint(spark, folder, replace(MANIFEST, **change))
+    assert read_manifest(spark, folder) == MANIFEST
 
 
-def test_a_folder_of_something_else_is_refused(kafka_session: SparkSession, tmp_path: Path):
+def test_a_folder_of_something_else_is_refused(spark: SparkSession, tmp_path: Path):
     (tmp_path / "diary.txt").write_text("dear diary")
     with pytest.raises(SettingError, match="not a checkpoint"):
-        open_checkpoint(kafka_session, str(tmp_path), MANIFEST)
+        open_checkpoint(spark, str(tmp_path), MANIFEST)
 
 
-def test_a_damaged_checkpoint_is_refused(kafka_session: SparkSession, tmp_path: Path):
+def test_a_damaged_checkpoint_is_refused(spark: SparkSession, tmp_path: Path):
     (tmp_path / "ectopy.json").write_text('{"shards": "many"}')
     with pytest.raises(SettingError, match="damaged"):
-        open_checkpoint(kafka_session, str(tmp_path), MANIFEST)
+        open_checkpoint(spark, str(tmp_path), MANIFEST)

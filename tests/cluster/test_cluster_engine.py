@@ -24,11 +24,15 @@ from ectopy.service.storage import Store
 from support.browsers import Browser, Page, launched, opened, playwright
 from support.kafka.broker import Broker, running_broker
 from support.kafka.stand_in import StandIn, watching
+from support.kafka.watching import Watching
 from support.server import Service, messages, running, troubled
 from support.waiting import until
 
 MSGPACK = {"Content-Type": "application/msgpack"}
 CONTENTS = messages(troubled())
+SPARK_S = 400.0
+"""How long Spark may take on a busy machine."""
+
 CONDITIONS = ["ventricular run", "ventricular tachycardia", "pause", "asystole"]
 """Of the alarms in it."""
 
@@ -254,6 +258,29 @@ def test_a_store_belongs_either_to_a_cluster_or_to_none(
         pytest.raises(SettingError, match="without a cluster"),
     ):
         ClusterEngine(broker.brokers, topics, store, monitor)
+
+
+@pytest.mark.long
+def test_what_spark_watches_is_shown_and_answered(tmp_path: Path, broker: Broker, topics: Topics):
+    watch = Watching(broker, topics, tmp_path / "watch")
+    try:
+        watch.start()
+        with in_front(tmp_path / "front", broker, topics) as (service, client):
+            admit(client)
+            send(client, CONTENTS)
+            until(lambda: conditions(client) == CONDITIONS, SPARK_S)
+            number = alarms(client)[0]["number"]
+            path = f"/api/patients/anna/alarms/{number}/acknowledge"
+            answer = until(lambda: (answer := client.post(path, json={})).is_success and answer.json(), SPARK_S)
+            assert answer["inactivation"]
+            until(lambda: positions(service) == [250 * n for n in range(len(CONTENTS))])
+            assert numbers(service) == list(range(1, len(numbers(service)) + 1))
+            assert len(beats(service)) > 80
+    except BaseException:
+        print(watch.printed())
+        raise
+    finally:
+        watch.close()
 
 
 # In a browser

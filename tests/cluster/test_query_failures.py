@@ -20,6 +20,8 @@ STACKS = {
     "ArithmeticException: / by zero": "x\njava.lang.ArithmeticException: / by zero\n\tat x\n",
     "IOException: Broken pipe": "[STREAM_FAILED] Query terminated with exception: Job aborted due to stage failure: "
     "Lost task 0.0 in stage 6.0 (TID 9) (executor driver): java.io.IOException: Broken pipe\n\tat x\n",
+    "Python worker failed to connect back.": "[STREAM_FAILED] Query [id = 9934ddd7-3fd4, runId = b55aa4c0-54e0] "
+    "terminated with exception: Python worker failed to connect back. SQLSTATE: XXKST",
     "something that nobody expects": "something that nobody expects",
 }
 
@@ -30,3 +32,4 @@ def test_the_reason_is_one_sentence(words: str):
     assert words in reason
     assert reason.endswith(".")
     assert "\n" not in reason
+    assert "runId" not in reason

@@ -38,7 +38,7 @@ def run(spark: SparkSession, settings: StreamSettings) -> None:
         query.stop()
 
 
-def test_patients_go_on_in_other_shards(kafka_session: SparkSession, broker: Broker, monitor: Monitor, tmp_path: Path):
+def test_patients_go_on_in_other_shards(spark: SparkSession, broker: Broker, monitor: Monitor, tmp_path: Path):
     topics = Topics("repartitioned", "repartitioned-events")
     topics.create(broker.brokers, 2)
     streams = {patient: messages(simulate_recording(50, random_state=n)) for n, patient in enumerate(PATIENTS)}
@@ -50,15 +50,15 @@ def test_patients_go_on_in_other_shards(kafka_session: SparkSession, broker: Bro
     old = StreamSettings(broker.brokers, topics, str(tmp_path / "old"), shards=2, learning_s=30.0)
     new = StreamSettings(broker.brokers, topics, str(tmp_path / "new"), shards=3, learning_s=30.0)
     send(slice(0, 40))
-    run(kafka_session, old)
+    run(spark, old)
     before = events_written(broker, topics)
     assert before.keys() == set(PATIENTS)
-    assert repartition(kafka_session, old.checkpoint, new.checkpoint, 3) == len(PATIENTS)
+    assert repartition(spark, old.checkpoint, new.checkpoint, 3) == len(PATIENTS)
     with pytest.raises(SettingError, match="--shards 3"):
-        run(kafka_session, StreamSettings(broker.brokers, topics, new.checkpoint, shards=2, learning_s=30.0))
+        run(spark, StreamSettings(broker.brokers, topics, new.checkpoint, shards=2, learning_s=30.0))
     send(slice(40, 50))
-    run(kafka_session, new)
-    run(kafka_session, new)
+    run(spark, new)
+    run(spark, new)
     after, expected = events_written(broker, topics), events_expected(broker, topics, monitor)
     assert {name: list(map(to_json, events)) for name, events in after.items()} == {
         name: list(map(to_json, events)) for name, events in expected.items()
@@ -66,6 +66,6 @@ def test_patients_go_on_in_other_shards(kafka_session: SparkSession, broker: Bro
     assert all(len(after[name]) > len(events) for name, events in before.items())
 
 
-def test_what_is_no_checkpoint_is_refused(kafka_session: SparkSession, tmp_path: Path):
+def test_what_is_no_checkpoint_is_refused(spark: SparkSession, tmp_path: Path):
     with pytest.raises(SettingError, match="not a checkpoint that has processed"):
-        repartition(kafka_session, str(tmp_path / "none"), str(tmp_path / "new"), 3)
+        repartition(spark, str(tmp_path / "none"), str(tmp_path / "new"), 3)

@@ -24,21 +24,21 @@ def test_a_folder_without_jars_is_named(tmp_path: Path):
         start_session(jars=tmp_path)
 
 
-def test_a_session_reads_a_topic(kafka_session: SparkSession, broker: Broker):
+def test_a_session_reads_a_topic(spark: SparkSession, broker: Broker):
     broker.create_topic("greetings")
     write_records(broker, "greetings", [(b"bed 3", b"hello")])
     options = broker.brokers.spark_options()
-    rows = kafka_session.read.format("kafka").options(**options).option("subscribe", "greetings").load()
+    rows = spark.read.format("kafka").options(**options).option("subscribe", "greetings").load()
     assert [(bytes(row.key), bytes(row.value)) for row in rows.collect()] == [(b"bed 3", b"hello")]
 
 
-def test_python_processes_are_of_this_interpreter(kafka_session: SparkSession):
-    interpreters = kafka_session.sparkContext.parallelize([0], 1).map(lambda _: sys.executable).collect()
+def test_python_processes_are_of_this_interpreter(spark: SparkSession):
+    interpreters = spark.sparkContext.parallelize([0], 1).map(lambda _: sys.executable).collect()
     assert interpreters == [sys.executable]
 
 
-def test_nobody_else_reaches_a_session_of_this_machine(kafka_session: SparkSession):
-    kafka_session.range(4).count()
+def test_nobody_else_reaches_a_session_of_this_machine(spark: SparkSession):
+    spark.range(4).count()
     java = [child for child in psutil.Process().children(recursive=True) if child.name() == "java"]
     places = [
         place.laddr.ip.removeprefix("::ffff:")

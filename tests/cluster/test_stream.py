@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
 
@@ -17,13 +20,14 @@ from ectopy.client.protocol import ChunkMessage, write
 from ectopy.cluster.topic_records import write_command
 from ectopy.cluster.topics import Topics
 from ectopy.datasets import simulate_recording
+from ectopy.datasets.mitdb import DS1, load_mitdb
 from ectopy.formats import read
 from ectopy.monitor import Command, CommandKind, Monitor, chunks
 from ectopy.monitor.codec import to_json
 from ectopy.recording import Recording
 from support.data_sets import folder_of
 from support.kafka.broker import Broker, running_broker
-from support.kafka.records import read_records, write_records
+from support.kafka.records import end_of, read_records, write_records
 from support.kafka.watching import Watching, events_expected, events_written
 from support.waiting import until
 
@@ -38,11 +42,11 @@ def own_broker(tmp_path: Path) -> Iterator[Broker]:
         yield broker
 
 
-def sent(recording: Recording, seed: int) -> list[bytes]:
+def sent(recording: Recording, seed: int, seconds: int = SECONDS) -> list[bytes]:
     """Chunks of a second as a bad line delivers them: some are lost, some late, some twice."""
     generator = random.Random(seed)
     messages = [write(ChunkMessage(replace(chunk, received=0.0)), "msgpack") for chunk in chunks(recording)]
-    messages = messages[:SECONDS]
+    messages = messages[:seconds]
     for place in range(5, len(messages) - 5, 9):
         if generator.random() < 0.5:
             messages[place], messages[place + 1] = messages[place + 1], messages[place]
@@ -77,16 +81,33 @@ def mark(broker: Broker, topics: Topics, label: str) -> set[bytes]:
     return {value for _, value, _ in marks}
 
 
+def wait_until_all_is_taken(broker: Broker, topics: Topics, label: str) -> None:
+    """Wait until the stream has taken all that is written before this."""
+    marks = mark(broker, topics, label)
+    until(lambda: marks <= {record.value for record in read_records(broker, topics.rejected)}, PATIENCE_S)
+
+
+def check_events(broker: Broker, topics: Topics, monitor: Monitor, patients: Collection[str]) -> int:
+    """Compare all events, which are at least 40 of each patient, with those of the monitor; gives their number."""
+    written, expected = events_written(broker, topics), events_expected(broker, topics, monitor)
+    assert written.keys() == set(patients)
+    for name, events in written.items():
+        # After the last mark there are ticks, which may have been taken or not.
+        assert list(map(to_json, events)) == list(map(to_json, expected[name][: len(events)]))
+        assert len(events) > 40
+    return sum(map(len, written.values()))
+
+
 def test_events_are_those_of_the_monitor_with_worker_driver_and_broker_killed(
     own_broker: Broker, monitor: Monitor, tmp_path: Path
 ):
     broker, topics, streams = own_broker, Topics("ecg", "events"), patients()
     watching = Watching(broker, topics, tmp_path / "watch")
+    wait_for_all = partial(wait_until_all_is_taken, broker, topics)
 
-    def wait_for_all(label: str) -> None:
-        """Wait until the stream has taken all that is written before this."""
-        marks = mark(broker, topics, label)
-        until(lambda: marks <= {record.value for record in read_records(broker, topics.rejected)}, PATIENCE_S)
+    def kill_until_it_fails() -> bool:
+        watching.kill_workers()
+        return "failed" in watching.printed()
 
     try:
         watching.start()
@@ -94,9 +115,10 @@ def test_events_are_those_of_the_monitor_with_worker_driver_and_broker_killed(
         write_stretch(broker, topics, streams, slice(0, 20))
         write_records(broker, topics.samples, [(b"bed 0", b"no chunk"), (None, b"nobody's")])
         until(lambda: len(events_written(broker, topics)) == len(streams), PATIENCE_S)
+        assert all(line.startswith("ectopy: ") for line in watching.printed().splitlines())
 
         write_stretch(broker, topics, streams, slice(20, 35))
-        until(lambda: watching.kill_workers() or "failed" in watching.printed(), PATIENCE_S)
+        until(kill_until_it_fails, PATIENCE_S)
         write_records(
             broker, topics.commands, [(b"bed 1", write_command(Command(CommandKind.DISCHARGE, 0.0, "nurse")))]
         )
@@ -115,12 +137,7 @@ def test_events_are_those_of_the_monitor_with_worker_driver_and_broker_killed(
         assert watching.stop() == 0
         assert watching.printed().endswith("ectopy: stopped\n")
 
-        written, expected = events_written(broker, topics), events_expected(broker, topics, monitor)
-        assert written.keys() == streams.keys()
-        for name, events in written.items():
-            # After the mark there are ticks, which may have been taken or not.
-            assert list(map(to_json, events)) == list(map(to_json, expected[name][: len(events)]))
-            assert len(events) > 40
+        check_events(broker, topics, monitor, streams)
         rejected = [record for record in read_records(broker, topics.rejected) if b"mark" not in record.value]
         assert {(record.key, record.value) for record in rejected} == {(b"bed 0", b"no chunk"), (None, b"nobody's")}
         assert all(record.headers["reason"].endswith(b".") for record in rejected)
@@ -129,4 +146,46 @@ def test_events_are_those_of_the_monitor_with_worker_driver_and_broker_killed(
         print(watching.printed())
         raise
     finally:
+        watching.close()
+
+
+@pytest.mark.long
+def test_twenty_kills_lose_and_repeat_nothing(own_broker: Broker, monitor: Monitor, tmp_path: Path):
+    broker, topics, seconds, kills = own_broker, Topics("ecg", "events"), 120, 20
+    folder = folder_of("mitdb", DS1)
+    streams = {f"DS1, {record}": sent(load_mitdb(record, folder), int(record), seconds) for record in DS1}
+    streams |= {f"bed {n}": sent(simulate_recording(seconds, random_state=n), n, seconds) for n in range(10)}
+    watching = Watching(broker, topics, tmp_path / "watch")
+    lengths = {len(messages) for messages in streams.values()}
+    began = time.monotonic()
+
+    def written() -> int:
+        return end_of(broker, topics.output)
+
+    try:
+        watching.start()
+        until(lambda: topics.samples in broker.admin().list_topics(timeout=30).topics, PATIENCE_S)
+        bounds = [round(number * min(lengths) / (kills + 1)) for number in range(kills + 2)]
+        for number, (begin, end) in enumerate(pairwise(bounds)):
+            before = written()
+            write_stretch(broker, topics, streams, slice(begin, end))
+            until(lambda before=before: written() > before, PATIENCE_S)
+            # Those that are being read, stepped or written now are done again.
+            match number % 3 if number < kills else None:
+                case 0:
+                    until(watching.kill_workers, PATIENCE_S)
+                case 1:
+                    watching.kill_driver()
+                    watching.start()
+                case 2:
+                    broker.kill()
+                    broker.start()
+            print(f"{time.monotonic() - began:.0f} s: {number + 1} of {kills} kills, {written()} events")
+        wait_until_all_is_taken(broker, topics, "end")
+        assert watching.stop() == 0
+        events = check_events(broker, topics, monitor, streams)
+        repeated = written() - events
+        print(f"{time.monotonic() - began:.0f} s, {events} events, of which {repeated} are in the log more than once")
+    finally:
+        print(watching.printed())
         watching.close()

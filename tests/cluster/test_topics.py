@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +19,12 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from ectopy.cluster import topics as topics_module
 from ectopy.cluster.brokers import Brokers
+from ectopy.cluster.log_writer import LogWriter, Place
 from ectopy.cluster.topic_records import TICK
 from ectopy.cluster.topics import TickWriter, Topics
-from ectopy.errors import ServiceError
+from ectopy.errors import EctopyError, ServiceError, StorageError
 from support.kafka.broker import Broker
 from support.kafka.records import read_records
 from support.server import reserved_port
@@ -60,6 +63,43 @@ def test_a_topic_without_permission_is_named(broker: Broker):
 def test_a_broker_that_is_absent_is_named():
     with reserved_port() as port, pytest.raises(ServiceError, match=f"no broker answers at 127.0.0.1:{port}"):
         Topics("ecg", "events").create(Brokers(f"127.0.0.1:{port}"), 1)
+
+
+def test_a_permission_that_is_taken_away_is_reported_until_it_is_given_back(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(topics_module, "_PATIENCE_S", 2.0)
+    topics, brokers = Topics("revoked", "revoked-events"), broker.secured(tmp_path)
+    topics.create(brokers, 1)
+    ticks, writer = TickWriter(brokers, topics.samples), LogWriter(brokers, 2**20)
+    results: list[Place | EctopyError] = []
+
+    def write() -> bool:
+        """Write a record, and return whether Kafka has taken it."""
+        count = len(results)
+        try:
+            writer.write(topics.samples, "bed 1", b"", results.append)
+        except StorageError as error:
+            results.append(error)
+        until(lambda: len(results) > count)
+        return not isinstance(results[-1], EctopyError)
+
+    try:
+        until(lambda: read_records(broker, topics.samples))
+        assert write()
+        assert writer.away() == ""
+        until(lambda: ticks.failure == "")
+        with broker.denied(topics.samples, AclOperation.WRITE):
+            until(lambda: not write())
+            assert "authorization failed; send it again" in str(results[-1])
+            assert "authorization failed" in writer.away()
+            until(lambda: "authorization failed" in ticks.failure)
+        until(write)
+        assert writer.away() == ""
+        until(lambda: ticks.failure == "")
+    finally:
+        ticks.close()
+        writer.close()
 
 
 def test_ticks_come_into_every_partition(broker: Broker):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from ectopy.errors import DataError, EctopyError, StorageError
 _POLL_S = 0.05
 _PATIENCE_S = 5.0
 _CLOSING_S = 5.0
+_REFUSED_S = 60.0
+"""How long Kafka counts as taking nothing after it has refused a record, unless it takes another."""
 _KIB = 1024
 _MOST_KIB = 2**21 - 1
 
@@ -58,7 +61,7 @@ class LogWriter:
         self._lock = threading.Lock()
         self._waiting: dict[int, float] = {}
         self._written = 0
-        self._error = ""
+        self._error, self._refused_until = "", -math.inf
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer")
         self._thread.start()
@@ -82,28 +85,35 @@ class LogWriter:
             with self._lock:
                 self._waiting.pop(number, None)
             if error is None:
-                self._error = ""
+                self._error, self._refused_until = "", -math.inf
                 on_delivery((message.partition() or 0, message.offset() or 0))
             elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
                 on_delivery(_too_large(value))
             else:
-                on_delivery(StorageError(f"Kafka did not take this: {error.str()}; send it again."))
+                self._note_refusal(error)
+                on_delivery(_refused(error))
 
         try:
             self._producer.produce(topic, value, patient.encode(), on_delivery=delivered)
         except (BufferError, KafkaException) as error:
             with self._lock:
                 del self._waiting[number]
-            if isinstance(error, KafkaException) and error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            if isinstance(error, BufferError):
+                raise StorageError("more inputs wait than can be kept; send again later.") from error
+            reason = error.args[0]
+            if reason.code() == KafkaError.MSG_SIZE_TOO_LARGE:
                 raise _too_large(value) from error
-            raise StorageError("more inputs wait than can be kept; send again later.") from error
+            self._note_refusal(reason)
+            raise _refused(reason) from error
 
     def away(self) -> str:
         """Return why Kafka takes nothing; empty while it does."""
         with self._lock:
             oldest = next(iter(self._waiting.values()), None)
         waited_s = 0.0 if oldest is None else time.monotonic() - oldest
-        return (self._error or f"no answer for {waited_s:.0f} s") if waited_s > _PATIENCE_S else ""
+        if waited_s > _PATIENCE_S:
+            return self._error or f"no answer for {waited_s:.0f} s"
+        return self._error if time.monotonic() < self._refused_until else ""
 
     def close(self) -> None:
         """Write what waits, as far as Kafka takes it within a few seconds."""
@@ -120,10 +130,19 @@ class LogWriter:
             except Exception:
                 _log.exception("a listener has failed")
 
+    def _note_refusal(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._MSG_TIMED_OUT:
+            self._note_error(error)
+            self._refused_until = time.monotonic() + _REFUSED_S
+
     def _note_error(self, error: KafkaError) -> None:
         if not self._error:
             _log.warning("Kafka: %s", describe(error))
         self._error = describe(error)
+
+
+def _refused(error: KafkaError) -> StorageError:
+    return StorageError(f"Kafka did not take this: {describe(error)}; send it again.")
 
 
 def _too_large(value: bytes) -> DataError:

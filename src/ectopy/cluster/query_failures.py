@@ -16,12 +16,14 @@ _SENTENCES = {
     "TimeoutException": "the broker does not answer: {}",
     "Python worker exited unexpectedly": "a Python process of Spark has ended",
 }
+# What Spark puts around a cause, which changes from one attempt to the next.
+_FRAME = re.compile(r"\[STREAM_FAILED\] Query \[.*?\] terminated with exception: | SQLSTATE: \w+")
 _MOST_TEXT = 300
 
 
 def reason_of(error: StreamingQueryException) -> str:
     """Say why a query has failed: the cause at the bottom of Java's stack, or what is known to lie behind it."""
-    text = str(error)
+    text = _FRAME.sub("", str(error))
     causes = [f"{name}: {message}".removesuffix(": ") for name, message in _CAUSE.findall(text)]
     cause = (causes or [text.partition("\n")[0]])[-1][:_MOST_TEXT]
     for sign, sentence in _SENTENCES.items():

@@ -18,6 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ectopy.errors import SettingError
+from ectopy.processes import filtered_stderr
 
 LOCAL = "local[2]"
 """Master by default: two cores of this machine."""
@@ -26,6 +27,8 @@ _ADDRESSES = re.compile(r"(?:spark://|k8s://(?:https?://)?)([^/,]+:\d+(?:,[^/,]+
 _PATIENCE_S = 5.0
 _LOOPBACK = "127.0.0.1"
 _STATE_STORE = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+# What Java says whenever Spark starts, and Spark's Python processes about each query.
+_NOISE = re.compile(rb"WARNING: Using incubator modules|(Starting )?Streaming TransformWithState|\s*$")
 _LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
 
@@ -68,7 +71,8 @@ def start_session(
         builder = builder.config(key, value)
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
-        session = builder.getOrCreate()
+        with filtered_stderr(_NOISE):
+            session = builder.getOrCreate()
     except (PySparkException, Py4JError, OSError) as error:
         raise SettingError(f"Spark cannot be started at {master}: {error}") from error
     # Spark cancels its jobs on Ctrl-C; whoever has decided what else is to happen keeps it.
@@ -83,7 +87,6 @@ def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui
         "spark.app.name": name,
         "spark.ui.enabled": str(has_ui).lower(),
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "FATAL",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.streaming.stateStore.providerClass": _STATE_STORE,

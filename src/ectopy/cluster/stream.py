@@ -105,7 +105,7 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
         say(f"{shards} shards at {settings.master}; checkpoint {settings.checkpoint}")
         ticks = TickWriter(settings.brokers, topics.samples)
         try:
-            _run(spark, settings, checkpoint, source, say, stopping)
+            _run(spark, settings, checkpoint, source, ticks, say, stopping)
         finally:
             ticks.close()
     finally:
@@ -122,46 +122,66 @@ def monitor_source(settings: StreamSettings) -> MonitorSource:
     return MonitorSource(bundle, digest, settings.learning_s)
 
 
+class _Notice:
+    """Says what is wrong when it begins and when it changes, and once that it is over."""
+
+    def __init__(self, say: Say, end: str) -> None:
+        self._say, self._end = say, end
+        self.text = ""
+
+    def set(self, text: str) -> None:
+        """Take what is wrong now, empty if nothing is."""
+        if text != self.text:
+            self._say(text or self._end)
+        self.text = text
+
+
 def _run(
     spark: SparkSession,
     settings: StreamSettings,
     checkpoint: Checkpoint,
     source: MonitorSource,
+    ticks: TickWriter,
     say: Say,
     stopping: threading.Event,
 ) -> None:
     """Run the query, and again whenever it fails, until `stopping` is set."""
-    failed = False
+    batches, time_stands = _Notice(say, "goes on"), _Notice(say, "ticks come again")
     while not stopping.is_set():
         try:
             query = start_query(spark, settings, checkpoint, source)
             try:
-                _follow(query, say, stopping, failed)
+                _follow(query, ticks, batches, time_stands, say, stopping)
             finally:
                 query.stop()
         except StreamingQueryException as error:
-            say(f"failed, and tries again every {_RETRY_S:.0f} s: {reason_of(error)}")
-            failed = True
+            batches.set(f"failed, and tries again every {_RETRY_S:.0f} s: {reason_of(error)}")
             stopping.wait(_RETRY_S)
 
 
-def _follow(query: StreamingQuery, say: Say, stopping: threading.Event, failed: bool) -> None:
+def _follow(
+    query: StreamingQuery,
+    ticks: TickWriter,
+    late: _Notice,
+    time_stands: _Notice,
+    say: Say,
+    stopping: threading.Event,
+) -> None:
     """Report the progress of the query until `stopping` is set; its failure is raised."""
     batches: list[BatchProgress] = []
     reported_at = ended_at = time.monotonic()
-    is_late, reported = failed, -1
+    reported = -1
     while not stopping.is_set() and not query.awaitTermination(_POLL_S):
         now = time.monotonic()
         last = batches[-1].batch if batches else -1
         newer = [batch for batch in map(batch_progress, query.recentProgress) if batch.batch > last and batch.records]
         if newer:
             batches, ended_at = batches + newer, now
-            if is_late:
-                say("goes on")
-            is_late = False
-        elif not is_late and now - ended_at >= _LATE_S:
-            say(f"no batch has ended for {_LATE_S:.0f} s; Spark says: {query.status['message']}")
-            is_late = True
+            late.set("")
+        elif not late.text and now - ended_at >= _LATE_S:
+            late.set(f"no batch has ended for {_LATE_S:.0f} s; Spark says: {query.status['message']}")
+        failure = ticks.failure
+        time_stands.set(f"no time comes into the log, so that silence raises no alarm: {failure}" if failure else "")
         if now - reported_at >= _REPORTED_S:
             say(progress_text([batch for batch in batches if batch.batch > reported], now - reported_at))
             reported_at, reported = now, batches[-1].batch if batches else reported

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
-from ectopy.cluster.brokers import Brokers, connect
+from ectopy.cluster.brokers import Brokers, connect, describe
 from ectopy.cluster.topic_records import LARGEST_BYTES, TICK
 from ectopy.errors import ServiceError
 
 _TIMEOUT_S = 10.0
 _TICK_S = 1.0
+_PATIENCE_S = 10.0
 _LATEST_TICK_MS = 5000
 _COUNTED_AFTER_TICKS = 60
 # The time of a record is that at which the broker got it: devices' clocks are not trusted.
@@ -90,14 +92,22 @@ class TickWriter:
 
     So the time lies in the log, in order with the samples: a patient is silent when the log says so, not when a reader
     is late. While no broker answers there are no ticks, and the patients' time stands still as their samples do.
+    Samples that come without ticks are another matter, for then nobody is called silent: `failure` says so.
     """
 
     def __init__(self, brokers: Brokers, topic: str) -> None:
-        settings = brokers.client_settings() | {"message.timeout.ms": _LATEST_TICK_MS}
+        settings = brokers.client_settings() | {"message.timeout.ms": _LATEST_TICK_MS, "error_cb": self._note}
         self._producer, self._topic = Producer(settings), topic
+        self._taken_at, self._error = time.monotonic(), ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ticks", daemon=True)
         self._thread.start()
+
+    @property
+    def failure(self) -> str:
+        """Why no tick has come into the log for some seconds; empty while they come."""
+        is_late = time.monotonic() - self._taken_at > _PATIENCE_S
+        return (self._error or "no broker answers") if is_late else ""
 
     def close(self) -> None:
         """Write no more ticks."""
@@ -110,12 +120,28 @@ class TickWriter:
             if ticks % _COUNTED_AFTER_TICKS == 0:
                 partitions = self._count_partitions() or partitions
             ticks += bool(partitions)
-            for partition in range(partitions):
-                self._producer.produce(self._topic, TICK, partition=partition)
+            try:
+                for partition in range(partitions):
+                    self._producer.produce(self._topic, TICK, partition=partition, on_delivery=self._note_delivery)
+            except KafkaException as error:
+                self._note(error.args[0])
             self._producer.poll(0)
 
     def _count_partitions(self) -> int:
         try:
-            return len(self._producer.list_topics(self._topic, timeout=_TICK_S).topics[self._topic].partitions)
-        except KafkaException:
+            topic = self._producer.list_topics(self._topic, timeout=_TICK_S).topics[self._topic]
+        except KafkaException as error:
+            self._note(error.args[0])
             return 0
+        if topic.error is not None:
+            self._note(topic.error)
+        return len(topic.partitions)
+
+    def _note_delivery(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self._taken_at, self._error = time.monotonic(), ""
+        else:
+            self._note(error)
+
+    def _note(self, error: KafkaError) -> None:
+        self._error = describe(error)

@@ -10,9 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+)
 
-from ectopy.cluster.brokers import Brokers
+from ectopy.cluster.brokers import Brokers, load_brokers
 from support.kafka.jars import broker_jars
 from support.server import reserved_port
 from support.waiting import until
@@ -88,6 +97,36 @@ class Broker:
         memory = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         log = f"-Dlog4j2.configurationFile={self._folder / 'log4j2.xml'}"
         return ["java", *memory, log, "-cp", f"{broker_jars()}/*", *command]
+
+    def secured(self, folder: Path, **changes: str) -> Brokers:
+        """The port with TLS and users, reached as a file says; a change to nothing leaves a line out."""
+        properties = {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": USER,
+            "sasl.password": PASSWORD,
+            "ssl.ca.location": str(self.authority),
+        } | {name.replace("_", "."): value for name, value in changes.items()}
+        lines = [f"{name} = {value}\n" for name, value in properties.items() if value]
+        file = folder / "kafka.properties"
+        file.write_text("".join(["# of the ward\n\n", *lines]))
+        return load_brokers(self.secure_address, file)
+
+    @contextmanager
+    def denied(self, topic: str, operation: AclOperation) -> Iterator[None]:
+        """Forbid something to `USER` until the block ends; everybody else may do anything."""
+        everybody = ("User:*", "*", AclOperation.ALL, AclPermissionType.ALLOW)
+        user = (f"User:{USER}", "*", operation, AclPermissionType.DENY)
+        place = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL)
+        rules = [AclBinding(*place, *everybody), AclBinding(*place, *user)]
+        admin = self.admin()
+        for created in admin.create_acls(rules).values():
+            created.result()
+        try:
+            yield
+        finally:
+            (deleted,) = admin.delete_acls([AclBindingFilter(*place, *user)]).values()
+            deleted.result()
 
     def start(self) -> None:
         """Start the broker, with what it has stored; returns once it answers."""

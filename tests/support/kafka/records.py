@@ -32,6 +32,17 @@ def write_records(
     assert producer.flush(60.0) == 0
 
 
+def end_of(broker: Broker, topic: str) -> int:
+    """Number of records that were ever written into a topic."""
+    consumer = Consumer(broker.brokers.client_settings() | {"group.id": "tests"})
+    try:
+        partitions = consumer.list_topics(topic, timeout=30.0).topics[topic].partitions
+        places = [TopicPartition(topic, partition) for partition in partitions]
+        return sum(consumer.get_watermark_offsets(place, timeout=30.0)[1] for place in places)
+    finally:
+        consumer.close()
+
+
 def read_records(broker: Broker, topic: str) -> list[Record]:
     """All records of a topic, those of each partition in their order."""
     consumer = Consumer(broker.brokers.client_settings() | {"group.id": "tests"})

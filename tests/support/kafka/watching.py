@@ -63,12 +63,15 @@ class Watching:
         self.process.wait()
         psutil.wait_procs(children, timeout=60)
 
-    def kill_workers(self) -> None:
-        """End all Python processes of Spark at once that step patients."""
+    def kill_workers(self) -> int:
+        """End all Python processes of Spark at once that step patients; gives their number."""
+        killed = 0
         for child in psutil.Process(self.process.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 if "pyspark.daemon" in child.cmdline() and not child.children():
                     child.kill()
+                    killed += 1
+        return killed
 
     def close(self) -> None:
         """End everything, whatever state it is in."""

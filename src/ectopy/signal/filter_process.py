@@ -76,9 +76,9 @@ class _OtherProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._process.kill()
         self._channel.close()
-        self._process.__exit__(*error)
+        with self._process:
+            self._process.kill()
 
     def begin(self, task: FilterTask) -> _Progress:
         """Send the task with the arrays that it names; an `OSError` if the process has ended."""

@@ -168,6 +168,26 @@ def test_figures_add_up():
     assert [alarm["rhythm_before_noise"] for alarm in figures["records"][0]["false_high"]] == ["", "(N"]
 
 
+@pytest.mark.parametrize(
+    ("mark", "condition", "named"),
+    [
+        ("(HGEA", "ventricular tachycardia", 1),
+        ("(HGEA", "asystole", 0),
+        ("(VER", "extreme bradycardia", 1),
+        ("(SBR", "extreme bradycardia", 1),
+        ("(SVTA", "extreme tachycardia", 1),
+        ("(NOISE", "ventricular tachycardia", 0),
+        ("(N", "extreme tachycardia", 0),
+    ],
+)
+def test_a_false_alarm_may_say_what_the_mark_of_rhythm_says(mark: str, condition: str, named: int):
+    figures = VentricularBenchmark(
+        (judge("1", stretches_of(marked([(0, mark)])), [call(50, 60, condition)]),)
+    ).summary()
+    assert (figures["false_high"], figures["false_high_named_by_mark"]) == (1, named)
+    assert figures["records"][0]["false_high"][0]["named"] == bool(named)
+
+
 # The command
 
 

@@ -27,6 +27,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         yield broker
 
 
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker that may be killed."""
+    pytest.importorskip("confluent_kafka")
+    from support.kafka.broker import running_broker
+
+    with running_broker(tmp_path / "kafka") as broker:
+        yield broker
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A session for all tests of this process, which can read and write Kafka."""

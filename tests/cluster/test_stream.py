@@ -2,100 +2,38 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Collection, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 
 pytest.importorskip("pyspark")
 pytest.importorskip("confluent_kafka")
 
-from ectopy.client.protocol import ChunkMessage, write
 from ectopy.cluster.topic_records import write_command
 from ectopy.cluster.topics import Topics
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.mitdb import DS1, load_mitdb
 from ectopy.formats import read
-from ectopy.monitor import Command, CommandKind, Monitor, chunks
-from ectopy.monitor.codec import to_json
-from ectopy.recording import Recording
+from ectopy.monitor import Command, CommandKind, Monitor
 from support.data_sets import folder_of
-from support.kafka.broker import Broker, running_broker
+from support.kafka.broker import Broker
 from support.kafka.records import end_of, read_records, write_records
-from support.kafka.watching import Watching, events_expected, events_written
+from support.kafka.streams import SPARK_S, check_events, sent, wait_until_all_is_taken, write_stretch
+from support.kafka.watching import Watching, events_written
 from support.waiting import until
 
-PATIENCE_S = 400.0
 SECONDS = 60
-
-
-@pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[Broker]:
-    """A broker that may be killed."""
-    with running_broker(tmp_path / "kafka") as broker:
-        yield broker
-
-
-def sent(recording: Recording, seed: int, seconds: int = SECONDS) -> list[bytes]:
-    """Chunks of a second as a bad line delivers them: some are lost, some late, some twice."""
-    generator = random.Random(seed)
-    messages = [write(ChunkMessage(replace(chunk, received=0.0)), "msgpack") for chunk in chunks(recording)]
-    messages = messages[:seconds]
-    for place in range(5, len(messages) - 5, 9):
-        if generator.random() < 0.5:
-            messages[place], messages[place + 1] = messages[place + 1], messages[place]
-    del messages[40:43]
-    messages.insert(30, messages[28])
-    return messages
 
 
 def patients() -> dict[str, list[bytes]]:
     folder = folder_of("mitdb", ["208"])
-    streams = {f"bed {number}": sent(simulate_recording(SECONDS, random_state=number), number) for number in range(3)}
-    return streams | {"ward 2, 208": sent(read(str(folder / "208.hea")), 9)}
-
-
-def write_stretch(broker: Broker, topics: Topics, streams: dict[str, list[bytes]], stretch: slice) -> None:
-    rounds = zip(*(messages[stretch] for messages in streams.values()), strict=True)
-    for values in rounds:
-        write_records(
-            broker, topics.samples, [(name.encode(), value) for name, value in zip(streams, values, strict=True)]
-        )
-
-
-def mark(broker: Broker, topics: Topics, label: str) -> set[bytes]:
-    """Write a record that is no input for each shard into each partition; gives what they contain."""
-    keys = {crc32(key) % 2: key for key in (b"mark 1", b"mark 2", b"mark 3", b"mark 4")}
-    marks = [
-        (key, f"mark {label} {partition} {shard}".encode(), partition)
-        for partition in range(2)
-        for shard, key in keys.items()
-    ]
-    write_records(broker, topics.samples, marks)
-    return {value for _, value, _ in marks}
-
-
-def wait_until_all_is_taken(broker: Broker, topics: Topics, label: str) -> None:
-    """Wait until the stream has taken all that is written before this."""
-    marks = mark(broker, topics, label)
-    until(lambda: marks <= {record.value for record in read_records(broker, topics.rejected)}, PATIENCE_S)
-
-
-def check_events(broker: Broker, topics: Topics, monitor: Monitor, patients: Collection[str]) -> int:
-    """Compare all events, which are at least 40 of each patient, with those of the monitor; gives their number."""
-    written, expected = events_written(broker, topics), events_expected(broker, topics, monitor)
-    assert written.keys() == set(patients)
-    for name, events in written.items():
-        # After the last mark there are ticks, which may have been taken or not.
-        assert list(map(to_json, events)) == list(map(to_json, expected[name][: len(events)]))
-        assert len(events) > 40
-    return sum(map(len, written.values()))
+    streams = {
+        f"bed {number}": sent(simulate_recording(SECONDS, random_state=number), number, SECONDS) for number in range(3)
+    }
+    return streams | {"ward 2, 208": sent(read(str(folder / "208.hea")), 9, SECONDS)}
 
 
 def test_events_are_those_of_the_monitor_with_worker_driver_and_broker_killed(
@@ -111,19 +49,19 @@ def test_events_are_those_of_the_monitor_with_worker_driver_and_broker_killed(
 
     try:
         watching.start()
-        until(lambda: topics.samples in broker.admin().list_topics(timeout=30).topics, PATIENCE_S)
+        until(lambda: topics.samples in broker.admin().list_topics(timeout=30).topics, SPARK_S)
         write_stretch(broker, topics, streams, slice(0, 20))
         write_records(broker, topics.samples, [(b"bed 0", b"no chunk"), (None, b"nobody's")])
-        until(lambda: len(events_written(broker, topics)) == len(streams), PATIENCE_S)
+        until(lambda: len(events_written(broker, topics)) == len(streams), SPARK_S)
         assert all(line.startswith("ectopy: ") for line in watching.printed().splitlines())
 
         write_stretch(broker, topics, streams, slice(20, 35))
-        until(kill_until_it_fails, PATIENCE_S)
+        until(kill_until_it_fails, SPARK_S)
         write_records(
             broker, topics.commands, [(b"bed 1", write_command(Command(CommandKind.DISCHARGE, 0.0, "nurse")))]
         )
         wait_for_all("worker")
-        until(lambda: "goes on" in watching.printed(), PATIENCE_S)
+        until(lambda: "goes on" in watching.printed(), SPARK_S)
 
         watching.kill_driver()
         write_stretch(broker, topics, streams, slice(35, 45))
@@ -131,7 +69,9 @@ def test_events_are_those_of_the_monitor_with_worker_driver_and_broker_killed(
         wait_for_all("driver")
 
         broker.kill()
+        until(lambda: "no time comes into the log" in watching.printed(), SPARK_S)
         broker.start()
+        until(lambda: "ticks come again" in watching.printed(), SPARK_S)
         write_stretch(broker, topics, streams, slice(45, SECONDS - 2))
         wait_for_all("broker")
         assert watching.stop() == 0
@@ -164,16 +104,16 @@ def test_twenty_kills_lose_and_repeat_nothing(own_broker: Broker, monitor: Monit
 
     try:
         watching.start()
-        until(lambda: topics.samples in broker.admin().list_topics(timeout=30).topics, PATIENCE_S)
+        until(lambda: "checkpoint" in watching.printed(), SPARK_S)
         bounds = [round(number * min(lengths) / (kills + 1)) for number in range(kills + 2)]
         for number, (begin, end) in enumerate(pairwise(bounds)):
             before = written()
             write_stretch(broker, topics, streams, slice(begin, end))
-            until(lambda before=before: written() > before, PATIENCE_S)
+            until(lambda before=before: written() > before, SPARK_S)
             # Those that are being read, stepped or written now are done again.
             match number % 3 if number < kills else None:
                 case 0:
-                    until(watching.kill_workers, PATIENCE_S)
+                    until(watching.kill_workers, SPARK_S)
                 case 1:
                     watching.kill_driver()
                     watching.start()

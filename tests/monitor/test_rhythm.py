@@ -90,6 +90,19 @@ def test_a_silence_in_flat_leads_that_has_ended_is_an_asystole_after_four_second
     assert ("pause" in found) == (gap_s >= 3.0)
 
 
+@given(st.floats(3.0, 9.0))
+def test_a_silence_that_has_begun_in_low_noise_and_ended_is_an_asystole_after_six_seconds(gap_s: float):
+    times_s = at_rates((10, 60))
+    times_s += [times_s[-1] + gap_s + k for k in range(6)]
+    gap_s = times_s[11] - times_s[10]
+
+    def words(at_s: float) -> tuple[str, ...]:
+        return ("noisy", "noisy") if times_s[10] < at_s - DELAY_S < times_s[10] + 1 else GOOD
+
+    findings = [replace(each, noise_is_low=not each.readable) for each in findings_of(times_s, words=words)]
+    assert ("asystole" in present(readings_of(findings))) == (gap_s >= 6.0)
+
+
 @pytest.mark.parametrize(
     ("word", "from_s", "expected"),
     [*((word, 12.0, False) for word in BLIND), ("noisy", 13.7, False), ("noisy", 14.6, True)],
@@ -164,6 +177,12 @@ def test_beats_in_noise_are_no_tachycardia_and_one_among_many_does_not_hide_one(
         (("N" * 7 + "?") * 8, 145, True),
     ):
         assert ("extreme tachycardia" in told(at_rates((63, rate_bpm)), letters)) == expected
+
+
+def test_an_unreadable_beat_counts_for_a_tachycardia_once_a_readable_one_follows():
+    times_s = at_rates((11, 155))
+    assert "extreme tachycardia" not in told([*times_s, times_s[-1] + 5.0], "N" * 11 + "?N")
+    assert "extreme tachycardia" in told(at_rates((13, 155)), "N" * 11 + "?NN")
 
 
 @pytest.mark.parametrize(
@@ -300,6 +319,15 @@ def test_two_successive_intervals_of_a_run_are_about_equal(first_s: float, secon
     even = [max(two) < 1.8 * min(two) for two in ((first_s, second_s), (second_s, third_s))]
     assert ("ventricular run" in told(times_s, "N" * 10 + "VVV" + "NNN")) == even[0]
     assert ("ventricular run" in told(times_s, "N" * 10 + "VVVV" + "NN")) == any(even)
+
+
+@given(st.floats(0.25, 0.38), st.floats(0.3, 0.8))
+def test_ventricular_beats_that_alternate_between_early_and_late_are_no_tachycardia(early_s: float, late_s: float):
+    intervals_s = [0.8] * 9 + [0.7] + [early_s, late_s] * 2 + [0.8] * 2
+    times_s = (0.3 + np.cumsum([0.0, *intervals_s])).tolist()
+    early_s, late_s = np.diff(times_s)[10:12].tolist()
+    even = max(early_s, late_s) < 1.8 * min(early_s, late_s)
+    assert ("ventricular tachycardia" in told(times_s, "N" * 10 + "V" * 5 + "NN")) == even
 
 
 def test_an_unreadable_beat_in_a_run_leaves_it_a_run():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from pyspark.errors import StreamingQueryException
-
 _CAUSE = re.compile(r"(?:[a-z]\w*\.)+([A-Z]\w*(?:Exception|Error))(?=: ([^\n]*)|$)", re.MULTILINE)
 _SENTENCES = {
     "TopicAuthorizationException": "there is no permission for a topic: {}; allow this user to use it",
@@ -21,7 +19,7 @@ _FRAME = re.compile(r"\[STREAM_FAILED\] Query \[.*?\] terminated with exception:
 _MOST_TEXT = 300
 
 
-def reason_of(error: StreamingQueryException) -> str:
+def reason_of(error: Exception) -> str:
     """Say why a query has failed: the cause at the bottom of Java's stack, or what is known to lie behind it."""
     text = _FRAME.sub("", str(error))
     causes = [f"{name}: {message}".removesuffix(": ") for name, message in _CAUSE.findall(text)]

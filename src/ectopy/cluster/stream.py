@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
@@ -154,7 +155,7 @@ def _run(
                 _follow(query, ticks, batches, time_stands, say, stopping)
             finally:
                 query.stop()
-        except StreamingQueryException as error:
+        except (StreamingQueryException, Py4JJavaError) as error:
             batches.set(f"failed, and tries again every {_RETRY_S:.0f} s: {reason_of(error)}")
             stopping.wait(_RETRY_S)
 

@@ -136,8 +136,8 @@ _ALL = (
         "Asystole",
         _SP,
         _HIGH,
-        "no QRS complex for 4 s; while it lasts for 6 s if a lead is flat or off or all leads are noisy from the "
-        "start, and for 6 s if no lead moves for a second, meanwhile",
+        "no QRS complex for 4 s; for 6 s if all leads are noisy from the start or no lead moves for a second, "
+        "meanwhile, and while it lasts for 6 s if a lead is flat or off",
         _CINC,
         f"Go to the patient now and {_CERTIFIED}; if there is no pulse, call for help and begin CPR.",
         unit="s",
@@ -165,7 +165,8 @@ _ALL = (
         "Ventricular tachycardia",
         _SP,
         _HIGH,
-        "5 or more ventricular-like beats in a row above 100 per minute; 9 if they keep the rate of the beats before",
+        "5 or more ventricular-like beats in a row above 100 per minute, two successive intervals of which are about "
+        "equal; 9 if they keep the rate of the beats before",
         _CINC,
         f"Go to the patient now, look for consciousness and pulse, and {_CERTIFIED}.",
         unit="/min",

@@ -16,7 +16,8 @@ A noisy lead hides no beats, and speaks like a flat one, if its noise is so low 
 out in it.
 
 *Silence* in which a lead is flat or off, or that begins in leads that are noisy, must last two seconds longer to be an
-asystole, and is a pause until then: where an electrode has come off, all leads are known to be off by that time.
+asystole, and is a pause until then: where an electrode has come off, all leads are known to be off by that time. One
+that has begun in noise must have lasted as long where it has ended, too: noise may have hidden beats.
 Silence of two seconds or more in leads that can be read goes on when they become noisy, until a beat is heard: noise is
 heard as beats before it hides them, and what is left of a heart that stands still may be noise.
 
@@ -28,19 +29,20 @@ and credible.
 they are shown, in whole beats per minute, and the limit itself is extreme: half a beat per minute is 75 ms in five
 beats at 40 per minute, and 25 ms in 17 beats at 140. An unreadable beat counts as well if it lies within a second of
 its neighbours and at least three readable ones came before it, for a beat's time is known where its shape is not;
-otherwise it ends the row. Extreme bradycardia is one by the mean of its intervals, with at most one of them clear of
-the limit, of any five in a row that end with one of the beats just heard; a low rate by their mean and median, so that
-neither a pause nor early beats decide; high rates are means. An extreme tachycardia well beyond its limit needs fewer
-beats. A rate is no longer beyond its limit when it is back by `clear_bpm`; in between, where it would come and go,
-nothing is told.
+otherwise it ends the row. An extreme tachycardia does not end with one: an artefact begins with what looks like a beat.
+Extreme bradycardia is one by the mean of its intervals, with at most one of them clear of the limit, of any five in a
+row that end with one of the beats just heard; a low rate by their mean and median, so that neither a pause nor early
+beats decide; high rates are means. An extreme tachycardia well beyond its limit needs fewer beats. A rate is no longer
+beyond its limit when it is back by `clear_bpm`; in between, where it would come and go, nothing is told.
 
 *A run* of ventricular-like beats lasts until a readable beat is of another kind, two beats in a row are unreadable, or
 no beat comes for three seconds. One unreadable beat neither counts nor ends it; its rate is that of the intervals
 known, half of them at least. The same holds for supraventricular-like beats. A ventricular tachycardia at the rate of
 the beats before it needs 9 beats: an artefact changes their shape, but not their rate. In a run of ventricular-like
 beats two successive intervals are about equal, or one is unknown: where none are, a T wave or noise was taken for a
-beat, or only every other beat is ventricular. Of 566 runs of three or more ventricular beats in the reference of 19
-recordings of the Long-Term AF Database 14 are less even, one of them of more than three beats.
+beat, or only every other beat is ventricular; and in five of them that are a tachycardia, or it is bigeminy. Of 566
+runs of three or more ventricular beats in the reference of 19 recordings of the Long-Term AF Database 14 are less even,
+one of them of more than three beats.
 """
 
 from __future__ import annotations
@@ -141,6 +143,8 @@ class RhythmState:
         Of the beats heard last, the two neighbours that are farthest apart, the first one maybe heard before.
     apart_flat : bool
         Whether a lead was flat or off in that silence.
+    apart_noisy : bool
+        Whether all leads were noisy when it began.
     complete_s : float
         Up to where all beats are heard.
     confirmed_s : float
@@ -149,6 +153,8 @@ class RhythmState:
         The last beat before an asystole that goes on, or where its silence counts from; None while there is none.
     flat : bool
         Whether a lead has been flat or off in the present silence, or all were noisy when it began.
+    noisy : bool
+        Whether all were noisy when it began.
     motionless_s : float
         Where the last piece ended in which no lead moved.
     still : bool
@@ -203,10 +209,12 @@ class RhythmState:
     detected_s: tuple[float, ...] = ()
     apart_s: tuple[float, ...] = ()
     apart_flat: bool = False
+    apart_noisy: bool = False
     complete_s: float = -inf
     confirmed_s: float = -inf
     asystole_s: float | None = None
     flat: bool = False
+    noisy: bool = False
     motionless_s: float = -inf
     still: bool = False
     judged_s: float = -inf
@@ -318,23 +326,32 @@ def _update_silence(state: RhythmState, limits: Limits, findings: DetectorOutput
     new = tuple(beat_s for beat_s in findings.detected_s.tolist() if beat_s > state.since_s)
     tellable = _tellable(findings)
     # Silence that begins in noise, or while a lead is flat or off, has to last longer; one that began earlier goes on.
-    noisy = not findings.readable and _silence_s(state) < _STILL_S
-    flat = state.flat or noisy or not _FLAT.isdisjoint(findings.words)
+    unreadable = not findings.readable and _silence_s(state) < _STILL_S
+    is_flat = not _FLAT.isdisjoint(findings.words)
+    flat, noisy = state.flat or unreadable or is_flat, state.noisy or (unreadable and not is_flat)
     still = not new and not tellable and "noisy" in findings.words and _silence_s(state) >= _STILL_S
     # Without a lead that can tell, silence counts from now on; a beat ends it.
     if not tellable and not still:
         since_s = max(state.since_s, findings.complete_to_s)
-        silence: dict[str, Any] = {"since_s": since_s, "detected_s": (), "apart_s": (), "flat": False}
+        silence: dict[str, Any] = {
+            "since_s": since_s,
+            "detected_s": (),
+            "apart_s": (),
+            "flat": False,
+            "noisy": False,
+        }
     elif new:
         neighbours = pairwise((*state.detected_s[-1:], *new))
         silence = {
             "detected_s": (state.detected_s + new)[-max(limits.extreme_low_beats, _LEAST_HEARD) :],
             "apart_s": max(neighbours, key=lambda two: two[1] - two[0], default=()),
             "apart_flat": flat,
+            "apart_noisy": noisy,
             "flat": False,
+            "noisy": False,
         }
     else:
-        silence = {"flat": flat}
+        silence = {"flat": flat, "noisy": noisy}
     if findings.motionless:
         silence["motionless_s"] = findings.at_s
     return replace(
@@ -567,7 +584,7 @@ def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, beg
     """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told.
 
     While it lasts in flat leads it has to be longer by `longer_s`, for electrodes may have come off; and also where for
-    a while no lead moved.
+    a while no lead moved, or where it began in noise, in which beats may have been.
     """
     silence_s, began_s = _silence_s(state), _last_beat_s(state)
     if silence_s >= limit_s + _longer_s(longer_s, state.flat, state.motionless_s > began_s):
@@ -578,13 +595,13 @@ def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, beg
         return _UNKNOWN[code]
     before_s, after_s = state.apart_s or (0.0, 0.0)
     ended_s = after_s - before_s
-    if ended_s < limit_s + _FLAT_S * (state.motionless_s > before_s):
+    if ended_s < limit_s + _longer_s(longer_s, state.apart_noisy, state.motionless_s > before_s):
         return _ABSENT[code]
     return ConditionReading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
 
 
-def _longer_s(longer_s: float, flat: bool, motionless: bool) -> float:
-    return _FLAT_S if motionless else longer_s * flat
+def _longer_s(longer_s: float, doubtful: bool, motionless: bool) -> float:
+    return _FLAT_S if motionless else longer_s * doubtful
 
 
 def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: DetectorOutput) -> ConditionReading:
@@ -656,7 +673,8 @@ def _extreme_tachycardia(state: RhythmState, limits: Limits) -> ConditionReading
     bpm, clear_bpm = _rounded(bpm), _extreme_clear_bpm(limits, limits.extreme_high_bpm)
     if bpm < limit_bpm:
         return _ABSENT[code] if bpm <= limit_bpm - clear_bpm else _UNKNOWN[code]
-    if len(state.row_s) < beats:
+    # An unreadable beat counts once a readable one has come after it: what an artefact begins with is no beat.
+    if len(state.row_s) < beats or not state.row_readable:
         return _UNKNOWN[code]
     text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or more is extreme."
     return ConditionReading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
@@ -678,9 +696,16 @@ def _high_rate(state: RhythmState, limits: Limits) -> ConditionReading:
 def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> ConditionReading:
     run, code = state.longest, "ventricular tachycardia"
     reading = _fast_run(code, run, limits.vt_beats, limits.vt_bpm)
+    if reading.present and _alternates(run.intervals_s[1 - limits.vt_beats :], limits.vt_beats - 1):
+        return _UNKNOWN[code]
     if reading.present and _keeps_the_rate(state, reading) and run.beats < _SAME_RATE_BEATS:
         return _UNKNOWN[code]
     return replace(reading, text=f"{reading.text} are a tachycardia.") if reading.present else reading
+
+
+def _alternates(intervals_s: tuple[float, ...], count: int) -> bool:
+    """Return whether so many intervals are known, no two successive ones of which are about equal, as in bigeminy."""
+    return len(intervals_s) == count and not any(_about_equal(*two_s) for two_s in pairwise(intervals_s))
 
 
 def _keeps_the_rate(state: RhythmState, run: ConditionReading) -> bool:

@@ -23,7 +23,8 @@ def renderables(figures: Mapping[str, Any]) -> Iterator[Table | str]:
         counts = {row["record"]: len(row["false_high"]) for row in figures["records"]}
         if any(counts.values()):
             names = ", ".join(f"{name} ({count})" for name, count in counts.items() if count)
-            yield f"False high-priority alarms: {names}."
+            named = figures["false_high_named_by_mark"]
+            yield f"False high-priority alarms: {names}. {named} of them say what the mark of rhythm there says, too."
     else:
         yield from _outcomes(figures, "watched from their first sample")
         yield from _outcomes(earlier, "watched from 60 s before")

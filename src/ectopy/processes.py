@@ -183,10 +183,14 @@ def share_cores() -> None:
     _shares_cores.set()
 
 
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def has_spare_core() -> bool:
     """Return whether another process can work beside this one, which is not itself one of several."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores > 1 and parent_process() is None and not _shares_cores.is_set()
+    return core_count() > 1 and parent_process() is None and not _shares_cores.is_set()
 
 
 def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:
@@ -194,7 +198,7 @@ def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iter
     if len(jobs) == 1:
         yield 0, function(jobs[0])
         return
-    with ProcessPoolExecutor(min(len(jobs), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(len(jobs), core_count()), mp_context=get_context("spawn")) as pool:
         rows = {pool.submit(function, job): row for row, job in enumerate(jobs)}
         for future in as_completed(rows):
             yield rows[future], future.result()

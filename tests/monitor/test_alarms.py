@@ -763,8 +763,13 @@ class Alarms(RuleBasedStateMachine):
         assert (log[-1].digest if log else "0" * 64) == self.often.state.digest
 
 
-TestAlarms = Alarms.TestCase
-TestAlarms.settings = settings(max_examples=120, stateful_step_count=60)
+class TestAlarms(Alarms.TestCase):
+    settings = settings(max_examples=50, stateful_step_count=60)
+
+
+@pytest.mark.long
+class TestManyAlarms(Alarms.TestCase):
+    settings = settings(max_examples=500, stateful_step_count=60)
 
 
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS)

@@ -48,32 +48,36 @@ def stream(rng: np.random.Generator, rate_hz: float, leads: int) -> list[Chunk]:
     ]
 
 
-@settings(max_examples=4)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_many_together_are_each_alone(monitor: Monitor, seed: int):
-    rng = np.random.default_rng(seed)
-    rates = [250.0, 250.0, 250.0, 250.0, 360.0, 360.0, 257.5]
-    streams = [stream(rng, rate_hz, 1 if rng.random() < 0.2 else 2) for rate_hz in rates]
-    late = rng.integers(0, 12, len(streams)).tolist()
-    alone = [MonitorState()] * len(streams)
-    together, said = list(alone), [0] * len(streams)
-    for turn in range(2 * LENGTH_S + 12):
-        given: list[tuple[int, Input]] = [
-            (number, chunks[turn - begin])
-            for number, (chunks, begin) in enumerate(zip(streams, late, strict=True))
-            if 0 <= turn - begin < len(chunks)
-        ]
-        outcomes = monitor.step_together([(together[number], one) for number, one in given])
-        for (number, one), outcome in zip(given, outcomes, strict=True):
-            assert not isinstance(outcome, Exception)
-            together[number], events = outcome
-            alone[number], expected = monitor.step(alone[number], one)
-            assert encode(events) == encode(expected)
-            if turn % 8 == 0:
-                assert encode(together[number]) == encode(alone[number])
-            said[number] += len(events)
-    assert encode(together) == encode(alone)
-    assert min(said) > 0
+@pytest.mark.parametrize("examples", [2, pytest.param(20, marks=pytest.mark.long)])
+def test_many_together_are_each_alone(monitor: Monitor, examples: int):
+    @settings(max_examples=examples)
+    @given(seed=st.integers(0, 2**32 - 1))
+    def check(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        rates = [250.0, 250.0, 250.0, 250.0, 360.0, 360.0, 257.5]
+        streams = [stream(rng, rate_hz, 1 if rng.random() < 0.2 else 2) for rate_hz in rates]
+        late = rng.integers(0, 12, len(streams)).tolist()
+        alone = [MonitorState()] * len(streams)
+        together, said = list(alone), [0] * len(streams)
+        for turn in range(2 * LENGTH_S + 12):
+            given: list[tuple[int, Input]] = [
+                (number, chunks[turn - begin])
+                for number, (chunks, begin) in enumerate(zip(streams, late, strict=True))
+                if 0 <= turn - begin < len(chunks)
+            ]
+            outcomes = monitor.step_together([(together[number], one) for number, one in given])
+            for (number, one), outcome in zip(given, outcomes, strict=True):
+                assert not isinstance(outcome, Exception)
+                together[number], events = outcome
+                alone[number], expected = monitor.step(alone[number], one)
+                assert encode(events) == encode(expected)
+                if turn % 8 == 0:
+                    assert encode(together[number]) == encode(alone[number])
+                said[number] += len(events)
+        assert encode(together) == encode(alone)
+        assert min(said) > 0
+
+    check()
 
 
 def settled(monitor: Monitor, seed: int) -> MonitorState:

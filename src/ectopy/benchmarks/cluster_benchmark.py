@@ -44,7 +44,7 @@ from ectopy.cluster.topics import TickWriter, Topics
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import BeatJudged, Chunk, Command, CommandKind, Monitor
 from ectopy.monitor.replay import paced
-from ectopy.processes import ONE_THREAD
+from ectopy.processes import ONE_THREAD, core_count
 
 PATIENTS = (10, 50, 100, 200, 400)
 SHARDS = (1, 4, 16, 64)
@@ -167,9 +167,8 @@ def benchmark_cluster(
     for skew in skews:
         progress(next(run), runs, skew)
         skewed[skew] = asdict(bench.measure(middle, 4, skew))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for row in growth:
-        row["ratio"] = row["engine"]["cpu_share"] * cores / row["stream"]["cores"]
+        row["ratio"] = row["engine"]["cpu_share"] * core_count() / row["stream"]["cores"]
     return {"seconds": seconds, "growth": growth, "shards": by_shards, "skew": skewed}
 
 

@@ -36,7 +36,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
 from ectopy.monitor import BeatJudged, Command, CommandKind, Monitor, MonitorState, chunks
 from ectopy.monitor.replay import paced
-from ectopy.processes import ONE_THREAD, peak_rss_mb
+from ectopy.processes import ONE_THREAD, core_count, peak_rss_mb
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.interpreter import tune_for_threads
 from ectopy.service.monitoring.engine import MonitoringEngine
@@ -162,7 +162,7 @@ def simulated_signals(length_s: float) -> Iterator[NDArray[np.float32]]:
 
 def _measure(patients: int, seconds: float, url: str, signals: Path, learning: bool) -> Cost:
     Store.open(url).close()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = core_count()
     workers = min(cores, patients)
     with ExitStack() as stack:
         processes = []

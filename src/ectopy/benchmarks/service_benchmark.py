@@ -29,6 +29,7 @@ from ectopy.benchmarks.monitor_benchmark import LEARNING_S, learned
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ServiceError, SettingError
 from ectopy.monitor import Chunk, Command, CommandKind, Monitor
+from ectopy.processes import core_count
 from ectopy.service.access import Authenticator, Scope
 from ectopy.service.monitoring.engine import MonitoringEngine
 from ectopy.service.storage import Store
@@ -216,13 +217,12 @@ class _Watch:
         """Memory and processor time."""
         warm_s = min(_WARM_S, self._seconds / 4)
         at_s, rss_mb = np.array([sample for sample in self._samples if sample[0] >= warm_s]).T
-        cores = len(os.sched_getaffinity(0))
         return {
             "rss_mb_start": float(rss_mb[0]),
             "rss_mb_end": float(rss_mb[-1]),
             "rss_mb_growth_per_hour": float(np.polyfit(at_s, rss_mb, 1)[0] * 3600),
             "rss_mb_by_tenth": [float(np.median(part)) for part in np.array_split(rss_mb, min(10, len(rss_mb)))],
-            "cpu_share": self._used_s / (self._elapsed_s * cores),
+            "cpu_share": self._used_s / (self._elapsed_s * core_count()),
         }
 
     def _look(self) -> None:

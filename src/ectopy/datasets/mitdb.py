@@ -98,24 +98,7 @@ def fetch_mitdb(*, url: str = MITDB_URL, progress: bool = True) -> Path:
     The download, of 74 MB, appears in the cache whole and verified, or not at all. A damaged copy in the cache is
     replaced; one in a folder of ``ECTOPY_DATA`` is the user's and is left alone.
 
-    Parameters
-    ----------
-    url : str
-        Where PhysioNet's zip archive is.
-    progress : bool
-        Whether to show a progress bar, on standard error, where that is a terminal.
-
-    Returns
-    -------
-    Path
-        The folder that holds it.
-
-    Raises
-    ------
-    DatasetUnavailableError
-        If it cannot be downloaded, what was downloaded is not the database, or the cache cannot be written.
-    DataError
-        If a copy in a folder of ``ECTOPY_DATA`` is damaged.
+    Parameters, result and errors are those of `ectopy.datasets.fetch_ecg5000`.
     """
     return _database(RECORDS).fetch(url, progress)
 

@@ -10,6 +10,7 @@ from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.minute_waves import LEAST_BEATS, measure_minutes, minute_columns
 from ectopy.analysis.recording_results import write_results
+from ectopy.analysis.rhythm_signs import RhythmSigns
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.wave_findings import qrs_changes
 from ectopy.analysis.wave_intervals import measure_waves
@@ -37,6 +38,23 @@ def test_mean_of_a_minute_measures_like_its_beats(simulated):
             assert getattr(minutes.intervals, name)[minute] == pytest.approx(median, abs=most_ms)
         level = np.nanmedian(beats.st.level_80_mv[:, rows], axis=1)
         np.testing.assert_allclose(minutes.st.level_80_mv[:, minute], level, atol=0.03)
+
+
+def test_paced_beats_have_no_corrected_qt(simulated):
+    recording, analysis = simulated
+    times_s = analysis.beats.times_s
+    spikes_s = times_s[(times_s > 70) & (times_s < 80)] - 0.12
+    paced = replace(analysis, signs=RhythmSigns(spikes_s))
+    minutes = measure_minutes(recording, paced)
+    assert np.isfinite(minutes.intervals.qtc_framingham_ms).tolist() == [True, False, True]
+    assert np.isfinite(minutes.intervals.qt_ms).all()
+    before, after = (measure_waves(recording, each).intervals for each in (analysis, paced))
+    inside = np.isin(times_s, spikes_s + 0.12)
+    for name in ("qtc_bazett_ms", "qtc_fridericia_ms", "qtc_framingham_ms"):
+        assert np.isfinite(getattr(before, name)[inside]).any()
+        assert np.isnan(getattr(after, name)[inside]).all()
+        np.testing.assert_array_equal(getattr(after, name)[~inside], getattr(before, name)[~inside])
+    assert holter_figures(recording, paced, [], minutes).waves is not None
 
 
 def test_beats_that_are_not_normal_change_nothing(simulated):

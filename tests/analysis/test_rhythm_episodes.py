@@ -69,6 +69,15 @@ def test_episodes_follow_each_other_from_the_first_beat_to_the_last(seed: int, r
         assert before.rhythm != after.rhythm
 
 
+def test_tachycardias_half_a_minute_apart_are_one_only_if_that_is_one_as_well():
+    for usual_s, expected in ((0.7, 1), (1.4, 3)):
+        intervals_s = ([0.5] * 70 + [usual_s] * 20) * 3
+        found = find_rhythm_episodes(analysis_of("N" * (len(intervals_s) + 1), [np.nan, *intervals_s]))
+        tachycardias = [episode for episode in found if episode.rhythm == "sinus tachycardia"]
+        assert len(tachycardias) == expected
+        assert all(episode.rate_bpm > 100 for episode in tachycardias)
+
+
 def test_beats_that_follow_spikes_by_the_same_time_are_paced():
     analysis = analysis_of("N" * 60)
     times_s = analysis.beats.times_s

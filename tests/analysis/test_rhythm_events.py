@@ -234,11 +234,35 @@ def test_a_rate_that_hovers_around_its_limit_is_one_event(around_s: float, kind:
     assert event.rate_bpm == pytest.approx(50 / 1.04 if kind == "low rate" else 120 / 0.96, abs=0.5)
 
 
-@pytest.mark.parametrize(("beats_between", "expected"), [(60, 1), (90, 2)])
-def test_rates_less_than_a_minute_apart_are_one_event(beats_between: int, expected: int):
-    fast, usual = [0.45] * 20, [0.8] * beats_between
-    events = find_events(analysis_of("N" * (41 + beats_between), [np.nan, *fast, *usual, *fast]))
+@pytest.mark.parametrize(("seconds_between", "expected"), [(50, 1), (70, 2)])
+def test_rates_less_than_a_minute_apart_are_one_event(seconds_between: int, expected: int):
+    fast, usual = [0.35] * 200, [0.6] * round(seconds_between / 0.6)
+    events = find_events(analysis_of("N" * (401 + len(usual)), [np.nan, *fast, *usual, *fast]))
     assert kinds(events) == ["high rate"] * expected
+
+
+@pytest.mark.parametrize(("beyond_s", "usual_s", "kind"), [(0.45, 0.8, "high rate"), (1.3, 0.8, "low rate")])
+def test_rates_whose_mean_would_not_be_beyond_the_limit_are_not_one_event(beyond_s: float, usual_s: float, kind: str):
+    """Short ones, again and again with half a minute between: not one of a quarter of an hour at a usual rate."""
+    intervals_s = ([beyond_s] * 20 + [usual_s] * 40) * 25
+    events = find_events(analysis_of("N" * (len(intervals_s) + 1), [np.nan, *intervals_s]))
+    assert kinds(events).count(kind) == 25
+
+
+@given(st.lists(st.tuples(st.floats(0.3, 1.5), st.integers(10, 200)), min_size=3, max_size=12))
+def test_a_rate_that_was_joined_is_beyond_its_limit_on_average(parts: list[tuple[float, int]]):
+    """Without a stretch between the limit and where it is clear of it, which goes on however long it lasts."""
+    intervals_s = np.concatenate([np.full(count, rr_s) for rr_s, count in parts])
+    rates_bpm = 60 / intervals_s
+    assume(not ((rates_bpm >= 110) & (rates_bpm <= 120) | (rates_bpm >= 50) & (rates_bpm <= 60)).any())
+    analysis = analysis_of("N" * (len(intervals_s) + 1), [np.nan, *intervals_s])
+    for event in find_events(analysis):
+        inside = (analysis.beats.times_s > event.start_s) & (analysis.beats.times_s <= event.end_s)
+        mean_bpm = 60 / analysis.beats.rr_s[inside].mean()
+        if event.kind == "high rate":
+            assert mean_bpm > 110
+        elif event.kind == "low rate":
+            assert mean_bpm < 60
 
 
 def test_a_rhythm_whose_irregularity_hovers_around_its_limit_is_one_event():

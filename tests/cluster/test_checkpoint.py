@@ -30,7 +30,7 @@ def test_a_stream_goes_on_with_its_own_checkpoint(spark: SparkSession, tmp_path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"version": 2}, "another Ectopy"),
+        ({"version": 1}, "another Ectopy"),
         ({"shards": 8}, "--shards 4.*repartition"),
         ({"samples": "other"}, "--input ecg"),
         ({"output": "other"}, "--output events"),

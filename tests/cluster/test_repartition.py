@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
 pytest.importorskip("pyspark")
 pytest.importorskip("confluent_kafka")
 
+import pandas as pd
 from pyspark.sql import SparkSession
 
+import ectopy.cluster.repartition as repartition_module
 from ectopy.cluster.checkpoint import Manifest, open_checkpoint
+from ectopy.cluster.input_log import STEPS, StoredInput, part_name, read_inputs, write_inputs
 from ectopy.cluster.repartition import repartition
+from ectopy.cluster.shard import IndexEntry, ShardIndex
 from ectopy.cluster.stream import StreamSettings, monitor_source, start_query
 from ectopy.cluster.topics import Topics
 from ectopy.datasets import simulate_recording
@@ -64,6 +69,42 @@ def test_patients_go_on_in_other_shards(spark: SparkSession, broker: Broker, mon
         name: list(map(to_json, events)) for name, events in expected.items()
     }
     assert all(len(after[name]) > len(events) for name, events in before.items())
+
+
+def test_inputs_since_the_stored_states_go_with_their_patients():
+    old, new = 2, 3
+    steps = {0: 40, 1: 37}
+    patients = [f"bed {number}" for number in range(9)]
+    ages = {patient: 1 + number % (STEPS - 1) for number, patient in enumerate(patients)}
+    indexes, frames = [], []
+    for shard, step in steps.items():
+        own = [patient for patient in patients if crc32(patient.encode()) % old == shard]
+        entries = {patient: IndexEntry(0, stored_at=step - ages[patient], since_s=1.0) for patient in own}
+        indexes.append(ShardIndex(step, entries))
+        for at in range(step - STEPS + 1, step + 1):
+            inputs = {
+                patient: (StoredInput("tick", f"{patient}, {step - at} steps ago".encode()),)
+                for patient in own
+                if step - at < ages[patient]
+            }
+            frames.append(pd.DataFrame({"key": [shard], "content": [write_inputs(at, inputs)]}))
+    after = repartition_module._divided(indexes, 40, new)
+    later = {shard: 40 - step for shard, step in steps.items()}
+    rows = pd.concat(repartition_module._divided_inputs(frames, later, range(new)))
+    parts = pd.concat([repartition_module._joined_inputs(group) for _, group in rows.groupby(["shard", "step"])])
+    assert [index.step for index in after] == [40] * new
+    for shard, index in enumerate(after):
+        assert all(crc32(patient.encode()) % new == shard for patient in index.patients)
+        contents = dict(parts[parts["shard"] == shard][["part", "content"]].itertuples(index=False))
+        assert len(contents) == STEPS
+        for patient, entry in index.patients.items():
+            ago = []
+            for step in range(entry.stored_at + 1, 41):
+                part = read_inputs(contents[part_name(step)])
+                assert part.step == step
+                ago += [item.content.decode() for item in part.inputs[patient]]
+            assert ago == [f"{patient}, {n} steps ago" for n in reversed(range(ages[patient]))]
+    assert sum(len(index.patients) for index in after) == len(patients)
 
 
 def test_what_is_no_checkpoint_is_refused(spark: SparkSession, tmp_path: Path):

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.cluster import backlog
+from ectopy.cluster import backlog, shard
+from ectopy.cluster.input_log import STATE, STEPS, ReadPart, part_name, restore
 from ectopy.cluster.log_rows import LogRow, Topic
-from ectopy.cluster.shard import INDEX, SHARD, SHARE_S, PatientEvent, RecentState, ShardResult, step_shard
+from ectopy.cluster.shard import INDEX, REPLAYED_S, SHARD, SHARE_S, PatientEvent, ShardIndex, ShardResult, step_shard
+from ectopy.cluster.state_memory import StateMemory
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.mitdb import DS1, load_mitdb
 from ectopy.datasets.simulated import Episode
 from ectopy.monitor import Chunk, Command, CommandKind, Event, Input, InputRejected, Monitor, MonitorState, Tick, chunks
 from ectopy.monitor import monitor as monitor_module
-from ectopy.monitor.codec import encode
+from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.snapshot import decode_snapshot
-from ectopy.monitor.state_parts import join
 from ectopy.monitor.status import patient_status
 from ectopy.recording import Recording
 from ectopy.signal.front_end import SignalBlock, run_front_ends
@@ -38,14 +41,14 @@ class Store:
     parts: dict[str, dict[str, bytes]] = field(default_factory=dict)
     events: list[PatientEvent] = field(default_factory=list)
     viewed: dict[str, bytes] = field(default_factory=dict)
-    recent: dict[str, RecentState] = field(default_factory=dict)
+    memory: StateMemory = field(default_factory=StateMemory)
     last: ShardResult | None = None
 
-    def read(self, patient: str) -> Mapping[str, bytes]:
-        return self.parts.get(patient, {})
+    def read(self, patient: str, name: str) -> bytes | None:
+        return self.parts.get(patient, {}).get(name)
 
     def step(self, monitor: Monitor, rows: list[LogRow]) -> ShardResult:
-        result = step_shard(monitor, self.read, rows, self.recent)
+        result = step_shard(monitor, self.read, rows, self.memory)
         for patient, names in result.removed.items():
             for name in names:
                 del self.parts[patient][name]
@@ -56,8 +59,14 @@ class Store:
         self.last = result
         return result
 
-    def state(self, patient: str) -> MonitorState:
-        return join(self.parts[patient]).state
+    def state(self, monitor: Monitor, patient: str) -> MonitorState:
+        """What a process that has nothing in memory restores."""
+        index = decode(ShardIndex, self.parts[SHARD][INDEX])
+        step = index.step + 1
+        stored_at = {patient: index.patients[patient].unchanged_since(step)}
+        state = restore(monitor, self.read, SHARD, step, stored_at)[patient]
+        assert isinstance(state, MonitorState)
+        return state
 
     def of(self, patient: str) -> list[Event]:
         return [each.event for each in self.events if each.patient == patient]
@@ -98,7 +107,7 @@ def assert_as_alone(monitor: Monitor, store: Store, rows: list[LogRow], patients
         state, events = feed(monitor, MonitorState(), *in_order(rows, patient))
         assert encode(store.of(patient)) == encode(events)
         assert [event.number for event in events] == list(range(1, len(events) + 1))
-        stored = store.state(patient)
+        stored = store.state(monitor, patient)
         assert encode(stored) == encode(state)
         seen = decode_snapshot(store.viewed[patient])
         assert patient_status(seen, NOW + 30, 30.0) == patient_status(state, NOW + 30, 30.0)
@@ -140,7 +149,10 @@ def ticks(length_s: int) -> list[tuple[float, str, Input]]:
 
 @settings(max_examples=5)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_the_result_is_that_of_each_monitor_however_the_log_is_cut(quick: Monitor, seed: int):
+def test_the_result_is_that_of_each_monitor_however_the_log_is_cut(
+    quick: Monitor, tmp_path_factory: pytest.TempPathFactory, seed: int
+):
+    folder = tmp_path_factory.mktemp("states")
     rng = np.random.default_rng(seed)
     patients = [f"patient {number}" for number in range(4)]
     partition_of = {patient: int(rng.integers(PARTITIONS)) for patient in patients}
@@ -148,11 +160,11 @@ def test_the_result_is_that_of_each_monitor_however_the_log_is_cut(quick: Monito
     for patient in patients:
         inputs += patient_inputs(rng, patient, 45)
     rows = rows_of(inputs, partition_of)
-    store = Store()
+    store = Store(memory=StateMemory(folder))
     for batch in cut(rng, rows, float(rng.choice([3.0, 20.0, 100.0]))):
         store.step(quick, batch)
-        if rng.random() < 0.2:
-            store.recent.clear()
+        if rng.random() < 0.2:  # another process of the machine, or of another machine
+            store.memory = StateMemory(folder if rng.random() < 0.5 else None)
     assert_as_alone(quick, store, rows, patients)
 
 
@@ -228,11 +240,11 @@ def test_one_who_uploads_a_day_at_once_gets_a_share_and_loses_nothing(quick: Mon
     store = Store()
     first = store.step(quick, [*hour, *other[:2]])
     # The first chunk alone is more than the share; the other patient is not touched.
-    assert store.state("upload").signal.segment.next_position == 50 * 250
-    assert store.state("live").signal.segment.next_position == 2 * 250
+    assert store.state(quick, "upload").signal.segment.next_position == 50 * 250
+    assert store.state(quick, "live").signal.segment.next_position == 2 * 250
     assert any(name.startswith("backlog/") for name in first.written["upload"])
     store.step(quick, [*other[2:], *late[:3]])
-    assert store.state("upload").signal.segment.next_position == 100 * 250
+    assert store.state(quick, "upload").signal.segment.next_position == 100 * 250
     for _ in range(12):
         store.step(quick, late[:0])
     store.step(quick, late)
@@ -241,7 +253,7 @@ def test_one_who_uploads_a_day_at_once_gets_a_share_and_loses_nothing(quick: Mon
     for patient in ("upload", "live"):
         state, events = feed(quick, MonitorState(), *in_order(rows, patient))
         assert encode(store.of(patient)) == encode(events)
-        assert encode(store.state(patient)) == encode(state)
+        assert encode(store.state(quick, patient)) == encode(state)
     assert SHARE_S < 50
 
 
@@ -263,14 +275,23 @@ def test_a_command_waits_until_the_samples_have_come_to_its_time(quick: Monitor)
     samples = [row(number, NOW + number, "7", chunk(number, NOW + number)) for number in range(5)]
     store = Store()
     store.step(quick, [*samples[:2], row(0, NOW + 2.5, "7", command, topic=Topic.COMMANDS)])
-    assert not store.state("7").discharged
+    assert not store.state(quick, "7").discharged
     store.step(quick, samples[2:4])
-    assert store.state("7").discharged
+    assert store.state(quick, "7").discharged
     _, events = feed(quick, MonitorState(), *[each.inputs[0] for each in samples[:3]], command, samples[3].inputs[0])
     assert encode(store.of("7")) == encode(events)
     (answer,) = [each for each in store.events if each.command is not None]
     assert answer.command == (0, 0)
     assert answer.event.subject == "discharged"
+
+
+def test_a_command_in_the_batch_of_the_first_samples_comes_in_its_time(quick: Monitor):
+    command = Command(CommandKind.DISCHARGE, NOW + 2.5, "nurse")
+    inputs = [*ticks(5), *[(NOW + n, "7", chunk(n, NOW + n)) for n in range(4)], (NOW + 2.5, "7", command)]
+    rows = rows_of(inputs, {"7": 1})
+    store = Store()
+    store.step(quick, rows)
+    assert_as_alone(quick, store, rows, ["7"])
 
 
 def test_time_begins_for_a_patient_with_the_first_record(quick: Monitor):
@@ -281,43 +302,99 @@ def test_time_begins_for_a_patient_with_the_first_record(quick: Monitor):
     store.step(quick, [row(number, NOW + 5 + number, "", Tick(NOW + 5 + number)) for number in range(1, 4)])
     state, events = feed(quick, MonitorState(), command, *[Tick(NOW + 5 + number) for number in range(1, 4)])
     assert encode(store.of("7")) == encode(events)
-    assert encode(store.state("7")) == encode(state)
+    assert encode(store.state(quick, "7")) == encode(state)
 
 
 def test_ticks_that_change_nothing_read_no_state(quick: Monitor):
     store = Store()
     store.step(quick, [row(number, NOW + number, "7", chunk(number, NOW + number)) for number in range(5)])
-    names: list[str] = []
+    names: list[tuple[str, str]] = []
 
-    def read(patient: str) -> Mapping[str, bytes]:
-        names.append(patient)
-        return store.read(patient)
+    def read(patient: str, name: str) -> bytes | None:
+        names.append((patient, name))
+        return store.read(patient, name)
 
     result = step_shard(quick, read, [row(10, NOW + 8, "", Tick(NOW + 8))])
-    assert names == [SHARD]
+    assert names == [(SHARD, INDEX)]
     assert list(result.written) == [SHARD]
     silent = step_shard(quick, read, [row(10, NOW + 20, "", Tick(NOW + 20))])
     assert [each.event.alarm.condition for each in silent.events] == ["no data"]
 
 
-def test_a_state_in_memory_is_used_only_if_it_is_the_stored_one(quick: Monitor):
+def test_a_state_in_memory_is_used_only_if_it_is_that_of_the_log(quick: Monitor, tmp_path: Path):
     rows = [row(number, NOW + number, "7", chunk(number, NOW + number)) for number in range(6)]
-    store = Store()
+    store = Store(memory=StateMemory(tmp_path))
     store.step(quick, rows[:2])
-    outdated = dict(store.recent)
+    (outdated,) = tmp_path.iterdir()
+    before = outdated.name, outdated.read_bytes()
     store.step(quick, rows[2:4])
-    reads: list[str] = []
+    assert not outdated.exists()
+    reads: list[tuple[str, str]] = []
 
-    def read(patient: str) -> Mapping[str, bytes]:
-        reads.append(patient)
-        return store.read(patient)
+    def read(patient: str, name: str) -> bytes | None:
+        reads.append((patient, name))
+        return store.read(patient, name)
 
-    memories = (None, dict(store.recent), outdated)
-    cold, warm, old = (step_shard(quick, store.read, rows[4:], memory) for memory in memories)
-    assert encode([each.event for each in warm.events]) == encode([each.event for each in cold.events])
-    assert encode([each.event for each in old.events]) == encode([each.event for each in cold.events])
-    step_shard(quick, read, rows[4:], dict(store.recent))
-    assert reads == [SHARD]
+    cold = step_shard(quick, read, rows[4:])
+    restoring = [(SHARD, INDEX), ("7", STATE), (SHARD, part_name(2))]
+    assert reads == restoring
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / before[0]).write_bytes(before[1])
+    shutil.copytree(tmp_path, tmp_path / "other", ignore=lambda *_: ["older", "other"])
+    for memory, expected in [
+        (store.memory, restoring[:1]),
+        (StateMemory(tmp_path / "other"), restoring[:1]),
+        (StateMemory(tmp_path / "older"), restoring),
+        (StateMemory(tmp_path / "none"), restoring),
+    ]:
+        reads.clear()
+        result = step_shard(quick, read, rows[4:], memory)
+        assert reads == expected
+        assert encode([each.event for each in result.events]) == encode([each.event for each in cold.events])
+        assert result.written == cold.written
+
+
+def test_a_state_is_stored_in_turns_and_its_inputs_meanwhile(quick: Monitor):
+    store, sizes = Store(), []
+    patients = [f"patient {number}" for number in range(30)]
+    for second in range(3 * STEPS):
+        rows = [
+            row(30 * second + n, NOW + second, patient, chunk(second, NOW + second))
+            for n, patient in enumerate(patients)
+        ]
+        result = store.step(quick, rows)
+        sizes.append(sum(STATE in parts for parts in result.written.values()))
+    assert sizes[0] == len(patients)
+    assert max(sizes[1:]) < len(patients) / 4
+    for begin in range(1, 2 * STEPS):
+        assert sum(sizes[begin : begin + STEPS]) == len(patients)
+    assert len(store.parts[SHARD]) == 1 + STEPS
+
+
+def test_much_signal_is_not_left_to_be_processed_again(quick: Monitor):
+    store = Store()
+    for number in range(6):
+        store.step(quick, [row(number, NOW + number, "7", chunk(20 * number, NOW + number, 20))])
+        index = decode(ShardIndex, store.parts[SHARD][INDEX])
+        assert index.patients["7"].since_s <= REPLAYED_S
+
+
+def test_a_new_version_that_says_less_of_the_stored_inputs_repeats_no_number(
+    quick: Monitor, monkeypatch: pytest.MonkeyPatch
+):
+    rows = [row(number, NOW + 10 * number, "7", chunk(10 * number, NOW + 10 * number, 10)) for number in range(4)]
+    store = Store()
+    store.step(quick, rows[:1])
+    store.step(quick, rows[1:2])
+    store.memory = StateMemory()
+
+    def fewer(monitor: Monitor, read: ReadPart, shard: str, step: int, stored_at: Mapping[str, int]):
+        states = restore(monitor, read, shard, step, stored_at)
+        return {patient: replace(state, events=state.events - 1) for patient, state in states.items()}
+
+    monkeypatch.setattr(shard, "restore", fewer)
+    store.step(quick, rows[2:])
+    assert [event.number for event in store.of("7")] == list(range(1, len(store.of("7")) + 1))
 
 
 def test_a_damaged_state_is_a_failure_of_that_patient_alone(quick: Monitor):
@@ -326,13 +403,13 @@ def test_a_damaged_state_is_a_failure_of_that_patient_alone(quick: Monitor):
     store.step(quick, rows[:6])
     store.parts["0"] = {name: content[:-1] for name, content in store.parts["0"].items()}
     damaged = dict(store.parts["0"])
-    store.recent.clear()
+    store.memory = StateMemory()
     result = store.step(quick, rows[6:])
     assert {failure.patient for failure in result.failures} == {"0"}
     assert [failure.offset for failure in result.failures] == [6, 8, 10]
     assert "are not a" in result.failures[0].reason
     assert store.parts["0"] == damaged
-    assert store.state("1").signal.segment.next_position == 6 * 250
+    assert store.state(quick, "1").signal.segment.next_position == 6 * 250
 
 
 def test_an_input_that_the_monitor_fails_on_is_told_and_the_others_go_on(
@@ -347,8 +424,8 @@ def test_an_input_that_the_monitor_fails_on_is_told_and_the_others_go_on(
     rows = [row(2 * n + p, NOW + n, str(p), chunk(n, NOW + n, height=1 + 199 * p)) for n in range(4) for p in range(2)]
     store = Store()
     store.step(quick, rows)
-    assert "detector failed" in store.state("1").alarms.timers
-    assert "detector failed" not in store.state("0").alarms.timers
+    assert "detector failed" in store.state(quick, "1").alarms.timers
+    assert "detector failed" not in store.state(quick, "0").alarms.timers
 
 
 def test_the_index_is_small(quick: Monitor):

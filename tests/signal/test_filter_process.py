@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from ectopy.datasets import simulate_recording
 from ectopy.recording import Recording
 from ectopy.signal import FilterSettings, filter_process
-from ectopy.signal.filter_process import read_in_two_processes
+from ectopy.signal.filter_process import process_ahead, read_in_two_processes
 from ectopy.signal.recording_signal import read_recording
 
 RATE_HZ = 250.0
@@ -24,6 +26,20 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even short recordings are read in two processes."""
     monkeypatch.setattr(filter_process, "LEAST_VALUES", 1)
     monkeypatch.setattr(filter_process, "has_spare_core", lambda: True)
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """All that are started, in their order."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    return started
 
 
 def recording(leads: int) -> Recording:
@@ -50,6 +66,27 @@ def test_two_processes_give_the_same_as_one(leads: int, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(together.quality.index, alone.quality.index)
     np.testing.assert_array_equal(together.quality.word, alone.quality.word)
     assert len(alone.beats) > 600
+
+
+def test_a_process_that_was_started_ahead_does_the_work_once(processes: list[subprocess.Popen[bytes]]):
+    of_leads = recording(2)
+    with process_ahead():
+        (ahead,) = processes
+        first = read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS)
+        assert processes == [ahead]
+        second = read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS)
+        assert len(processes) == 2
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first[3], second[3])
+    np.testing.assert_array_equal(first[2].index, second[2].index)
+    assert all(process.returncode is not None for process in processes)
+
+
+def test_a_process_that_was_started_ahead_for_nothing_ends(processes: list[subprocess.Popen[bytes]]):
+    with process_ahead():
+        assert processes[0].poll() is None
+    assert processes[0].returncode is not None
 
 
 @pytest.mark.parametrize("trouble", ["one core", "no program", "ends at once", "no room"])

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import Analysis
+from ectopy.analysis.rhythm_episodes import paced_beats
 from ectopy.analysis.wave_intervals import StSegments, WaveIntervals, measure_intervals, measure_st
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
@@ -53,7 +54,7 @@ class MinuteMeasurements:
     complexes_mv : ndarray of float64, shape (leads, m, 12)
         The middle 67 ms of the mean QRS complex at 180 Hz, at a mean of 0.
     intervals : WaveIntervals
-        Of all leads together; corrected for `rr_s`.
+        Of all leads together; corrected for `rr_s`, but not in a minute with paced rhythm.
     st : StSegments
         Arrays of shape (leads, m).
     """
@@ -102,13 +103,15 @@ def measure_minutes(
     waves = delineate(means, fiducial_s, enough)
     st = measure_st(means, waves)
     rr_s = _mean_intervals(analysis.intervals_s, normal, of_minutes)
+    paced = paced_beats(analysis)
+    has_paced = np.array([paced[rows].any() for rows in of_minutes], np.bool_)
     return MinuteMeasurements(
         leads=recording.leads,
         start_s=MINUTE_S * np.arange(minutes, dtype=np.float64),
         beats=counts.max(axis=1, initial=0),
         rr_s=rr_s,
         complexes_mv=_complexes(means, enough),
-        intervals=measure_intervals(waves, rr_s),
+        intervals=measure_intervals(waves, np.where(has_paced, np.nan, rr_s)),
         st=StSegments(
             *(np.where(enough.T, values, np.nan) for values in (st.level_60_mv, st.level_80_mv, st.slope_mv_per_s))
         ),

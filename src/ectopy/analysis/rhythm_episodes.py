@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.rhythm_events import fibrillation_episodes
-from ectopy.analysis.rhythm_rules import RATE_OVER, TACHYCARDIA_BPM, moving_mean
+from ectopy.analysis.rhythm_rules import RATE_OVER, TACHYCARDIA_BPM, mean_rates, moving_mean
 from ectopy.analysis.stretches import episodes, stretches
 
 BRADYCARDIA_BPM = 50.0
@@ -73,19 +74,22 @@ def find_rhythm_episodes(analysis: Analysis) -> list[RhythmEpisode]:
     """Divide an analysed recording into episodes of one rhythm, in order of time, from its first beat to its last.
 
     Sinus bradycardia is a mean rate of eight intervals below 50 per minute, sinus tachycardia one above 100, for 30 s;
-    each goes on until the rate is clear of the limit by 5. The rhythm is not known where no interval is for 30 s.
+    each goes on until the rate is clear of the limit by 5, and two less than 30 s apart are one where their mean rate
+    together is beyond the limit as well. The rhythm is not known where no interval is for 30 s.
     """
     times_s, intervals_s = analysis.beats.times_s, analysis.intervals_s
     if len(times_s) < 2:
         return []
     rhythm = np.full(len(times_s), Rhythm.SINUS.value, "U20")
     rate_bpm = 60.0 / moving_mean(intervals_s[1:], RATE_OVER)
-    for kind, beyond, near in (
-        (Rhythm.BRADYCARDIA, rate_bpm < BRADYCARDIA_BPM, rate_bpm < BRADYCARDIA_BPM + _CLEAR_BPM),
-        (Rhythm.TACHYCARDIA, rate_bpm > TACHYCARDIA_BPM, rate_bpm > TACHYCARDIA_BPM - _CLEAR_BPM),
-    ):
-        for first, last in episodes(beyond, near, times_s, RATE_OVER, apart_s=_LEAST_S, least_s=_LEAST_S):
-            rhythm[first + 1 : last + 1] = kind.value
+    mean_bpm = mean_rates(intervals_s[1:])
+    slow, nearly_slow = rate_bpm < BRADYCARDIA_BPM, rate_bpm < BRADYCARDIA_BPM + _CLEAR_BPM
+    fast, nearly_fast = rate_bpm > TACHYCARDIA_BPM, rate_bpm > TACHYCARDIA_BPM - _CLEAR_BPM
+    find = partial(episodes, times_s=times_s, intervals=RATE_OVER, apart_s=_LEAST_S, least_s=_LEAST_S)
+    for first, last in find(slow, nearly_slow, may_join=lambda *ends: mean_bpm(*ends) < BRADYCARDIA_BPM):
+        rhythm[first + 1 : last + 1] = Rhythm.BRADYCARDIA.value
+    for first, last in find(fast, nearly_fast, may_join=lambda *ends: mean_bpm(*ends) > TACHYCARDIA_BPM):
+        rhythm[first + 1 : last + 1] = Rhythm.TACHYCARDIA.value
     for first, last in paced_stretches(times_s, analysis.signs.spikes_s):
         rhythm[first + 1 : last + 1] = Rhythm.PACED.value
     for first, last in fibrillation_episodes(analysis):
@@ -137,6 +141,14 @@ def paced_stretches(times_s: NDArray[np.float64], spikes_s: NDArray[np.float64])
     firsts = np.flatnonzero(np.diff(rows, prepend=-np.inf) > _MOST_BETWEEN + 1).tolist()
     groups = [rows[first:stop] for first, stop in pairwise([*firsts, len(rows)])]
     return [(int(group[0]), int(group[-1])) for group in groups if len(group) >= _LEAST_PACED]
+
+
+def paced_beats(analysis: Analysis) -> NDArray[np.bool_]:
+    """Return which beats of an analysed recording lie in a paced rhythm, shape (n,)."""
+    paced = np.zeros(len(analysis), np.bool_)
+    for first, last in paced_stretches(analysis.beats.times_s, analysis.signs.spikes_s):
+        paced[first : last + 1] = True
+    return paced
 
 
 def summarise_rhythm(rhythm_episodes: Sequence[RhythmEpisode]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ on rules and not on labels. An irregular rhythm is one outside of atrial fibrill
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -31,6 +31,7 @@ from ectopy.analysis.rhythm_rules import (
     RhythmKind,
     RhythmLimits,
     irregularity,
+    mean_rates,
     moving_mean,
 )
 from ectopy.analysis.stretches import episodes, stretches
@@ -281,15 +282,20 @@ def _rates(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
     high, low = high_bpm > limits.high_bpm, low_bpm < limits.low_bpm
     nearly_high = high_bpm > limits.high_bpm - limits.clear_bpm
     nearly_low = low_bpm < limits.low_bpm + limits.clear_bpm
+    mean_bpm = mean_rates(intervals_s)
     events = []
-    for first, stop in _rate_episodes(analysis, high, nearly_high):
+    for first, stop in _rate_episodes(
+        analysis, high, nearly_high, lambda first, last: mean_bpm(first, last) > limits.high_bpm
+    ):
         most_bpm = float(np.nanmax(high_bpm[first : stop + 1 - RATE_OVER]))
         text = (
             f"{most_bpm:.0f} per minute at most, {_average(intervals_s, first, stop)}; above {limits.high_bpm:g} for "
         )
         text += f"{_time_beyond_s(intervals_s, high, first, stop):,.0f} s"
         events.append(_event(analysis, RhythmKind.HIGH_RATE, first, stop, text, most_bpm))
-    for first, stop in _rate_episodes(analysis, low, nearly_low):
+    for first, stop in _rate_episodes(
+        analysis, low, nearly_low, lambda first, last: mean_bpm(first, last) < limits.low_bpm
+    ):
         least_bpm = float(np.nanmin(low_bpm[first : stop + 1 - RATE_OVER]))
         text = (
             f"{least_bpm:.0f} per minute at least, {_average(intervals_s, first, stop)}; below {limits.low_bpm:g} for "
@@ -299,8 +305,10 @@ def _rates(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
     return events
 
 
-def _rate_episodes(analysis: Analysis, beyond: NDArray[np.bool_], near: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    return episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S)
+def _rate_episodes(
+    analysis: Analysis, beyond: NDArray[np.bool_], near: NDArray[np.bool_], is_beyond: Callable[[int, int], bool]
+) -> list[tuple[int, int]]:
+    return episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S, may_join=is_beyond)
 
 
 def _average(intervals_s: NDArray[np.float64], first: int, stop: int) -> str:

@@ -16,7 +16,7 @@ around the limit is one episode.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -34,7 +34,7 @@ RHYTHM_OVER = 64
 """RR intervals that irregularity is measured over."""
 
 RATE_APART_S = 60.0
-"""Episodes of a rate that are less apart are one."""
+"""Episodes of a rate that are less apart are one, where the mean rate of both together is beyond the limit as well."""
 
 IRREGULAR_S = 120.0
 """Time that a rhythm must be irregular, and that it must be regular between two episodes.
@@ -223,6 +223,21 @@ def irregularity(intervals_s: NDArray[np.float64]) -> NDArray[np.float64]:
     rms = np.sqrt(moving_mean(np.square(regular_s[1:] - regular_s[:-1]), RHYTHM_OVER, least_share=0.5))
     share: NDArray[np.float64] = rms / moving_mean(regular_s[1:], RHYTHM_OVER, least_share=0.5)
     return share
+
+
+def mean_rates(intervals_s: NDArray[np.float64]) -> Callable[[int, int], float]:
+    """Return a function that gives the mean rate between two beats, per minute, as rates of joined episodes are judged.
+
+    Parameters
+    ----------
+    intervals_s : ndarray of float64, shape (n,)
+        RR interval after each beat but the last; NaN = not known, and does not count.
+    """
+    finite = np.isfinite(intervals_s)
+    counts, totals_s = np.zeros((2, len(intervals_s) + 1))
+    np.cumsum(finite, out=counts[1:])
+    np.cumsum(np.where(finite, intervals_s, 0.0), out=totals_s[1:])
+    return lambda first, last: float(60.0 * (counts[last] - counts[first]) / (totals_s[last] - totals_s[first]))
 
 
 def moving_mean(values: NDArray[np.float64], length: int, least_share: float = 1.0) -> NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +25,7 @@ def episodes(
     *,
     apart_s: float,
     least_s: float = 0.0,
+    may_join: Callable[[int, int], bool] = lambda first, last: True,
 ) -> list[tuple[int, int]]:
     """Find the episodes in which windows of RR intervals are beyond a limit.
 
@@ -37,6 +40,8 @@ def episodes(
         Episodes that are less apart are one.
     least_s : float
         From the end of the first window beyond the limit to that of the last one, at least.
+    may_join : callable
+        Whether the beats from the first to the last of two such episodes may be one, as those that overlap always are.
 
     Returns
     -------
@@ -52,6 +57,9 @@ def episodes(
         if times_s[last] - times_s[first + intervals] < least_s:
             continue
         if joined and times_s[first] - times_s[joined[-1][1]] < apart_s:
-            first = joined.pop()[0]
+            before, end = joined[-1]
+            if first <= end or may_join(before, last):
+                joined.pop()
+                first = before
         joined.append((first, last))
     return joined

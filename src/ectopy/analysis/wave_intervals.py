@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import Analysis
+from ectopy.analysis.rhythm_episodes import paced_beats
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
 from ectopy.presentation import short_repr
@@ -96,6 +97,8 @@ class WaveMeasurements:
 def measure_waves(recording: Recording, analysis: Analysis, filters: FilterSettings | None = None) -> WaveMeasurements:
     """Measure the waves of the beats of a recording that has been analysed; about 13 s for a day of one lead.
 
+    QT of paced beats is not corrected: what a pacemaker excites repolarises otherwise.
+
     Parameters
     ----------
     recording : Recording
@@ -108,7 +111,8 @@ def measure_waves(recording: Recording, analysis: Analysis, filters: FilterSetti
     readable = analysis.beats.readable & np.not_equal(analysis.verdict, Verdict.UNREADABLE)[:, None]
     waves = delineate(filtered, analysis.beats.times_s, readable)
     st = StSegments(*(np.where(readable.T, values, np.nan) for values in astuple(measure_st(filtered, waves))))
-    return WaveMeasurements(waves, measure_intervals(waves, analysis.intervals_s), st)
+    rr_s = np.where(paced_beats(analysis), np.nan, analysis.intervals_s)
+    return WaveMeasurements(waves, measure_intervals(waves, rr_s), st)
 
 
 def measure_intervals(waves: BeatWaves, rr_s: NDArray[np.float64]) -> WaveIntervals:

@@ -2,8 +2,10 @@
 
 Patients send half a second of signal every half second by the real clock, as in `monitor_benchmark`; their normals are
 given, so that a ward is measured as it is most of the time. The engine and the stream are measured in turn in the same
-run, for processor time on a machine that does other things as well means little by itself. The time of Spark counts its
-driver and all its workers, and not the broker, which is outside.
+run, for processor time on a machine that does other things as well means little by itself. The engine stores its events
+in a database, the stream stores states and writes events to Kafka. The time of Spark counts its driver and all its
+workers, and not the broker, which is outside, nor the threads in which Java compiles its code: they work for minutes
+after a start, and then no more. What they take is reported beside.
 """
 
 from __future__ import annotations
@@ -46,15 +48,17 @@ from ectopy.monitor import BeatJudged, Chunk, Command, CommandKind, Monitor
 from ectopy.monitor.replay import paced
 from ectopy.processes import ONE_THREAD, core_count
 
-PATIENTS = (10, 50, 100, 200, 400)
-SHARDS = (1, 4, 16, 64)
+PATIENTS = (10, 100, 400)
+SHARDS = (1, 8, 64)
 SKEWS = ("a day at once", "a hot shard", "one comes and goes")
 
 _SHORTEST_S, _LONGEST_S = 10.0, 3600.0
-_WARM_UP_S, _LONGEST_WARM_UP_S, _STEADY_S = 10.0, 180.0, 12.0
+_WARM_UP_S, _LEAST_WARM_UP_S, _LONGEST_WARM_UP_S, _STEADY_S = 10.0, 30.0, 180.0, 12.0
 _LEARNING_SIGNAL_S, _SHIFT_S, _MOST_SHIFTED_S = 90.0, 1.7, 60.0
 _GRAIN_S = 0.02
-_LAST_EVENTS_S = 15.0
+_LAST_EVENTS_S = 8.0
+_COMPILER = "CompilerThre"
+"""In the names of threads of Java that compile its code."""
 _DAY_S, _UPLOADED_S, _STAY_S = 86_400.0, 30.0, 5.0
 _PARTITIONS = 8
 
@@ -67,7 +71,9 @@ class StreamCost:
     ----------
     patients, shards : int
     cores : float
-        Processor time of Spark for each second.
+        Processor time of Spark for each second, without what Java spends on compiling its code.
+    python_cores, java_cores, compiler_cores : float
+        Its parts: Python, Java, and what `cores` does not contain.
     latency_p50_s, latency_p95_s : float
         From a beat to the record of its event in Kafka, where a reader gets it.
     batch_p50_s, batch_p95_s : float
@@ -85,6 +91,9 @@ class StreamCost:
     patients: int
     shards: int
     cores: float
+    python_cores: float
+    java_cores: float
+    compiler_cores: float
     latency_p50_s: float
     latency_p95_s: float
     batch_p50_s: float
@@ -202,7 +211,7 @@ class _Bench:
                     load.upload_day()
                 load.measured_from = time.time()
                 load.stream(self._seconds, restarting=skew == SKEWS[2])
-                batches, cores, rss_mb = spark.end()
+                batches, cost = spark.end()
                 load.wait_for_last(_LAST_EVENTS_S)
         p50, p95 = _middle_and_late(load.latencies_s)
         durations = [batch["duration_s"] for batch in batches]
@@ -210,14 +219,17 @@ class _Bench:
         return StreamCost(
             patients,
             shards,
-            cores,
+            cost.python_s + cost.java_s,
+            cost.python_s,
+            cost.java_s,
+            cost.compiler_s,
             p50,
             p95,
             *_middle_and_late(durations),
             state_kb=written / 1000 / self._seconds / patients,
             stored_kb=max((batch["stored_bytes"] for batch in batches), default=0) / 1000 / patients,
             beats=len(load.latencies_s),
-            rss_mb=rss_mb,
+            rss_mb=cost.rss_mb,
         )
 
     def _job(self, topics: Topics, folder: str, shards: int) -> _Job:
@@ -289,7 +301,9 @@ class _Load:
 
     def warm_up(self) -> None:
         """Send until events come about as fast as they will, for Spark takes a while to start."""
-        while self.lag_s > _STEADY_S and self.sent_count * CHUNK_S < _LONGEST_WARM_UP_S:
+        while (sent_s := self.sent_count * CHUNK_S) < _LEAST_WARM_UP_S or (
+            self.lag_s > _STEADY_S and sent_s < _LONGEST_WARM_UP_S
+        ):
             self.stream(_WARM_UP_S)
 
     def upload_day(self) -> None:
@@ -369,35 +383,66 @@ class _Spark:
     def begin(self) -> None:
         """Begin to count."""
         self._ask("begin")
-        self._cpu_s, self._at = _tree(self._process.pid)[0], time.monotonic()
+        self._before, self._at = _tree(self._process.pid), time.monotonic()
 
-    def end(self) -> tuple[list[dict[str, Any]], float, float]:
-        """Return the batches since `begin`, cores that were busy, and memory in megabytes."""
+    def end(self) -> tuple[list[dict[str, Any]], _ProcessorTime]:
+        """Return the batches since `begin`, and the processor time for each second since then."""
         elapsed_s = time.monotonic() - self._at
-        cpu_s, rss_mb = _tree(self._process.pid)
-        return json.loads(self._ask("end")), (cpu_s - self._cpu_s) / elapsed_s, rss_mb
+        before, after = self._before, _tree(self._process.pid)
+        cost = _ProcessorTime(
+            (after.python_s - before.python_s) / elapsed_s,
+            (after.java_s - before.java_s) / elapsed_s,
+            (after.compiler_s - before.compiler_s) / elapsed_s,
+            after.rss_mb,
+        )
+        return json.loads(self._ask("end")), cost
 
 
-def _tree(pid: int) -> tuple[float, float]:
-    """Return processor time in seconds, and memory in megabytes, of a process and all that it has started."""
+@dataclass(frozen=True, slots=True)
+class _ProcessorTime:
+    """Processor time of processes in seconds, without and of the compilers of Java, and their memory in megabytes."""
+
+    python_s: float
+    java_s: float
+    compiler_s: float
+    rss_mb: float
+
+
+def _tree(pid: int) -> _ProcessorTime:
+    """Return the cost so far of a process and all that it has started."""
     parents: dict[int, list[int]] = {}
-    stats: dict[int, tuple[float, float]] = {}
+    stats: dict[int, tuple[str, float, float]] = {}
     for entry in Path("/proc").iterdir():
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split() if entry.name.isdigit() else []
-        except OSError:
-            continue
-        if fields:
-            # Fields of proc(5) from the third on: 4 is the parent, 14 to 17 the times, 24 the pages.
-            ticks, pages = sum(map(int, fields[11:15])), int(fields[21])
+        stat = _read_stat(entry) if entry.name.isdigit() else None
+        if stat is not None:
+            name, fields, cpu_s = stat
+            # Fields of proc(5) from the third on: 4 is the parent, 24 the pages.
             parents.setdefault(int(fields[1]), []).append(int(entry.name))
-            stats[int(entry.name)] = ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-    total, waiting = np.zeros(2), [pid]
+            stats[int(entry.name)] = name, cpu_s, int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    python_s = java_s = compiler_s = total_mb = 0.0
+    waiting = [pid]
     while waiting:
         process = waiting.pop()
-        total += stats.get(process, (0.0, 0.0))
+        name, cpu_s, rss_mb = stats.get(process, ("", 0.0, 0.0))
+        total_mb += rss_mb
+        if name == "java":
+            threads = [stat for task in Path(f"/proc/{process}/task").iterdir() if (stat := _read_stat(task))]
+            compilers_s = sum(thread_s for thread, _, thread_s in threads if _COMPILER in thread)
+            java_s, compiler_s = java_s + cpu_s - compilers_s, compiler_s + compilers_s
+        else:
+            python_s += cpu_s
         waiting += parents.get(process, [])
-    return float(total[0]), float(total[1])
+    return _ProcessorTime(python_s, java_s, compiler_s, total_mb)
+
+
+def _read_stat(folder: Path) -> tuple[str, list[str], float] | None:
+    """Read the name of a process or a thread, its fields from the third on, and its processor time in seconds."""
+    try:
+        head, _, tail = (folder / "stat").read_text().rpartition(")")
+    except OSError:  # it has ended
+        return None
+    fields = tail.split()
+    return head.partition("(")[2], fields, sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _middle_and_late(values: Sequence[float]) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ectopy.presentation import short_repr
 from ectopy.processes import in_processes
 from ectopy.report.report_style import ReportStyle
 from ectopy.signal import FilterSettings
+from ectopy.signal.filter_process import LEAST_VALUES, process_ahead
 
 FHIR_SUFFIX = ".fhir.json"
 """Results that are written as a Bundle of FHIR."""
@@ -117,6 +119,16 @@ def expand_jobs(
 
 def run(job: Job) -> Outcome:
     """Analyse one recording and write the results; an expected error becomes part of the outcome."""
+    with process_ahead() if _is_large(job.recording) else nullcontext():
+        return _run(job)
+
+
+def _is_large(path: Path) -> bool:
+    """Return whether a file may hold so many samples that two processes read them."""
+    return path.is_file() and path.stat().st_size >= LEAST_VALUES
+
+
+def _run(job: Job) -> Outcome:
     try:
         recording = read(job.recording, sampling_rate_hz=job.sampling_rate_hz, unit=job.unit, partial=job.partial)
         normal = None if job.baseline is None else PatientTemplate.load(job.baseline)

@@ -284,9 +284,9 @@ def benchmark_holter_command(
 @benchmark_app.command("cluster")
 def benchmark_cluster_command(
     brokers: Annotated[str, typer.Option(metavar="HOST:PORT", help="Kafka's; topics are created that stay.")],
-    patients: Annotated[str, typer.Option(help="How many at once; several numbers.")] = "10,50,100,200,400",
-    shards: Annotated[str, typer.Option(help="How many, with the middle number of patients.")] = "1,4,16,64",
-    seconds: Annotated[float, typer.Option(help="Length of each run, 10 to 3600.")] = 60.0,
+    patients: Annotated[str, typer.Option(help="How many at once; several numbers.")] = "10,100,400",
+    shards: Annotated[str, typer.Option(help="How many, with the middle number of patients.")] = "1,8,64",
+    seconds: Annotated[float, typer.Option(help="Length of each run, 10 to 3600.")] = 30.0,
     skew: Annotated[bool, typer.Option(help="Measure unequal patients, too.")] = True,
     kafka_config: KafkaConfig = None,
     jars: Annotated[

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ectopy.cluster.input_log import ReadPart, StoredInput
 from ectopy.cluster.log_rows import LogItem, Topic
 from ectopy.errors import DataError
 from ectopy.monitor import Chunk, RejectedInput
-from ectopy.monitor.codec import INPUTS, decode, encode, kind_of
+from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.snapshot import SNAPSHOT_VERSION, readable_version
 
 MOST_BYTES = 32 * 2**20
@@ -30,20 +31,16 @@ class StoredItem:
     topic: Topic
     partition: int
     offset: int
-    kind: str
-    content: bytes
+    input: StoredInput
 
     @classmethod
     def of(cls, item: LogItem) -> StoredItem:
         """Encode an input."""
-        return cls(item.at, item.topic, item.partition, item.offset, kind_of(item.input), encode(item.input))
+        return cls(item.at, item.topic, item.partition, item.offset, StoredInput.of(item.input))
 
     def decoded(self) -> LogItem:
         """Decode the input; a `DataError` if it is damaged."""
-        kind = INPUTS.get(self.kind)
-        if kind is None:
-            raise DataError(f"{self.kind!r} is not a kind of input.")
-        return LogItem(self.at, self.topic, self.partition, self.offset, decode(kind, self.content))
+        return LogItem(self.at, self.topic, self.partition, self.offset, self.input.decoded())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +80,8 @@ class _BacklogPart:
 class BacklogReader:
     """Reads what waits, part by part, and counts what is taken."""
 
-    def __init__(self, backlog: Backlog, parts: Mapping[str, bytes]) -> None:
-        self._backlog, self._parts = backlog, parts
+    def __init__(self, backlog: Backlog, patient: str, read: ReadPart) -> None:
+        self._backlog, self._patient, self._read = backlog, patient, read
         self._removed: list[str] = []
         self._items: tuple[StoredItem, ...] = ()
         self._bytes = 0
@@ -99,7 +96,7 @@ class BacklogReader:
         if not self._backlog:
             return None
         if not self._items:
-            self._items, self._bytes = _read_part(self._parts, self._backlog.first)
+            self._items, self._bytes = self._read_part(self._backlog.first)
         if self._backlog.consumed >= len(self._items):
             raise DataError(f"part {self._backlog.first} of the backlog is damaged.")
         return self._items[self._backlog.consumed].decoded()
@@ -113,6 +110,13 @@ class BacklogReader:
         self._removed.append(part_name(backlog.first))
         self._backlog = Backlog(backlog.first + 1, backlog.stop, 0, backlog.size - self._bytes, backlog.is_full)
         self._items = ()
+
+    def _read_part(self, number: int) -> tuple[tuple[StoredItem, ...], int]:
+        content = self._read(self._patient, part_name(number))
+        if content is None:
+            raise DataError(f"part {number} of the backlog is missing.")
+        readable_version(content)
+        return decode(_BacklogPart, content).items, len(content)
 
     def with_new(self, items: Sequence[LogItem]) -> tuple[Backlog, dict[str, bytes], tuple[str, ...]]:
         """Append inputs that have to wait too.
@@ -136,7 +140,7 @@ class BacklogReader:
                 waiting.append(StoredItem.of(item.with_input(RejectedInput(item.at, _TOO_MUCH))))
             else:
                 continue
-            size += len(waiting[-1].content)
+            size += len(waiting[-1].input.content)
         written: dict[str, bytes] = {}
         stop = backlog.stop
         for group in _groups(waiting):
@@ -151,21 +155,13 @@ def part_name(number: int) -> str:
     return f"backlog/{number}"
 
 
-def _read_part(parts: Mapping[str, bytes], number: int) -> tuple[tuple[StoredItem, ...], int]:
-    content = parts.get(part_name(number))
-    if content is None:
-        raise DataError(f"part {number} of the backlog is missing.")
-    readable_version(content)
-    return decode(_BacklogPart, content).items, len(content)
-
-
 def _groups(items: Iterable[StoredItem]) -> Iterator[tuple[StoredItem, ...]]:
     """Divide items into groups of a quarter of a megabyte."""
     group: list[StoredItem] = []
     size = 0
     for item in items:
         group.append(item)
-        size += len(item.content)
+        size += len(item.input.content)
         if size >= _PART_BYTES:
             yield tuple(group)
             group, size = [], 0

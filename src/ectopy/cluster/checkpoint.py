@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from ectopy.cluster.hadoop_files import HadoopFolder
 from ectopy.errors import SettingError
 
-VERSION = 1
+VERSION = 2
 """Of a checkpoint: add 1 when a stream cannot go on with an older one."""
 
 INITIAL = "initial"

@@ -110,7 +110,11 @@ def order_rows(
     """
     ordered = sorted(rows, key=lambda row: (row.partition, row.offset))
     order = Order({}, {}, dict(partitions), dict(times))
-    # A patient of whom no samples have come follows the ticks of the first partition.
+    # A patient of whom no samples have come follows the ticks of the first partition, and those whose first ones come
+    # now follow the ticks of theirs.
+    order.partitions.update(
+        {row.patient: row.partition for row in ordered if row.topic is Topic.SAMPLES and row.patient}
+    )
     commands = {patient: list(items) for patient, items in waiting.items()}
     latest: dict[int, float] = {}
     for row in ordered:
@@ -131,7 +135,6 @@ def _take_samples(order: Order, row: LogRow) -> None:
     at = order.times[row.partition] = max(order.times.get(row.partition, -inf), row.timestamp)
     items = _items(row, at)
     if row.patient:
-        order.partitions[row.patient] = row.partition
         order.queues.setdefault(row.patient, []).extend(items)
         return
     for patient, partition in order.partitions.items():

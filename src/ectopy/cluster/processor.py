@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from pyspark import SparkFiles
 from pyspark.sql import Row
 from pyspark.sql.streaming.stateful_processor import MapState, StatefulProcessor, StatefulProcessorHandle, TimerValues
 
 from ectopy.analysis.shipped_detector import SHIPPED, load_detector
+from ectopy.cluster.input_log import ReadPart
 from ectopy.cluster.log_rows import LogRow, Topic
-from ectopy.cluster.shard import INDEX, SHARD, Failure, RecentState, step_shard
+from ectopy.cluster.shard import Failure, step_shard
+from ectopy.cluster.state_memory import StateMemory
 from ectopy.cluster.topic_records import read_row, write_event
 from ectopy.cluster.topics import Topics
 from ectopy.errors import DataError
@@ -22,11 +25,6 @@ from ectopy.presentation import short_repr
 OUTPUT_SCHEMA = "topic string, key binary, value binary, headers array<struct<key: string, value: binary>>"
 PARTS, PARTS_KEY, PARTS_VALUE = "parts", "patient string, part string", "content binary"
 """State variable in which the parts of the states lie, and its schema."""
-
-MOST_RECENT = 500
-"""States that a process keeps in memory, a tenth of a megabyte each."""
-
-_RECENT: dict[str, RecentState] = {}
 
 MOST_REJECTED_BYTES = 2**19
 """Of a dead letter the beginning is written: with its headers a record would exceed the broker's limit."""
@@ -100,9 +98,7 @@ class ShardProcessor(StatefulProcessor):
                 inputs.append(self._read(record))
             except DataError as error:
                 yield self._rejected(record, str(error))
-        result = step_shard(load_monitor(self._source), _StoredParts(self._parts).of, inputs, _RECENT)
-        while len(_RECENT) > MOST_RECENT:
-            del _RECENT[next(iter(_RECENT))]
+        result = step_shard(load_monitor(self._source), _reader(self._parts), inputs, _memory(self._source))
         for patient, names in result.removed.items():
             for name in names:
                 self._parts.removeKey((patient, name))
@@ -142,31 +138,22 @@ class ShardProcessor(StatefulProcessor):
         return Row(topic=self._topics.rejected, key=record.key, value=value, headers=pairs)
 
 
-class _StoredParts:
-    """The stored parts of all patients of a shard.
+def _reader(parts: MapState) -> ReadPart:
+    """Return a function that reads a part: each call crosses a socket."""
 
-    Those of the shard itself are read alone; when those of a patient are needed, all are read: each call crosses a
-    socket, and one call of the iterator brings many parts.
-    """
+    def read(patient: str, name: str) -> bytes | None:
+        value = parts.getValue((patient, name))
+        return None if value is None else bytes(value[0])
 
-    def __init__(self, parts: MapState) -> None:
-        self._parts = parts
-        self._all: dict[str, dict[str, bytes]] | None = None
+    return read
 
-    def of(self, patient: str) -> Mapping[str, bytes]:
-        """Return the parts of a patient, or of `SHARD`."""
-        if patient == SHARD:
-            index = self._parts.getValue((SHARD, INDEX))
-            return {} if index is None else {INDEX: bytes(index[0])}
-        if self._all is None:
-            self._all = self._read_all()
-        return self._all.get(patient, {})
 
-    def _read_all(self) -> dict[str, dict[str, bytes]]:
-        parts: dict[str, dict[str, bytes]] = {}
-        for (patient, name), (content,) in self._parts.iterator() if self._parts.exists() else ():
-            parts.setdefault(patient, {})[name] = bytes(content)
-        return parts
+@cache
+def _memory(source: MonitorSource) -> StateMemory:
+    """States that this process and others of its executor have left; Spark removes the folder with the executor."""
+    folder = Path(SparkFiles.getRootDirectory()) / f"states-{source.digest}-{source.learning_s:g}"
+    folder.mkdir(exist_ok=True)
+    return StateMemory(folder)
 
 
 def _row(topic: str, key: bytes, value: bytes) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache, lru_cache
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -120,7 +121,7 @@ def _to_list(value: object) -> object:
 
 
 def _from_list(kind: type, values: object) -> NDArray[Any]:
-    if get_origin(kind) is not np.ndarray:
+    if not _is_array(kind):
         raise ValueError(f"{kind} is not expected")
     dtype = np.dtype(get_args(get_args(kind)[1])[0])
     try:
@@ -130,15 +131,21 @@ def _from_list(kind: type, values: object) -> NDArray[Any]:
 
 
 def _from_parts(kind: type, parts: object) -> NDArray[Any]:
-    if get_origin(kind) is not np.ndarray:
+    if not _is_array(kind):
         raise ValueError(f"{kind} is not expected")
     name, shape, content = msgspec.convert(parts, tuple[str, tuple[int, ...], bytes], strict=True)
     dtype = _dtype(name)
     if len(shape) > _MOST_AXES or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(content):
         raise ValueError(f"{len(content)} bytes are not an array of {dtype} and shape {shape}")
-    return np.frombuffer(content, dtype).reshape(shape).copy() if content else np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, bytearray(content))
 
 
+@cache
+def _is_array(kind: type) -> bool:
+    return get_origin(kind) is np.ndarray
+
+
+@lru_cache(256)
 def _dtype(name: str) -> np.dtype[Any]:
     if not _NUMBER_OR_TEXT.fullmatch(name):
         raise ValueError(f"{name!r} is neither a type of number nor of text")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ectopy.analysis.rhythm_rules import RATE_OVER
 from ectopy.monitor.detection import LearningBuffer
@@ -64,10 +66,22 @@ def _viewed_learning(learning: LearningBuffer) -> LearningBuffer:
 
 def _without_arrays(state: T) -> T:
     """Return a state whose arrays are empty."""
-    kind: Any = type(state)
     if isinstance(state, np.ndarray):
-        return np.empty((0,) * state.ndim, state.dtype)  # type: ignore[return-value]
-    if not is_dataclass(state):
+        return _empty(state.ndim, state.dtype)  # type: ignore[return-value]
+    kind: Any = type(state)
+    names = _names(kind)
+    if not names:
         return state
-    emptied: T = builder(kind)(*[_without_arrays(getattr(state, item.name)) for item in fields(state)])
+    emptied: T = builder(kind)(*[_without_arrays(getattr(state, name)) for name in names])
     return emptied
+
+
+@cache
+def _empty(axes: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.empty((0,) * axes, dtype)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """Names of the fields of a dataclass; none of anything else."""
+    return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else ()

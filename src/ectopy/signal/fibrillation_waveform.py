@@ -144,31 +144,6 @@ def fibrillation_step(state: FibrillationState, filtered: Filtered) -> tuple[Fib
     return _assess_complete(state)
 
 
-def recomputed_wave(band: FirState, signal: NDArray[np.float64], length: int) -> NDArray[np.float64] | None:
-    """Compute the newest samples of `FibrillationState.wave` again from the newest filtered samples.
-
-    Parameters
-    ----------
-    band : FirState
-        The present state of the filter; what it still needs are the last columns of `signal`.
-    signal : ndarray of float64, shape (leads, k)
-    length : int
-        Number of samples of the wave.
-
-    Returns
-    -------
-    ndarray of float64, shape (leads, length)
-        None if `signal` is too short.
-    """
-    # Begin where input and output samples coincide, early enough that no needed output rests on what came before.
-    behind = band.recent.shape[1]
-    begin = signal.shape[1] - behind - _band().down * (length - band.done + _band().reach)
-    if begin < 0:
-        return None
-    _, wave = fir_step(_band(), FirState(signal[:, begin:]), signal[:, :0])
-    return wave[:, wave.shape[1] - length :] if wave.shape[1] >= length else None
-
-
 def fibrillation_end(state: FibrillationState, filtered: Filtered) -> Waveform:
     """Assess the remaining complete seconds when the signal ends with these samples."""
     band, wave = fir_step(_band(), state.band, filtered.signal)

@@ -2,18 +2,21 @@
 
 Samples and results lie in files that both have in memory. When all is filtered, each process assesses half of the
 leads. All results are those of one process, to the last bit; where there is no second core or no room, or where
-anything goes wrong there, the work is done here.
+anything goes wrong there, the work is done here. The other process takes a second to start, which `process_ahead`
+hides behind the reading of the file.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -30,6 +33,8 @@ LEAST_VALUES = 2**23
 """Samples of all leads below which a second process does not pay: it takes a second to start."""
 
 _PART_S = 600
+_MOST_BYTES = 2**16
+_ARRAYS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,57 @@ class FilterTask:
 
 class _ProcessEndedError(Exception):
     """The other process has ended before its work was complete."""
+
+
+class _OtherProcess:
+    """The other process, which waits for its task; within the block, at the end of which it is killed."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs, ExitStack() as unless_started:
+            unless_started.enter_context(ours)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__],
+                env=os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(sys.path)},
+                stdin=theirs.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C ends this process, which ends the other one
+            )
+            unless_started.pop_all()
+        self._channel = ours
+
+    def __enter__(self) -> _OtherProcess:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._channel.close()
+        with self._process:
+            self._process.kill()
+
+    def begin(self, task: FilterTask) -> _Progress:
+        """Send the task with the arrays that it names; an `OSError` if the process has ended."""
+        addresses = (task.signal, *task.early, *task.filtered)
+        socket.send_fds(self._channel, [msgspec.json.encode(task)], [address.descriptor for address in addresses])
+        assert self._process.stdout is not None
+        return _Progress(self._process.stdout)
+
+
+_ahead: list[_OtherProcess] = []
+
+
+@contextmanager
+def process_ahead() -> Iterator[None]:
+    """Start the other process now, to be ready when a large recording is read within the block."""
+    if os.name == "posix" and has_spare_core():
+        with suppress(OSError):  # then one process does it
+            _ahead.append(_OtherProcess())
+    try:
+        yield
+    finally:
+        while _ahead:
+            with _ahead.pop():
+                pass
 
 
 def read_in_two_processes(
@@ -69,7 +125,7 @@ def read_in_two_processes(
     if signal.size < LEAST_VALUES or os.name != "posix" or not has_spare_core():
         return None
     try:
-        early, filtered = (unfilled(signal.shape, rate_hz, settings, large_arrays.empty_in_file) for _ in range(2))
+        early, filtered = (unfilled(signal.shape, rate_hz, large_arrays.empty_in_file) for _ in range(2))
         return _read(_in_file(signal), rate_hz, settings, early, filtered)
     except (OSError, ValueError, EOFError, _ProcessEndedError):
         return None
@@ -90,25 +146,14 @@ def _read(
         settings,
         first_lead,
     )
-    with subprocess.Popen(
-        [sys.executable, "-m", __name__, msgspec.json.encode(task).decode()],
-        env=os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=[address.descriptor for address in addresses],
-        start_new_session=True,  # Ctrl-C ends this process, which ends the other one
-    ) as process:
-        try:
-            progress = _Progress(process)
-            times_s = find_heartbeats(early, progress.parts(early))
-            early, filtered = early[: progress.early_end], filtered[: progress.filtered_end]
-            quality = assess(signal[:, :first_lead], rate_hz, _leads(filtered, slice(first_lead)))
-            if first_lead < signal.shape[1]:
-                quality = _joined(quality, *progress.arrays())
-            return early, filtered, quality, times_s
-        finally:
-            process.kill()
+    with _ahead.pop() if _ahead else _OtherProcess() as process:
+        progress = process.begin(task)
+        times_s = find_heartbeats(early, progress.parts(early))
+        early, filtered = early[: progress.early_end], filtered[: progress.filtered_end]
+        quality = assess(signal[:, :first_lead], rate_hz, _leads(filtered, slice(first_lead)))
+        if first_lead < signal.shape[1]:
+            quality = _joined(quality, *progress.arrays())
+        return early, filtered, quality, times_s
 
 
 class _Progress:
@@ -118,9 +163,8 @@ class _Progress:
     index and word of the quality of its leads as two ``.npy`` files.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        self._lines = process.stdout
+    def __init__(self, lines: IO[bytes]) -> None:
+        self._lines = lines
         self.early_end = self.filtered_end = 0
 
     def parts(self, early: Filtered) -> Iterator[slice]:
@@ -161,12 +205,24 @@ def _joined(quality: Quality, index: NDArray[np.float64], word: NDArray[np.str_]
 
 
 def main() -> None:
-    """Do the task of the first argument: filter, say how far it is, and assess the quality of some leads."""
-    task = msgspec.json.decode(sys.argv[1], type=FilterTask)
-    signal = large_arrays.mapped(task.signal)
+    """Do the task that comes through standard input: filter, say how far it is, assess the quality of some leads."""
+    import scipy.signal  # noqa: F401 - takes a second, for which no task is to wait
+
+    with socket.socket(fileno=sys.stdin.fileno()) as channel:
+        message, descriptors, *_ = socket.recv_fds(channel, _MOST_BYTES, _ARRAYS)
+        if not message:  # no recording was large enough
+            return
+        _do(msgspec.json.decode(message, type=FilterTask), descriptors)
+
+
+def _do(task: FilterTask, descriptors: list[int]) -> None:
+    addresses = (task.signal, *task.early, *task.filtered)
+    signal, *arrays = (
+        large_arrays.mapped(replace(address, descriptor=descriptor))
+        for address, descriptor in zip(addresses, descriptors, strict=True)
+    )
     early, filtered = (
-        Filtered(large_arrays.mapped(samples), large_arrays.mapped(missing), task.analysis_rate_hz)
-        for samples, missing in (task.early, task.filtered)
+        Filtered(samples, missing, task.analysis_rate_hz) for samples, missing in (arrays[:2], arrays[2:])
     )
     filtered_end = 0
     for early_end, filtered_end in filter_into(early, filtered, signal, task.rate_hz, task.settings):

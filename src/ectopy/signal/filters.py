@@ -110,13 +110,7 @@ class Filter:
             If the rate lies outside 100 to 1000 Hz.
         """
         settings = settings or FilterSettings()
-        if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
-            raise SettingError(
-                f"the sampling rate must lie between {LOWEST_RATE_HZ:g} and {HIGHEST_RATE_HZ:g} Hz, not "
-                f"{rate_hz:g} Hz; resample the recording."
-            )
-        ratio = Fraction(ANALYSIS_RATE_HZ / rate_hz).limit_denominator(_LARGEST_DENOMINATOR)
-        up, down = ratio.numerator, ratio.denominator
+        up, down = _ratio(rate_hz)
         triangle = np.bartlett(2 * _THIN + 1)[1:-1]
         hann = np.hanning(_odd(ANALYSIS_RATE_HZ / _THIN / settings.low_hz) + 2)[1:-1]
         return cls(
@@ -150,6 +144,17 @@ class Filter:
             baseline=np.empty((leads, 0)),
             missing=np.empty((leads, 0), np.bool_),
         )
+
+
+def _ratio(rate_hz: float) -> tuple[int, int]:
+    """Return by what a rate is multiplied and divided to be the analysis rate; a `SettingError` if out of range."""
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+        raise SettingError(
+            f"the sampling rate must lie between {LOWEST_RATE_HZ:g} and {HIGHEST_RATE_HZ:g} Hz, not "
+            f"{rate_hz:g} Hz; resample the recording."
+        )
+    ratio = Fraction(ANALYSIS_RATE_HZ / rate_hz).limit_denominator(_LARGEST_DENOMINATOR)
+    return ratio.numerator, ratio.denominator
 
 
 def _odd(length: float) -> int:
@@ -279,7 +284,7 @@ def filter_twice(
     SettingError
         If the rate lies outside 100 to 1000 Hz.
     """
-    early, filtered = (unfilled(signal.shape, rate_hz, settings, large_arrays.empty) for _ in range(2))
+    early, filtered = (unfilled(signal.shape, rate_hz, large_arrays.empty) for _ in range(2))
     *_, (early_end, filtered_end) = filter_into(early, filtered, signal, rate_hz, settings)
     return early[:early_end], filtered[:filtered_end]
 
@@ -308,14 +313,13 @@ def filter_into(
 def unfilled(
     shape: tuple[int, ...],
     rate_hz: float,
-    settings: FilterSettings | None,
     empty: Callable[[tuple[int, int], DTypeLike], NDArray[Any]],
 ) -> Filtered:
     """Return arrays for a filtered signal of this shape, (samples, leads), whose values are to be set."""
-    filters = Filter.of(rate_hz, settings)
+    up, down = _ratio(rate_hz)
     samples, leads = shape
-    size = leads, -(-samples * filters.lowpass.up // filters.lowpass.down)
-    return Filtered(empty(size, np.float64), empty(size, np.bool_), filters.analysis_rate_hz)
+    size = leads, -(-samples * up // down)
+    return Filtered(empty(size, np.float64), empty(size, np.bool_), rate_hz * up / down)
 
 
 def _put(whole: Filtered, begin: int, part: Filtered) -> int:

@@ -360,7 +360,8 @@ def _complete(state: QualityState, sampling_rate_hz: float, filtered_rate_hz: fl
     """Count the seconds that are complete, both as recorded and filtered."""
     recorded_to = _start(state.second, sampling_rate_hz) + state.samples.shape[1]
     filtered_to = _start(state.second, filtered_rate_hz) + state.cleaned.shape[1] - _fast().reach
-    second = state.second
+    # A second that ends on a sample is complete with it, so the last one may be found by division, but for rounding.
+    second = max(state.second, int(min(recorded_to / sampling_rate_hz, filtered_to / filtered_rate_hz)) - 2)
     while (
         _start(second + 1, sampling_rate_hz) <= recorded_to
         and _start(second + 1, filtered_rate_hz) <= filtered_to

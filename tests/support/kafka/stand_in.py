@@ -52,7 +52,7 @@ class StandIn:
                 with suppress(DataError):  # a dead letter
                     kind = kinds[partition.topic]
                     rows.append(read_row(kind, partition.number, offset, record.timestamp, record.key, record.value))
-            result = step_shard(self._monitor, lambda patient: self._parts.get(patient, {}), rows)
+            result = step_shard(self._monitor, lambda patient, name: self._parts.get(patient, {}).get(name), rows)
             for event in result.events:
                 producer.produce(self._topics.output, write_event(event), event.patient.encode())
             for patient, content in result.viewed.items():

@@ -182,7 +182,11 @@ def _follow(
         elif not late.text and now - ended_at >= _LATE_S:
             late.set(f"no batch has ended for {_LATE_S:.0f} s; Spark says: {query.status['message']}")
         failure = ticks.failure
-        time_stands.set(f"no time comes into the log, so that silence raises no alarm: {failure}" if failure else "")
+        # Why is one thing now and another then while a broker is absent.
+        if bool(failure) != bool(time_stands.text):
+            time_stands.set(
+                f"no time comes into the log, so that silence raises no alarm: {failure}" if failure else ""
+            )
         if now - reported_at >= _REPORTED_S:
             say(progress_text([batch for batch in batches if batch.batch > reported], now - reported_at))
             reported_at, reported = now, batches[-1].batch if batches else reported

@@ -97,11 +97,13 @@ def repartition(
     master: Master = "local[2]",
 ) -> None:
     """Give a stream another number of shards: patients go on where they were."""
-    from ectopy.cluster.repartition import repartition as write_checkpoint
     from ectopy.cluster.session import start_session
 
     spark = start_session(master, name="ectopy cluster repartition")
     try:
+        # Not before Spark, without which the message is to name its extra, and not the one that brings pandas.
+        from ectopy.cluster.repartition import repartition as write_checkpoint
+
         patients = write_checkpoint(spark, checkpoint, to, shards)
     finally:
         spark.stop()

@@ -31,7 +31,7 @@ def watch(
         str, typer.Option(metavar="FOLDER", help="Where the stream goes on after a restart; on a cluster a URL.")
     ],
     shards: Annotated[
-        int, typer.Option(help="Groups of patients; about one for every 32 patients, and two for every core.")
+        int, typer.Option(help="Groups of patients: one or two for every core, of 50 to 100 patients.")
     ] = 4,
     master: Master = "local[2]",
     detector: Detector = "ambulatory",

@@ -30,8 +30,8 @@ SHARDS = 4
 MOST_SHARDS = 4096
 BATCH_S = 2.0
 
-_MOST_RECORDS = 3000
-"""Of one shard in a batch: half a minute of 100 patients who send once a second."""
+_MOST_RECORDS = 1000
+"""Of one shard in a batch: half a minute of 32 patients who send once a second."""
 _MOST_PARTITIONS = 32
 _REPORTED_S = 60.0
 _POLL_S = 1

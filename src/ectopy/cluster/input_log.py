@@ -23,7 +23,7 @@ STEPS = 15
 """Steps in which each patient's state is stored once; the inputs of older steps are not kept."""
 
 ReadPart = Callable[[str, str], bytes | None]
-"""Reads a part, by patient and name; None if there is none."""
+"""Reads a part, by patient and name; None if it is missing."""
 
 
 @dataclass(frozen=True, slots=True)

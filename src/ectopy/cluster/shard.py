@@ -33,7 +33,7 @@ SHARE_S = 30.0
 """Signal of one patient that is processed in one step, so that the others do not wait."""
 
 REPLAYED_S = 30.0
-"""Signal of one patient that is stored as inputs before the state is stored anew, though it may not be its turn."""
+"""Most signal of one patient that is stored as inputs; beyond it the state is stored, even out of turn."""
 
 _LEAST_S = 0.001
 
@@ -79,7 +79,7 @@ class IndexEntry:
     idle : IdleTime or None
         When ticks change nothing; None while there is no state.
     token : bytes
-        Of the state, by which one that is still in memory is recognised; empty while there is none.
+        Identifies the state among those still in memory; empty before the first state.
     stored_at : int
         The step after which the state was stored.
     since_s : float

@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -38,6 +39,9 @@ from support.downloads import Server
 from support.labelled_beats import Parts
 from support.server import Service, reserved_port, running
 from support.waiting import PATIENCE_S
+
+if TYPE_CHECKING:
+    from support.browsers import Browser
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("untimed", deadline=None)
@@ -171,6 +175,14 @@ def ambulatory() -> Detector:
 def monitor(ambulatory: Detector) -> Monitor:
     """A monitor with that detector, which learns a patient's normal for 30 s, the shortest time there is."""
     return Monitor.of(ambulatory, learning_s=30.0)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the tests of one module: while Playwright runs, no other test of the process can run a loop."""
+    from support.browsers import launched
+
+    yield from launched()
 
 
 # A server on this machine, to download from

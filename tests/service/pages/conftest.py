@@ -4,13 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.browsers import Browser, BrowserContext, Page, launched, signed_in
+from support.browsers import Browser, BrowserContext, Page, signed_in
 from support.server import Service
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    yield from launched()
 
 
 @pytest.fixture(scope="module")

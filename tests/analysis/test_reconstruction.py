@@ -77,6 +77,26 @@ def test_patients_together_are_equal_to_each_alone_to_the_bit(drawn: list[tuple[
         assert np.array_equal(difference.error, error(beats, normal))
 
 
+def test_what_is_remembered_of_a_patient_is_what_is_predicted_and_changes_with_the_template() -> None:
+    trained = network()
+    normals = [patient(seed)[1] for seed in range(3)]
+    normals.append(replace(normals[0], clearness=normals[0].clearness / 2))
+    normals.append(replace(normals[0], spread=2 * normals[0].spread))
+    for normal in [*normals, *normals]:
+        state = (normal.template, normal.clearness, normal.spread)
+        remembered, predicted = trained.predict_again(*state), trained.predict(*state)
+        assert np.array_equal(remembered.weights, predicted.weights)
+        assert np.array_equal(remembered.encoder, predicted.encoder)
+        assert np.array_equal(remembered.precision, predicted.precision)
+
+
+def test_of_more_patients_than_there_is_memory_for_all_are_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ectopy.analysis.reconstruction._MOST_RECENT", 2)
+    patients = [patient(seed) for seed in range(5)]
+    for (beats, normal), difference in zip(patients, compare_together(patients, network()), strict=True):
+        assert np.array_equal(difference.error, error(beats, normal))
+
+
 def test_the_error_is_the_distance_in_the_predicted_covariance() -> None:
     beats, normal = patient(2, beats=5)
     difference, own, noise, _ = own_difference(beats, normal)

@@ -43,6 +43,11 @@ class NormalScale:
         object.__setattr__(self, "_tail_starts", starts)
         object.__setattr__(self, "_usual_excess", max(float(self.quantiles[_TAIL:].mean()) - starts, _LEAST_EXCESS))
 
+    @property
+    def lower_half_ends(self) -> float:
+        """Return a value that half of the normal beats exceed: deviates below it are below 0."""
+        return float(self.quantiles[QUANTILES // 2 - 1])
+
     @classmethod
     def of(cls, values: NDArray[np.float64]) -> NormalScale:
         """Return the scale of one or more values of normal beats."""

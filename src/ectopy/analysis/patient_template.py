@@ -377,17 +377,15 @@ def _compare_alike(
     if len(pairs) == 1 or beats.samples.shape[1] != len(normal.leads):
         return [compare(*pair, network) for pair in pairs]
     counts = [len(beats) for beats, _ in pairs]
-    template, clearness, spread, irregularity = (
-        np.array(values)
-        for values in zip(*((n.template, n.clearness, n.spread, n.irregularity) for _, n in pairs), strict=True)
-    )
-    owner = np.repeat(np.arange(len(pairs)), counts)
-    change = None if network is None else network.predict(template, clearness, spread)[owner]
+    normals = [normal for beats, normal in pairs for _ in range(len(beats))]
+    change = None
+    if network is not None:
+        change = UsualChange.stacked([network.predict_again(n.template, n.clearness, n.spread) for n in normals])
     together = _compare(
         BeatSegments.joined([beats for beats, _ in pairs]),
-        template[owner],
-        clearness[owner],
-        irregularity[owner],
+        np.array([normal.template for normal in normals]),
+        np.array([normal.clearness for normal in normals]),
+        np.array([normal.irregularity for normal in normals]),
         change,
     )
     ends = np.cumsum(counts).tolist()

@@ -9,6 +9,7 @@ doi:10.1007/BF02293851), and the error is what the code does not explain, and ho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -28,6 +29,7 @@ _LEAST_HEIGHT_MV = 0.1
 _LEAST_CLEARNESS = 1e-3
 _LEAST_SPREAD, _USUAL_LOG_SPREAD = 0.003, -3.0
 _LEAST_ERROR = 1e-6
+_MOST_RECENT = 1024  # patients; 0.02 MB each
 
 Array = NDArray[np.float64]
 
@@ -52,8 +54,17 @@ class UsualChange:
     encoder: Array
     precision: Array
 
-    def __getitem__(self, rows: slice | NDArray[np.intp]) -> UsualChange:
+    def __getitem__(self, rows: slice) -> UsualChange:
         return UsualChange(self.weights[rows], self.encoder[rows], self.precision[rows])
+
+    @classmethod
+    def stacked(cls, changes: Sequence[UsualChange]) -> UsualChange:
+        """Stack the changes of patients with equal numbers of leads along a new first axis."""
+        return cls(
+            np.array([change.weights for change in changes]),
+            np.array([change.encoder for change in changes]),
+            np.array([change.precision for change in changes]),
+        )
 
     def error(self, difference_mv: Array, own: NDArray[np.bool_], noise_mv: Array) -> Array:
         """Return the error of each lead of beats, relative to the predicted spread and the beat's noise.
@@ -102,6 +113,7 @@ class ReconstructionNetwork:
 
     weights: tuple[NDArray[np.float32], ...]
     _exact: tuple[Array, ...] = field(init=False, repr=False, compare=False)
+    _recent: dict[tuple[bytes, ...], UsualChange] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         *layers, share = self.weights if len(self.weights) == 7 else [np.empty(0)]
@@ -135,6 +147,16 @@ class ReconstructionNetwork:
         lower = np.linalg.cholesky(weighted @ np.swapaxes(weighted, -1, -2) + np.eye(forms.shape[-2]))
         weights *= np.abs(unit(template_mv))[..., None]
         return UsualChange(weights, np.linalg.solve(lower, weighted), np.square(weights).mean(axis=-1))
+
+    def predict_again(self, template_mv: Array, clearness: Array, spread_mv: Array) -> UsualChange:
+        """Return the result of `predict` for one patient, from memory where it was asked lately."""
+        key = template_mv.tobytes(), clearness.tobytes(), spread_mv.tobytes()
+        change = self._recent.get(key)
+        if change is None:
+            if len(self._recent) >= _MOST_RECENT:
+                self._recent.clear()
+            change = self._recent[key] = self.predict(template_mv, clearness, spread_mv)
+        return change
 
     def outputs(self, inputs: Array) -> tuple[Array, Array]:
         """Return the variance of each sample, shape (..., 140), and the forms, (..., k, 140), of `features`."""

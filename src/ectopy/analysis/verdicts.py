@@ -358,6 +358,8 @@ def variability_allowance(scale: NormalScale, usual_difference: float) -> float:
     float
         Standard normal deviates, 0 to 1: a template that was learned from beats of another origin allows no more.
     """
+    if usual_difference < scale.lower_half_ends:
+        return 0.0
     return min(max(float(scale.deviates(np.array([usual_difference]))[0]), 0.0), _MOST_ALLOWANCE)
 
 

@@ -144,8 +144,8 @@ def _likeness(beats: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray
     """Return the correlation of each beat with a shape; 0 for a flat one."""
     beats, shape = beats - beats.mean(axis=1, keepdims=True), shape - shape.mean()
     size = np.sqrt(np.square(beats).sum(axis=1) * np.square(shape).sum())
-    products: NDArray[np.float64] = beats @ shape
-    return np.divide(products, size, out=np.zeros(len(beats)), where=size > 0)
+    likeness: NDArray[np.float64] = np.divide(beats @ shape, size, out=np.zeros(len(beats)), where=size > 0)
+    return likeness
 
 
 @cache

@@ -15,6 +15,7 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.benchmarks.rhythm_benchmark import benchmark_rhythm
 from ectopy.benchmarks.rhythm_kinds import add_kinds, count_kinds
 from ectopy.datasets import simulate_recording
+from ectopy.datasets.cinc2017 import CLASSES
 from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRecording, LabelledRhythms
 from ectopy.datasets.mitdb_records import read_annotated
 from ectopy.errors import DataError
@@ -140,6 +141,26 @@ def test_short_recordings_have_a_class(tmp_path: Path, ectopy):
     figures = json.loads(assert_success(ectopy("benchmark", "rhythm", "--data", tmp_path, "--json", "-")).out)
     assert figures["f1"]["N"] == figures["f1"]["~"] == 1.0
     assert figures["confusion"]["N"] == {"N": 1, "A": 0, "O": 0, "~": 0}
+
+
+def test_classes_of_recordings_are_fitted_without_the_recording(tmp_path: Path):
+    pytest.importorskip("sklearn", reason="the extra 'train' is not installed")
+    folder = folder_of("cinc2017", ["A00001"])
+    rows = (folder / "REFERENCE.csv").read_text(encoding="ascii").split()
+    some = [row for name in CLASSES for row in [row for row in rows if row.endswith(name)][:8]]
+    for row in some:
+        for suffix in (".hea", ".mat"):
+            (tmp_path / f"{row[:-2]}{suffix}").symlink_to(folder / f"{row[:-2]}{suffix}")
+    (tmp_path / "REFERENCE.csv").write_text("\n".join(some) + "\n", encoding="ascii")
+    figures = benchmark_rhythm(tmp_path)
+    left_out = figures["fit"]["recordings_left_out"]
+    assert {name: sum(row.values()) for name, row in left_out["confusion"].items()} == dict.fromkeys(CLASSES, 8)
+    # The trees in use have seen these recordings, those of the folds have not and had few others.
+    assert left_out["f1"]["A"] < figures["f1"]["A"]
+    # As often as in the whole Challenge.
+    counts = np.array([[*row.values()] for row in left_out["confusion"].values()]) * [[5076], [758], [2415], [279]]
+    expected = 2 * counts.diagonal() / (counts.sum(axis=0) + counts.sum(axis=1))
+    assert [*left_out["f1_of_all"].values()] == pytest.approx(expected)
 
 
 def test_a_folder_without_labels_is_refused(tmp_path: Path):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ectopy.analysis.patient_template import PatientTemplate
@@ -139,6 +139,8 @@ def test_samples_are_read_in_both_forms_with_the_time_of_their_record(form):
 
 
 @given(st.binary(max_size=300))
+@example(b"[]")
+@example(b"\x90")
 def test_other_bytes_are_refused_in_one_sentence(content: bytes):
     with pytest.raises(DataError, match=r"(?s).\.$"):
         read_samples(content, 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
+from ectopy.analysis.atrial_fibrillation import find_fibrillation
 from ectopy.analysis.baseline import find_baseline, given_baseline
 from ectopy.analysis.interval_model import Timing, predicting
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
@@ -130,6 +131,11 @@ class Analysis:
         )
         intervals_s.flags.writeable = False
         return intervals_s
+
+    @cached_property
+    def irregular_stretches(self) -> tuple[tuple[int, int], ...]:
+        """Return the first and last beat of each stretch that `find_fibrillation` tells by its intervals."""
+        return tuple(find_fibrillation(self.beats.times_s, self.intervals_s, self.ectopic))
 
     @property
     def judgement(self) -> Judgement:

@@ -17,7 +17,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
-from ectopy.analysis.atrial_fibrillation import find_fibrillation
 from ectopy.analysis.blocked_p_waves import LONGEST_PR_S, BlockedPWaves, is_calm, type_of_block
 from ectopy.analysis.rhythm_rules import (
     IRREGULAR_S,
@@ -340,7 +339,7 @@ def fibrillation_episodes(analysis: Analysis) -> list[tuple[int, int]]:
     _, following = _blocked(analysis)
     return [
         (first, last)
-        for first, last in find_fibrillation(analysis.beats.times_s, analysis.intervals_s, analysis.ectopic)
+        for first, last in analysis.irregular_stretches
         if len(np.unique(following[(following > first) & (following <= last)])) < _BLOCKED_SHARE * (last - first)
     ]
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,9 +34,10 @@ from ectopy.analysis.rhythm_events import fibrillation_episodes
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.stretches import stretches
 from ectopy.arguments import Progress, silent
+from ectopy.benchmarks.boosted_trees import TreesOfClass
 from ectopy.benchmarks.logistic_fit import fit_logistic
 from ectopy.benchmarks.rhythm_kinds import add_kinds, count_kinds
-from ectopy.benchmarks.short_recordings import NOISY, class_of, fit_classes, measure_short
+from ectopy.benchmarks.short_recordings import COUNTS, NOISY, class_of, fit_classes, measure_short
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.cinc2017 import CLASSES, REFERENCE_FILE, read_cinc2017, read_classes
 from ectopy.datasets.labelled_recording import LabelledRecording
@@ -137,7 +140,8 @@ def benchmark_rhythm(folder: Path, progress: Progress = silent) -> dict[str, Any
         which at least half is found; ``burden_errors``, by record, in percentage points of its time; and ``records``
         with counts. Where the beats are labelled also ``fit``: the same with the weights fitted without each patient,
         and the weights fitted to all; where there are signals ``kinds``: events of each kind against the marks, see
-        `count_kinds`. Of the Challenge 2017 ``f1`` by class, and ``confusion``.
+        `count_kinds`. Of the Challenge 2017 ``f1`` by class, ``f1_of_all``, with the mixture of classes of the whole
+        Challenge, and ``confusion``; where scikit-learn is installed also ``fit``, without each recording.
 
     Raises
     ------
@@ -163,10 +167,10 @@ def benchmark_rhythm(folder: Path, progress: Progress = silent) -> dict[str, Any
 
 
 def _classes(folder: Path, progress: Progress) -> dict[str, Any]:
-    """F1 of each class of the Challenge 2017, with the weights in use and with weights fitted without the recording."""
+    """F1 of each class of the Challenge 2017, with the trees in use and with trees fitted without the recording."""
     detector = load_ambulatory()
     total = len(read_classes(folder))
-    measures: list[NDArray[np.float64] | None] = []
+    measures: list[dict[str, float] | None] = []
     labels: list[str] = []
     for number, labelled in enumerate(read_cinc2017(folder)):
         progress(number, total, labelled.name)
@@ -175,33 +179,46 @@ def _classes(folder: Path, progress: Progress) -> dict[str, Any]:
         measures.append(_measured(labelled.recording, detector))
         labels.append(labelled.label)
     figures = _confusion(labels, [class_of(each) for each in measures])
-    rows = [number for number, each in enumerate(measures) if each is not None]
-    if len({labels[number] for number in rows}) < len(CLASSES):
+    rows = [(number, each) for number, each in enumerate(measures) if each is not None]
+    if len({labels[number] for number, _ in rows}) < len(CLASSES) or find_spec("sklearn") is None:
         return figures
-    values = np.array([measures[number] for number in rows])
-    names = np.array([labels[number] for number in rows])
     left_out = [NOISY] * len(labels)
     for fold in range(FOLDS):
-        weights = fit_classes(values[np.arange(len(rows)) % FOLDS != fold], names[np.arange(len(rows)) % FOLDS != fold])
-        for number in rows[fold::FOLDS]:
-            left_out[number] = class_of(measures[number], weights)
-    fit = {"recordings_left_out": _confusion(labels, left_out), "weights": fit_classes(values, names)}
-    return figures | {"fit": fit}
+        progress(fold, FOLDS, "fitting the classes")
+        trees = _fit_classes([row for place, row in enumerate(rows) if place % FOLDS != fold], labels)
+        for number, each in rows[fold::FOLDS]:
+            left_out[number] = class_of(each, trees)
+    trees = msgspec.to_builtins(_fit_classes(rows, labels))
+    return figures | {"fit": {"recordings_left_out": _confusion(labels, left_out), "trees": trees}}
 
 
-def _measured(recording: Recording, detector: Detector) -> NDArray[np.float64] | None:
+def _fit_classes(rows: Sequence[tuple[int, dict[str, float]]], labels: Sequence[str]) -> dict[str, TreesOfClass]:
+    return fit_classes([measures for _, measures in rows], [labels[number] for number, _ in rows])
+
+
+def _measured(recording: Recording, detector: Detector) -> dict[str, float] | None:
     try:
-        return measure_short(analyse(recording, detector))
+        return measure_short(recording, analyse(recording, detector))
     except DataError:
         return None
 
 
 def _confusion(labels: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+    """F1 by class, also as it would be with the mixture of classes of the whole Challenge, and the confusion."""
     confusion = {label: dict.fromkeys(CLASSES, 0) for label in CLASSES}
     for label, name in zip(labels, classes, strict=True):
         confusion[label][name] += 1
-    f1 = {name: ratio(2 * confusion[name][name], labels.count(name) + list(classes).count(name)) for name in CLASSES}
-    return {"f1": f1, "confusion": confusion}
+    weights = {label: COUNTS[label] / max(labels.count(label), 1) for label in CLASSES}
+    equal = dict.fromkeys(CLASSES, 1.0)
+    return {"f1": _f1(confusion, equal), "f1_of_all": _f1(confusion, weights), "confusion": confusion}
+
+
+def _f1(confusion: dict[str, dict[str, int]], weights: dict[str, float]) -> dict[str, float]:
+    counts = {label: {name: weights[label] * row[name] for name in CLASSES} for label, row in confusion.items()}
+    return {
+        name: ratio(2 * counts[name][name], sum(counts[name].values()) + sum(row[name] for row in counts.values()))
+        for name in CLASSES
+    }
 
 
 def _own_beats(folder: Path, names: Sequence[str], progress: Progress) -> dict[str, Any]:

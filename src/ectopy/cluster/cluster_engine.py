@@ -145,7 +145,7 @@ class ClusterEngine:
         self._store.patients.upsert(patient, self._clock(), name)
         with self._lock:
             watched = self._patients.setdefault(patient, WatchedPatient(patient, name, MonitorState()))
-        watched.is_enrolled, watched.name = True, name
+        watched.name = name
         if limits is not None:
             watched.reported = replace(watched.reported, limits=limits)
             self.submit(patient, Command(CommandKind.SET_LIMITS, self._clock(), account, limits=limits))
@@ -353,15 +353,16 @@ class ClusterEngine:
         """Return a patient, who may have come through Kafka without having been admitted here."""
         if patient == SYSTEM_PATIENT:
             raise DataError(f"{patient!r} is what the service itself is called.")
-        with self._lock:
-            watched = self._patients.get(patient)
-            if watched is None:
-                watched = WatchedPatient(patient, "", MonitorState(), is_enrolled=False)
-                self._patients[patient] = watched
-        if not watched.is_enrolled:
-            watched.is_enrolled = True
+        watched = self._patients.get(patient)
+        if watched is not None:
+            return watched
+        # The store knows whoever is shown, so that everything of them can be asked for; while it is away, later.
+        try:
+            self._store.patients.enrol(patient, now)
+        except StorageError:
             steps.append(StepRecord(patient, 1, (), (), now, enrolled=now))
-        return watched
+        with self._lock:
+            return self._patients.setdefault(patient, WatchedPatient(patient, "", MonitorState()))
 
     def _take_samples(
         self, watched: WatchedPatient, content: bytes, timestamp: float, steps: list[StepRecord]

@@ -100,7 +100,10 @@ def read_samples(value: bytes | None, received: float) -> tuple[Chunk, ...]:
     if len(value) > LARGEST_BYTES:
         raise DataError(f"the record has {len(value)} bytes; a chunk has at most {LARGEST_BYTES}.")
     form: Form = "json" if value[:1] in (b"{", b"[") else "msgpack"
-    return tuple(message.chunk for message in read(value, form, received))
+    chunks = tuple(message.chunk for message in read(value, form, received))
+    if not chunks:
+        raise DataError("the record is an empty list; its value is a chunk of samples, or a list of them.")
+    return chunks
 
 
 def read_command(value: bytes | None, now: float) -> Command | ServiceReport:

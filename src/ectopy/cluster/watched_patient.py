@@ -69,8 +69,6 @@ class WatchedPatient:
         Whether no samples were handed in since the start, so that some may be missing in front of the first ones.
     asked_at : float or None
         Since when their sender has been asked for them, by a clock that is never set.
-    is_enrolled : bool
-        Whether the store knows the patient.
     """
 
     patient: str
@@ -86,7 +84,6 @@ class WatchedPatient:
     beginning: Signal | None = None
     continues: bool = False
     asked_at: float | None = None
-    is_enrolled: bool = True
 
     def __post_init__(self) -> None:
         self._follow()

@@ -43,9 +43,10 @@ def _classes(figures: Mapping[str, Any]) -> Iterator[Table]:
     """F1 by class, and how often each label got each class."""
     parts = {"Challenge 2017": figures}
     if "fit" in figures:
-        parts["With weights fitted without the recording"] = figures["fit"]["recordings_left_out"]
+        parts["Fitted without the recording"] = figures["fit"]["recordings_left_out"]
     for title, part in parts.items():
-        table = numbers_table(title, "label", "F1", *(f"as {name}" for name in part["f1"]))
+        table = numbers_table(title, "label", "F1", "F1 of\nall 8,528", *(f"as {name}" for name in part["f1"]))
         for name, f1 in part["f1"].items():
-            table.add_row(name, decimals(f1, 3), *(str(count) for count in part["confusion"][name].values()))
+            counts = map(str, part["confusion"][name].values())
+            table.add_row(name, decimals(f1, 3), decimals(part["f1_of_all"][name], 3), *counts)
         yield table

@@ -48,6 +48,12 @@ class PatientStore:
                 statement.on_conflict_do_update(index_elements=["patient"], set_={"name": statement.excluded.name})
             )
 
+    def enrol(self, patient: str, now: float) -> None:
+        """Add a patient without a name, unless the patient is known."""
+        check_name(patient)
+        with self._database.writing() as connection:
+            enrol(connection, patient, now)
+
     def all(self) -> list[Patient]:
         """Return all patients, in the order of enrolment."""
         columns = tables.patients.c

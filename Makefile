@@ -42,18 +42,20 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Ectopy needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# The pinned versions of everything that runs; then the project itself. Bytecode is made on all cores, which pip does on one.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# The pinned versions of everything that runs, which need no others; then the project itself. Bytecode is made on all
+# cores, which pip does on one.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -r requirements.txt
-	$(INSTALL) --no-deps --no-build-isolation --editable .
+	$(INSTALL) --no-build-isolation --editable .
 	$(COMPILE)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	$(INSTALL) -r requirements-dev.txt
+	$(BIN)/python -m pip check
 	$(COMPILE)
 	touch $@
 

@@ -96,20 +96,21 @@ def _trickle(one: socket.socket, content: bytes) -> None:
 
 
 def test_a_body_that_comes_steadily_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(connections, "BODY_S", 1.0)
-    monkeypatch.setattr(connections, "BODY_BYTES", 1000)
+    """However long it takes: each hundred bytes of it add two seconds."""
+    monkeypatch.setattr(connections, "BODY_S", 2.0)
+    monkeypatch.setattr(connections, "BODY_BYTES", 100)
     with running(tmp_path) as service, service.client() as client:
         client.post("/api/patients", json={"patient": "anna"}).raise_for_status()
         body = json.dumps(small(samples=300)).encode()
 
         def parts() -> Iterator[bytes]:
             for start in range(0, len(body), 200):
-                time.sleep(0.2)
+                time.sleep(0.4)
                 yield body[start : start + 200]
 
         began = time.monotonic()
         answer = client.post("/api/patients/anna/chunks", content=parts(), headers={"Content-Type": "application/json"})
-        assert time.monotonic() - began > 1.0
+        assert time.monotonic() - began > 2.0
         assert answer.status_code == 200
 
 

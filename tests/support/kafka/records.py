@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from support.kafka.broker import Broker
+from support.waiting import until
+
+_NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 class Record(NamedTuple):
@@ -38,9 +41,23 @@ def end_of(broker: Broker, topic: str) -> int:
     try:
         partitions = consumer.list_topics(topic, timeout=30.0).topics[topic].partitions
         places = [TopicPartition(topic, partition) for partition in partitions]
-        return sum(consumer.get_watermark_offsets(place, timeout=30.0)[1] for place in places)
+        return sum(_ends(consumer, places).values())
     finally:
         consumer.close()
+
+
+def _ends(consumer: Consumer, places: list[TopicPartition]) -> dict[int, int]:
+    """Number of records that were ever written into each partition, once these of a new topic have a leader."""
+
+    def ask() -> dict[int, int] | None:
+        try:
+            return {place.partition: consumer.get_watermark_offsets(place, timeout=30.0)[1] for place in places}
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER:
+                raise
+            return None
+
+    return until(ask)
 
 
 def read_records(broker: Broker, topic: str) -> list[Record]:
@@ -49,7 +66,7 @@ def read_records(broker: Broker, topic: str) -> list[Record]:
     try:
         partitions = list(consumer.list_topics(topic, timeout=30.0).topics[topic].partitions)
         places = [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions]
-        ends = {place.partition: consumer.get_watermark_offsets(place, timeout=30.0)[1] for place in places}
+        ends = _ends(consumer, places)
         consumer.assign(places)
         records: list[Record] = []
         missing = {partition for partition, end in ends.items() if end}

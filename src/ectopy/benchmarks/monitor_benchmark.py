@@ -1,11 +1,10 @@
 """Number of patients that this machine watches in real time, and their cost; storage is on.
 
 Simulated patients at 250 Hz with two leads, every other one with a plethysmogram, send half a second of signal every
-half second by the real clock. They have begun at any time, so that their seconds end evenly spread over a second. They
-are divided among as many worker processes as there are cores, each with an engine of its own on the same database. The
-signals are made beforehand, a handful of recordings shifted against each other, and neither that nor the start of the
-workers counts. Patients' normals are given at the start, so that a ward is measured as it is most of the time, unless
-learning them is to be measured too.
+half second by the real clock, their phases spread evenly. They are divided among as many worker processes as there are
+cores, each with an engine of its own on the same database. The signals are made beforehand, a handful of recordings
+shifted against each other, and neither that nor the start of the workers counts. Patients' normals are given at the
+start, so that a ward is measured as it is most of the time, unless learning them is to be measured too.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -53,7 +53,6 @@ LEARNING_S = 60.0
 _LEARNING_SIGNAL_S = 90.0
 _DRAIN_S = 30.0
 _GRAIN_S = 0.02
-_PHASES_S = 1.0  # the monitor takes whole seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +296,7 @@ def _senders(job: _Job) -> list[_Sender]:
         shift_s = number // _RECORDINGS * _SHIFT_S % _MOST_SHIFTED_S
         signal = signals[number % _RECORDINGS, round(shift_s * RATE_HZ) :]
         waves = (pleth,) if number // job.workers % 2 else ()
-        senders.append(_Sender(f"simulated {number + 1}", signal, _PHASES_S * number / job.patients, waves))
+        senders.append(_Sender(f"simulated {number + 1}", signal, CHUNK_S * number / job.patients, waves))
     return senders
 
 
@@ -313,19 +312,21 @@ def learned(monitor: Monitor, signal: NDArray[np.float32]) -> PatientTemplate | 
 def _stream(engine: MonitoringEngine, watch: _Watch, senders: Sequence[_Sender], seconds: float) -> int:
     """Send every chunk when its last sample is there; return how many chunks that were."""
     rounds = int(seconds / CHUNK_S)
-    order = [(sender, number) for number in range(rounds) for sender in senders]
-    order.sort(key=lambda turn: turn[0].begin_s + turn[1] * CHUNK_S)
-    chunks = (nth_chunk(sender.signal, number, sender.waves, watch.begin[sender.name]) for sender, number in order)
+    chunks = (
+        nth_chunk(sender.signal, number, sender.waves, watch.begin[sender.name])
+        for number in range(rounds)
+        for sender in senders
+    )
     # Many chunks fall due within a grain, and one wait is enough for them.
     waits = paced(chunks, 1.0, time.time(), time.time, lambda wait_s: time.sleep(max(wait_s, _GRAIN_S)))
-    for (sender, _), chunk in zip(order, waits, strict=True):
+    for sender, chunk in zip(cycle(senders), waits, strict=False):
         try:
             receipt = engine.submit(sender.name, replace(chunk, received=time.time()))
         except StorageError:
             watch.answered += 1
         else:
             receipt.add_done_callback(partial(watch.note_receipt, chunk.received))
-    return len(order)
+    return rounds * len(senders)
 
 
 if __name__ == "__main__":

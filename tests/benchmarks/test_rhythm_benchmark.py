@@ -145,7 +145,7 @@ def test_short_recordings_have_a_class(tmp_path: Path, ectopy):
 
 def test_classes_of_recordings_are_fitted_without_the_recording(tmp_path: Path):
     pytest.importorskip("sklearn", reason="the extra 'train' is not installed")
-    folder = folder_of("cinc2017", ["A00001"])
+    folder = folder_of("cinc2017", ["A00001"]).resolve()
     rows = (folder / "REFERENCE.csv").read_text(encoding="ascii").split()
     some = [row for name in CLASSES for row in [row for row in rows if row.endswith(name)][:8]]
     for row in some:

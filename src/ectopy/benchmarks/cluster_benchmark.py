@@ -40,7 +40,7 @@ from ectopy.cluster.log_reader import LogReader
 from ectopy.cluster.processor import MonitorSource
 from ectopy.cluster.progress import batch_progress
 from ectopy.cluster.session import start_session
-from ectopy.cluster.stream import StreamSettings, start_query
+from ectopy.cluster.stream import SHARDS, StreamSettings, start_query
 from ectopy.cluster.topic_records import read_event, write_command
 from ectopy.cluster.topics import TickWriter, Topics
 from ectopy.errors import SettingError, StorageError
@@ -49,7 +49,7 @@ from ectopy.monitor.replay import paced
 from ectopy.processes import ONE_THREAD, core_count
 
 PATIENTS = (10, 100, 400)
-SHARDS = (1, 8, 64)
+GROWTH_SHARDS = (1, 8, 64)
 SKEWS = ("a day at once", "a hot shard", "one comes and goes")
 
 _SHORTEST_S, _LONGEST_S = 10.0, 3600.0
@@ -121,7 +121,7 @@ def benchmark_cluster(
     addresses: str,
     kafka_config: Path | None = None,
     patients: Sequence[int] = PATIENTS,
-    shards: Sequence[int] = SHARDS,
+    shards: Sequence[int] = GROWTH_SHARDS,
     seconds: float = 60.0,
     jars: Path | None = None,
     has_skew: bool = True,
@@ -136,7 +136,7 @@ def benchmark_cluster(
     kafka_config : Path or None
         File that says how to sign in; see `ectopy.cluster.brokers.load_brokers`.
     patients : sequence of int
-        Each number is watched once by the engine and once by a stream of four shards.
+        Each number is watched once by the engine and once by a stream of `SHARDS`, the usual number.
     shards : sequence of int
         Each number is measured with the middle one of `patients`.
     seconds : float
@@ -169,13 +169,13 @@ def benchmark_cluster(
         progress(next(run), runs, f"{count} patients, engine")
         (engine,) = benchmark_monitor([count], seconds)
         progress(next(run), runs, f"{count} patients, stream")
-        growth.append({"stream": asdict(bench.measure(count, 4)), "engine": asdict(engine)})
+        growth.append({"stream": asdict(bench.measure(count, SHARDS)), "engine": asdict(engine)})
     for number in shards:
         progress(next(run), runs, f"{number} shards")
         by_shards.append(asdict(bench.measure(middle, number)))
     for skew in skews:
         progress(next(run), runs, skew)
-        skewed[skew] = asdict(bench.measure(middle, 4, skew))
+        skewed[skew] = asdict(bench.measure(middle, SHARDS, skew))
     for row in growth:
         row["ratio"] = row["engine"]["cpu_share"] * core_count() / row["stream"]["cores"]
     return {"seconds": seconds, "growth": growth, "shards": by_shards, "skew": skewed}

@@ -32,7 +32,7 @@ def watch(
     ],
     shards: Annotated[
         int, typer.Option(help="Groups of patients: one or two for every core, of 50 to 100 patients.")
-    ] = 4,
+    ] = 2,
     master: Master = "local[2]",
     detector: Detector = "ambulatory",
     learning: Learning = 300.0,

@@ -26,7 +26,7 @@ from ectopy.cluster.topic_records import TICK
 from ectopy.cluster.topics import TickWriter, Topics
 from ectopy.errors import SettingError
 
-SHARDS = 4
+SHARDS = 2
 MOST_SHARDS = 4096
 BATCH_S = 2.0
 

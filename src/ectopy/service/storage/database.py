@@ -7,7 +7,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -212,13 +211,8 @@ class Database:
 
 def upsert(connection: sa.Connection, table: sa.Table) -> postgresql_dialect.Insert | sqlite_dialect.Insert:
     """Return an INSERT that can update an existing row instead."""
-    return _upsert(connection.dialect.name, table)
-
-
-@cache
-def _upsert(dialect: str, table: sa.Table) -> postgresql_dialect.Insert | sqlite_dialect.Insert:
-    """Return the same statement each time: it remembers the columns of `excluded`, which take long to make."""
-    return postgresql_dialect.insert(table) if dialect == POSTGRESQL else sqlite_dialect.insert(table)
+    postgres = connection.dialect.name == POSTGRESQL
+    return postgresql_dialect.insert(table) if postgres else sqlite_dialect.insert(table)
 
 
 def replace_rows(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -118,7 +117,8 @@ class StepBatch:
         for table in (tables.waveforms, tables.beats):
             if rows := self._rows[table]:
                 # Most rows are of these two tables; without SQLAlchemy's parameter handling they take half the time.
-                self._connection.exec_driver_sql(_insert(table, self._connection.dialect), rows)
+                statement = sa.insert(table).compile(dialect=self._connection.dialect)
+                self._connection.exec_driver_sql(str(statement), rows)
         for table in (tables.journal, tables.events, tables.evidence, tables.alarm_log, tables.origins):
             if rows := self._rows[table]:
                 self._connection.execute(sa.insert(table), rows)
@@ -164,11 +164,6 @@ def two_writers() -> DataError:
         "other inputs or events with the same numbers are stored already: two processes watch the same patient; "
         "stop one of them and resume the patient in the other."
     )
-
-
-@lru_cache(maxsize=16)
-def _insert(table: sa.Table, dialect: sa.Dialect) -> str:
-    return str(sa.insert(table).compile(dialect=dialect))
 
 
 def _largest(column: sa.Column[int]) -> sa.ScalarSelect[int]:

@@ -191,6 +191,7 @@ def test_a_server_that_is_not_there_is_a_storage_error_without_the_password():
 def test_patients_are_enrolled_once_and_may_be_renamed(store: Store):
     store.patients.upsert("bob", NOW + 1, "Bob")
     store.patients.upsert("anna", NOW + 2, "Anna\0")
+    store.patients.enrol("bob", NOW + 3)
     assert store.patients.all() == [Patient("anna", "Anna\ufffd", NOW), Patient("bob", "Bob", NOW + 1)]
 
 
@@ -198,6 +199,8 @@ def test_invalid_names_are_rejected(store: Store):
     for name in ("", "a\0", "a\n", "\ud800", "x" * 201):
         with pytest.raises(SettingError, match="printable"):
             store.patients.upsert(name, NOW)
+        with pytest.raises(SettingError, match="printable"):
+            store.patients.enrol(name, NOW)
         with pytest.raises(SettingError, match="printable"):
             store.patients.attach(name, None, NOW)
 

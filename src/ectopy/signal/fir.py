@@ -1,7 +1,8 @@
 """Filter streams with linear phase, to the very samples of the whole signal.
 
 Every output sample is a sum over the same inputs in the same order however the signal is divided into chunks, so
-results are equal to the last bit. Those of FFT convolution and running sums are not.
+results are equal to the last bit. Those of FFT convolution and running sums are not, nor those of matrix products,
+whose order of summation depends on their shape.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """The input samples of an output sample, the first counted from the last coincidence, and a tap for each."""
+
+    first: int
+    taps: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +39,25 @@ class Fir:
         Without a common divisor.
     reach : int
         Input samples needed after the time of an output sample.
-    delayed : ndarray of float64, shape (k,)
-        The taps behind zeros that make their delay a whole number of output samples.
-    delay : int
-        This number.
+    phases : tuple of Phase
+        One for each output sample until input and output samples coincide again, `up` of them.
     """
 
     taps: NDArray[np.float64]
     up: int = 1
     down: int = 1
     reach: int = field(init=False)
-    delayed: NDArray[np.float64] = field(init=False, repr=False)
-    delay: int = field(init=False)
+    phases: tuple[Phase, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         half = len(self.taps) // 2
-        lead_in = -half % self.down
         object.__setattr__(self, "reach", -(-half // self.up))
-        object.__setattr__(self, "delayed", np.concatenate([np.zeros(lead_in), self.taps]))
-        object.__setattr__(self, "delay", (half + lead_in) // self.down)
+        object.__setattr__(self, "phases", tuple(self._phase(number) for number in range(self.up)))
+
+    def _phase(self, number: int) -> Phase:
+        half, centre = len(self.taps) // 2, number * self.down
+        first = -((half - centre) // self.up)
+        return Phase(first, np.ascontiguousarray(self.taps[first * self.up - centre + half :: self.up]))
 
 
 @cache
@@ -112,9 +120,7 @@ def fir_step(fir: Fir, state: FirState, chunk: NDArray[np.float64]) -> tuple[Fir
     """
     samples = np.concatenate([state.recent, chunk], axis=1)
     state, new = _advanced(fir, state, samples)
-    if new.start == new.stop:
-        return state, np.empty((len(samples), 0))
-    return state, _filtered(fir, samples)[:, new]
+    return state, _filtered(fir, samples, new)
 
 
 def missing_step(fir: Fir, state: FirState, missing: NDArray[np.bool_]) -> tuple[FirState, NDArray[np.bool_]]:
@@ -137,31 +143,45 @@ def missing_step(fir: Fir, state: FirState, missing: NDArray[np.bool_]) -> tuple
     state, new = _advanced(fir, state, samples)
     if new.start == new.stop or not samples.any():
         return state, np.zeros((len(samples), new.stop - new.start), np.bool_)
-    return state, _filtered(fir, samples.astype(np.float64))[:, new] > 0
+    return state, _filtered(fir, samples.astype(np.float64), new) > 0
 
 
-def _filtered(fir: Fir, samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Filter samples between zeros; at a changed rate with the delay of the filter."""
-    if fir.up == fir.down == 1:
-        same_rate = np.empty(samples.shape)
-        correlate1d(samples, fir.taps, axis=1, output=same_rate, mode="constant")
-        return same_rate
-    from scipy.signal import upfirdn  # which takes a second to import
-
-    resampled: NDArray[np.float64] = upfirdn(fir.delayed, samples, fir.up, fir.down, axis=1)
-    return resampled
+def _filtered(fir: Fir, samples: NDArray[np.float64], new: slice) -> NDArray[np.float64]:
+    """Return output samples; the first of `samples` coincides with output sample 0, and before it the signal is 0."""
+    output = np.empty((len(samples), new.stop - new.start))
+    if not output.shape[1]:
+        return output
+    padding = max(-(-(len(fir.taps) // 2 - new.start * fir.down) // fir.up), 0)
+    if padding:
+        samples = np.concatenate([np.zeros((len(samples), padding)), samples], axis=1)
+    samples = np.ascontiguousarray(samples)
+    by_lead, by_sample = samples.strides
+    for number, phase in enumerate(fir.phases):
+        # The output samples of this phase lie `up` apart, their windows of input samples `down`.
+        place = (number - new.start) % fir.up
+        count = -(-(output.shape[1] - place) // fir.up)
+        if count > 0:
+            begin = (new.start + place) // fir.up * fir.down + phase.first + padding
+            windows: NDArray[np.float64] = np.ndarray(
+                (len(samples), count, len(phase.taps)),
+                buffer=samples,
+                offset=begin * by_sample,
+                strides=(by_lead, fir.down * by_sample, by_sample),
+            )
+            # Each sum is over the last axis in its order, whatever the length of the others.
+            np.einsum("lij,j->li", windows, phase.taps, out=output[:, place :: fir.up])
+    return output
 
 
 def _advanced(fir: Fir, state: FirState, samples: NDArray[Any]) -> tuple[FirState, slice]:
-    """Return the state after these samples, and which samples of `_filtered` are the next output."""
-    end = samples.shape[1]
-    stop = max(state.done, (end * fir.up - 1) // fir.down - fir.delay + 1)
-    delay = 0 if fir.up == fir.down == 1 else fir.delay
-    oldest = min((stop * fir.down - len(fir.taps) // 2) // fir.up, end)
+    """Return the state after these samples, and which output samples are the next."""
+    half, end = len(fir.taps) // 2, samples.shape[1]
+    stop = max(state.done, (end * fir.up - 1) // fir.down + -half // fir.down + 1)
+    oldest = min((stop * fir.down - half) // fir.up, end)
     # The remaining input begins where input and output samples coincide, which preserves the phase of `up` and `down`.
     start = max(0, oldest // fir.down * fir.down)
     rest = FirState(samples[:, start:], stop - start // fir.down * fir.up)
-    return rest, slice(state.done + delay, stop + delay)
+    return rest, slice(state.done, stop)
 
 
 def fir_end(fir: Fir, state: FirState, last: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -78,7 +78,7 @@ def test_a_process_that_was_started_ahead_does_the_work_once(processes: list[sub
         assert len(processes) == 2
     assert first is not None
     assert second is not None
-    np.testing.assert_array_equal(first[3], second[3])
+    np.testing.assert_array_equal(first[3].times_s, second[3].times_s)
     np.testing.assert_array_equal(first[2].index, second[2].index)
     assert all(process.returncode is not None for process in processes)
 

@@ -3,12 +3,13 @@
 from math import gcd
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.signal import upfirdn
+from scipy.signal import firwin, upfirdn
 
-from ectopy.signal.fir import Fir, FirState, fir_end, fir_step, missing_step
+from ectopy.signal.fir import Fir, FirState, design_taps, fir_end, fir_step, missing_step
 
 
 @st.composite
@@ -67,3 +68,17 @@ def test_output_rests_on_a_missing_sample_only_within_the_taps():
     missing[0, 5] = True
     _, absent = missing_step(fir, FirState.fresh_missing(1), missing)
     assert absent.tolist() == [[False, False, True, True, False, False]]
+
+
+@pytest.mark.parametrize(
+    ("length", "edges_hz", "rate_hz", "kind"),
+    [
+        (59, 42.0, 360.0, "lowpass"),
+        (743, 42.0, 4500.0, "lowpass"),
+        (91, (5.0, 25.0), 180.0, "bandpass"),
+        (297, (48.0, 52.0), 360.0, "bandstop"),
+    ],
+)
+def test_taps_are_those_of_scipy(length: int, edges_hz: float, rate_hz: float, kind: str):
+    expected = firwin(length, edges_hz, fs=rate_hz, pass_zero=kind)
+    np.testing.assert_allclose(design_taps(length, edges_hz, rate_hz, kind), expected, rtol=0, atol=1e-15)

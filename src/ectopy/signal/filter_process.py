@@ -1,9 +1,10 @@
-"""Read a long recording in two processes: one filters ahead, this one finds the heartbeats in what is filtered so far.
+"""Read a long recording in two processes: one filters ahead, this one works on what is filtered so far.
 
-Samples and results lie in files that both have in memory. When all is filtered, each process assesses half of the
-leads. All results are those of one process, to the last bit; where there is no second core or no room, or where
-anything goes wrong there, the work is done here. The other process takes a second to start, which `process_ahead`
-hides behind the reading of the file.
+It finds the heartbeats and assesses the first half of the leads; the other one assesses the second half when all is
+filtered, while this one cuts the beats. Samples and results lie in files that both have in memory. All results are
+those of one process, to the last bit; where there is no second core or no room, or where anything goes wrong there, the
+work is done here. The other process takes half a second to start, which `process_ahead` hides behind the reading of the
+file.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from numpy.typing import NDArray
 from ectopy import large_arrays
 from ectopy.large_arrays import ArrayAddress
 from ectopy.processes import ONE_THREAD, has_spare_core
+from ectopy.signal.beat_segments import BeatSegments, cut_beats
 from ectopy.signal.filters import Filtered, FilterSettings, filter_into, unfilled
 from ectopy.signal.heartbeats import find_heartbeats
-from ectopy.signal.quality import Quality, assess
+from ectopy.signal.quality import Assessment, Quality, assess
 
 LEAST_VALUES = 2**23
-"""Samples of all leads below which a second process does not pay: it takes a second to start."""
+"""Samples of all leads below which a second process does not pay: it takes half a second to start."""
 
 _PART_S = 600
 _MOST_BYTES = 2**16
@@ -107,8 +109,8 @@ def process_ahead() -> Iterator[None]:
 
 def read_in_two_processes(
     signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None
-) -> tuple[Filtered, Filtered, Quality, NDArray[np.float64]] | None:
-    """Filter a signal, assess it and find its heartbeats, as `filter_twice`, `assess` and `find_heartbeats` do.
+) -> tuple[Filtered, Filtered, Quality, BeatSegments] | None:
+    """Filter a signal, assess it, find and cut its beats: `filter_twice`, `assess`, `find_heartbeats`, `cut_beats`.
 
     Parameters
     ----------
@@ -119,8 +121,7 @@ def read_in_two_processes(
     Returns
     -------
     tuple or None
-        Early and filtered signal, quality, and the times of the heartbeats in seconds; None where one process has to
-        do it.
+        Early and filtered signal, quality and beats; None where one process has to do it.
     """
     if signal.size < LEAST_VALUES or os.name != "posix" or not has_spare_core():
         return None
@@ -133,7 +134,7 @@ def read_in_two_processes(
 
 def _read(
     signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None, early: Filtered, filtered: Filtered
-) -> tuple[Filtered, Filtered, Quality, NDArray[np.float64]]:
+) -> tuple[Filtered, Filtered, Quality, BeatSegments]:
     first_lead = -(-signal.shape[1] // 2)
     arrays = signal, early.signal, early.missing, filtered.signal, filtered.missing
     addresses = [large_arrays.address_of(array) for array in arrays]
@@ -148,12 +149,21 @@ def _read(
     )
     with _ahead.pop() if _ahead else _OtherProcess() as process:
         progress = process.begin(task)
-        times_s = find_heartbeats(early, progress.parts(early))
+        assessment = Assessment(signal[:, :first_lead], rate_hz, _leads(filtered, slice(first_lead)))
+        times_s = find_heartbeats(early, _with_assessment(progress, early, assessment))
         early, filtered = early[: progress.early_end], filtered[: progress.filtered_end]
-        quality = assess(signal[:, :first_lead], rate_hz, _leads(filtered, slice(first_lead)))
+        quality = assessment.finish(progress.filtered_end)
+        beats = cut_beats(filtered, times_s)
         if first_lead < signal.shape[1]:
             quality = _joined(quality, *progress.arrays())
-        return early, filtered, quality, times_s
+        return early, filtered, quality, beats
+
+
+def _with_assessment(progress: _Progress, early: Filtered, assessment: Assessment) -> Iterator[slice]:
+    """Yield the parts of the early signal as they come, and assess each after its heartbeats have been found."""
+    for part in progress.parts(early):
+        yield part
+        assessment.go_on(progress.filtered_end)
 
 
 class _Progress:
@@ -206,8 +216,6 @@ def _joined(quality: Quality, index: NDArray[np.float64], word: NDArray[np.str_]
 
 def main() -> None:
     """Do the task that comes through standard input: filter, say how far it is, assess the quality of some leads."""
-    import scipy.signal  # noqa: F401 - takes a second, for which no task is to wait
-
     with socket.socket(fileno=sys.stdin.fileno()) as channel:
         message, descriptors, *_ = socket.recv_fds(channel, _MOST_BYTES, _ARRAYS)
         if not message:  # no recording was large enough

@@ -69,11 +69,34 @@ def design_bandpass(length: int, low_hz: float, high_hz: float, rate_hz: float, 
 def design_taps(
     length: int, edges_hz: float | Sequence[float], rate_hz: float, kind: Literal["lowpass", "bandpass", "bandstop"]
 ) -> NDArray[np.float64]:
-    """Return taps by the window method; half of the amplitude is left at an edge."""
-    from scipy.signal import firwin
+    """Return taps by the window method, with a Hamming window; half of the amplitude is left at an edge.
 
-    taps: NDArray[np.float64] = firwin(length, edges_hz, fs=rate_hz, pass_zero=kind)
-    return taps
+    They are those of `scipy.signal.firwin`. That module takes most of a second to import, for which every command and
+    every start of the service would wait.
+
+    Parameters
+    ----------
+    length : int
+        Odd.
+    edges_hz : float or sequence of float
+        One for a low pass, two for the others, in order.
+    rate_hz : float
+    kind : str
+    """
+    edges = np.atleast_1d(edges_hz) / (rate_hz / 2)
+    bands = {
+        "lowpass": [(0.0, edges[0])],
+        "bandpass": [(edges[0], edges[-1])],
+        "bandstop": [(0.0, edges[0]), (edges[-1], 1.0)],
+    }[kind]
+    # The ideal filter is a difference of two sinc functions for each band; the window ends it.
+    place = np.arange(length) - (length - 1) / 2
+    ideal = sum(right * np.sinc(right * place) - left * np.sinc(left * place) for left, right in bands)
+    taps = ideal * np.hamming(length)
+    # The amplitude is 1 at 0 Hz, or in the middle of the band.
+    middle = edges.mean() if kind == "bandpass" else 0.0
+    scaled: NDArray[np.float64] = taps / (taps * np.cos(np.pi * place * middle)).sum()
+    return scaled
 
 
 @dataclass(frozen=True, slots=True)

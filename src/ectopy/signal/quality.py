@@ -332,23 +332,64 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
     DataError
         If `filtered` has other leads than the signal, or another length.
     """
-    duration_s = len(signal) / sampling_rate_hz
-    leads, length = filtered.signal.shape
-    if signal.ndim != 2 or signal.shape[1] != leads or abs(length / filtered.rate_hz - duration_s) > 0.02:
-        raise DataError(
-            f"a filtered signal of shape {filtered.signal.shape} at {filtered.rate_hz:g} Hz does not belong to one of "
-            f"shape {signal.shape} at {sampling_rate_hz:g} Hz; filter the signal that is to be assessed."
-        )
-    state, parts = QualityState.fresh(leads), []
-    block, filtered_block = round(_BLOCK_S * sampling_rate_hz), round(_BLOCK_S * filtered.rate_hz)
-    end = 0
-    for part in large_arrays.blocks(len(signal), block, signal, filtered.signal, filtered.missing):
-        begin, end = end, end + filtered_block
-        state, assessed = quality_step(state, sampling_rate_hz, signal[part].T, filtered[begin:end])
-        parts.append(assessed)
-    parts.append(quality_end(state, sampling_rate_hz, filtered[end:]))
-    index, word = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
-    return Quality(index, word, duration_s)
+    return Assessment(signal, sampling_rate_hz, filtered).finish(filtered.signal.shape[1])
+
+
+class Assessment:
+    """The assessment of a signal as recorded while it is still being filtered.
+
+    Parameters
+    ----------
+    signal, sampling_rate_hz
+        As for `assess`.
+    filtered : Filtered
+        As for `assess`; its samples need not be there yet, and it may be too long.
+    """
+
+    def __init__(self, signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filtered) -> None:
+        self._signal, self._rate_hz, self._filtered = signal, sampling_rate_hz, filtered
+        self._state, self._parts = QualityState.fresh(len(filtered.signal)), list[IndexAndWord]()
+        self._blocks = 0
+
+    def go_on(self, filtered_end: int) -> None:
+        """Assess the blocks of two minutes that are complete, where so many filtered samples are there."""
+        while self._filtered_to(self._blocks + 1) <= filtered_end and self._to(self._blocks + 1) <= len(self._signal):
+            self._assess_block()
+
+    def finish(self, filtered_end: int) -> Quality:
+        """Assess the rest of the signal, which has so many filtered samples; a `DataError` as from `assess`."""
+        filtered, duration_s = self._filtered[:filtered_end], len(self._signal) / self._rate_hz
+        leads, length = filtered.signal.shape
+        if (
+            self._signal.ndim != 2
+            or self._signal.shape[1] != leads
+            or abs(length / filtered.rate_hz - duration_s) > 0.02
+        ):
+            raise DataError(
+                f"a filtered signal of shape {filtered.signal.shape} at {filtered.rate_hz:g} Hz does not belong to one "
+                f"of shape {self._signal.shape} at {self._rate_hz:g} Hz; filter the signal that is to be assessed."
+            )
+        self._filtered = filtered
+        while self._to(self._blocks) < len(self._signal):
+            self._assess_block()
+        self._parts.append(quality_end(self._state, self._rate_hz, filtered[self._filtered_to(self._blocks) :]))
+        index, word = (np.concatenate(part, axis=1) for part in zip(*self._parts, strict=True))
+        return Quality(index, word, duration_s)
+
+    def _assess_block(self) -> None:
+        rows = slice(self._to(self._blocks), self._to(self._blocks + 1))
+        filtered = self._filtered[self._filtered_to(self._blocks) : self._filtered_to(self._blocks + 1)]
+        self._state, assessed = quality_step(self._state, self._rate_hz, self._signal[rows].T, filtered)
+        self._parts.append(assessed)
+        self._blocks += 1
+        for array in (self._signal, self._filtered.signal, self._filtered.missing):
+            large_arrays.release(array)
+
+    def _to(self, blocks: int) -> int:
+        return blocks * round(_BLOCK_S * self._rate_hz)
+
+    def _filtered_to(self, blocks: int) -> int:
+        return blocks * round(_BLOCK_S * self._filtered.rate_hz)
 
 
 def _start(second: int, rate_hz: float) -> int:

@@ -52,17 +52,15 @@ def read_recording(recording: Recording, filters: FilterSettings | None = None) 
         If the signal is an ECG whose unit is not the one stated.
     """
     signal, rate_hz = recording.signal, recording.sampling_rate_hz
-    early, filtered, quality, times_s = read_in_two_processes(signal, rate_hz, filters) or _read(
-        signal, rate_hz, filters
-    )
+    early, filtered, quality, beats = read_in_two_processes(signal, rate_hz, filters) or _read(signal, rate_hz, filters)
     require_plausible_amplitude(recording, filtered, quality)
-    beats = cut_beats(filtered, times_s)
     missed = beats_missed(early, quality, beats.times_s)
     return ReadRecording(beats.masked(quality.readable_at(beats.times_s)), quality, missed)
 
 
 def _read(
     signal: NDArray[np.floating], rate_hz: float, filters: FilterSettings | None
-) -> tuple[Filtered, Filtered, Quality, NDArray[np.float64]]:
+) -> tuple[Filtered, Filtered, Quality, BeatSegments]:
     early, filtered = filter_twice(signal, rate_hz, filters)
-    return early, filtered, assess(signal, rate_hz, filtered), find_heartbeats(early)
+    quality = assess(signal, rate_hz, filtered)
+    return early, filtered, quality, cut_beats(filtered, find_heartbeats(early))

@@ -17,8 +17,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import scipy.signal  # noqa: F401 - takes a second, which no patient's first samples are to wait for
-
 from ectopy.errors import DataError, NotFoundError, SettingError, StorageError
 from ectopy.monitor import (
     AlarmChanged,

@@ -75,6 +75,36 @@ def empty_in_file(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         return np.ndarray(shape, dtype, _Mapping.of(file.fileno(), size))
 
 
+class RowsInFile:
+    """Rows that are appended to a temporary file, to be used as one array; an `OSError` where there is no room.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of a row.
+    dtype : data-type
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
+        self._shape, self._dtype, self._count = shape, np.dtype(dtype), 0
+        with tempfile.TemporaryFile(prefix="ectopy-") as file:
+            self._descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Append rows."""
+        content = np.ascontiguousarray(rows, self._dtype).data.cast("B") if len(rows) else memoryview(b"")
+        while len(content):
+            content = content[os.write(self._descriptor, content) :]
+        self._count += len(rows)
+
+    def array(self) -> NDArray[Any]:
+        """Return all rows so far as one array."""
+        shape = self._count, *self._shape
+        size = math.prod(shape) * self._dtype.itemsize
+        return np.ndarray(shape, self._dtype, _Mapping.of(self._descriptor, size)) if size else np.empty(shape)
+
+
 def is_in_file(array: NDArray[Any]) -> bool:
     """Return whether an array is one piece of a temporary file."""
     return isinstance(_mapping(array), _Mapping) and array.flags.c_contiguous

@@ -14,6 +14,7 @@ import pytest
 from ectopy.datasets import simulate_recording
 from ectopy.recording import Recording
 from ectopy.signal import FilterSettings, filter_process
+from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.filter_process import process_ahead, read_in_two_processes
 from ectopy.signal.recording_signal import read_recording
 
@@ -42,6 +43,10 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     return started
 
 
+def ignore(beats: BeatSegments) -> None:
+    """Take beats that come while the other process works."""
+
+
 def recording(leads: int) -> Recording:
     """A bit more than ten minutes, with a gap, pacing spikes and a lead that falls off."""
     simulated = simulate_recording(640, sampling_rate_hz=RATE_HZ, leads=2, ectopic={"V": 0.05}, random_state=2)
@@ -55,10 +60,10 @@ def recording(leads: int) -> Recording:
 @pytest.mark.parametrize("leads", [1, 3])
 def test_two_processes_give_the_same_as_one(leads: int, monkeypatch: pytest.MonkeyPatch):
     of_leads = recording(leads)
-    assert read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS) is not None
+    assert read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS, ignore) is not None
     together = read_recording(of_leads, SETTINGS)
     monkeypatch.setattr(filter_process, "LEAST_VALUES", of_leads.signal.size + 1)
-    assert read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS) is None
+    assert read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS, ignore) is None
     alone = read_recording(of_leads, SETTINGS)
     for column in ("times_s", "samples", "readable", "prematurity", "delay", "irregularity", "rr_s"):
         np.testing.assert_array_equal(getattr(together.beats, column), getattr(alone.beats, column))
@@ -72,9 +77,9 @@ def test_a_process_that_was_started_ahead_does_the_work_once(processes: list[sub
     of_leads = recording(2)
     with process_ahead():
         (ahead,) = processes
-        first = read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS)
+        first = read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS, ignore)
         assert processes == [ahead]
-        second = read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS)
+        second = read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS, ignore)
         assert len(processes) == 2
     assert first is not None
     assert second is not None
@@ -103,5 +108,5 @@ def test_one_process_does_the_work_where_two_cannot(trouble: str, monkeypatch: p
         case "no room":
             monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     simulated = simulate_recording(20, sampling_rate_hz=RATE_HZ)
-    assert read_in_two_processes(simulated.signal, RATE_HZ, None) is None
+    assert read_in_two_processes(simulated.signal, RATE_HZ, None, ignore) is None
     assert len(read_recording(simulated).beats) > 10

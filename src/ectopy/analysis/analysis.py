@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.atrial_fibrillation import find_fibrillation
-from ectopy.analysis.baseline import find_baseline, given_baseline
+from ectopy.analysis.baseline import Baseline, after_learning, find_baseline, given_baseline, learn_baseline
 from ectopy.analysis.interval_model import Timing, predicting
 from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
 from ectopy.analysis.rhythm_signs import RhythmSigns, find_signs
@@ -21,7 +21,7 @@ from ectopy.errors import SettingError
 from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
 from ectopy.signal import FilterSettings
-from ectopy.signal.beat_segments import BeatSegments
+from ectopy.signal.beat_segments import BeatSegments, no_beats
 from ectopy.signal.heart_rate import known_intervals
 from ectopy.signal.quality import Quality
 from ectopy.signal.recording_signal import ReadRecording, read_recording
@@ -200,9 +200,10 @@ def analyse(
         If the signal is an ECG whose unit is not the one stated.
     """
     require_learning_time(learning_s)
-    rules = JudgingRules.of(detector)
-    read = read_recording(recording, filters)
-    analysis = analyse_beats(read, recording.leads, recording.sampling_rate_hz, rules, normal, learning_s)
+    judging = _Judging(recording.leads, JudgingRules.of(detector), normal, learning_s)
+    # The beats of a long recording are judged while the rest of it is being filtered.
+    read = read_recording(recording, filters, judging.step)
+    analysis = _with_verdicts(read, recording.sampling_rate_hz, judging)
     signs = find_signs(recording, analysis.beats, analysis.intervals_s, analysis.ectopic, filters)
     return replace(analysis, signs=signs)
 
@@ -227,12 +228,47 @@ def analyse_beats(
     normal, learning_s
         As for `analyse`.
     """
+    return _with_verdicts(read, sampling_rate_hz, _Judging(leads, rules, normal, learning_s))
+
+
+class _Judging:
+    """Judges the beats of a recording in order; the result does not depend on how they are divided."""
+
+    def __init__(
+        self, leads: tuple[str, ...], rules: JudgingRules, normal: PatientTemplate | None, learning_s: float
+    ) -> None:
+        self._leads, self._rules, self._learning_s = leads, rules, learning_s
+        self._baseline = None if normal is None else given_baseline(normal)
+        self._before, self._adaptation = PreviousBeat(), Adaptation.fresh(len(leads))
+        self._judgements, self._count, self._waiting = list[Judgement](), 0, no_beats(len(leads))
+
+    def step(self, beats: BeatSegments) -> None:
+        """Judge the next beats, unless more are needed for learning the patient's template."""
+        self._waiting = BeatSegments.joined([self._waiting, beats])
+        if self._baseline is None and len(after_learning(self._waiting, self._learning_s)):
+            learned = learn_baseline(self._waiting, self._leads, self._rules.detector, self._learning_s)
+            self._baseline = learned if learned.normal is not None else None
+        if self._baseline is not None:
+            self._judge(self._waiting, self._baseline)
+            self._waiting = self._waiting[:0]
+
+    def finish(self, beats: BeatSegments) -> tuple[Baseline, Judgement]:
+        """Judge the rest; `beats` are all of the recording. Return the baseline at the end and all judgements."""
+        baseline = self._baseline or find_baseline(beats, self._leads, self._rules.detector, self._learning_s)
+        baseline = self._judge(beats[self._count :], baseline)
+        return baseline, Judgement.joined(self._judgements)
+
+    def _judge(self, beats: BeatSegments, baseline: Baseline) -> Baseline:
+        judging = judge_adapting(beats, baseline, self._adaptation, self._rules, self._before)
+        self._before, self._baseline, self._adaptation, judgement = predicting(self._rules.intervals, judging)
+        self._judgements.append(judgement)
+        self._count += len(beats)
+        return self._baseline
+
+
+def _with_verdicts(read: ReadRecording, sampling_rate_hz: float, judging: _Judging) -> Analysis:
     beats = read.beats
-    own = None if normal is None else given_baseline(normal)
-    baseline = own or find_baseline(beats, leads, rules.detector, learning_s)
-    fresh = Adaptation.fresh(len(leads))
-    judging = judge_adapting(beats, baseline, fresh, rules, PreviousBeat())
-    _, baseline, _, judgement = predicting(rules.intervals, judging)
+    baseline, judgement = judging.finish(beats)
     return Analysis(
         beats=beats,
         quality=read.quality,

@@ -284,6 +284,42 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> BeatSegments:
     return replace(BeatSegments.joined(parts), samples=samples)
 
 
+class BeatCutter:
+    """Cuts the beats of a signal while it is still being filtered; all together they are those of `cut_beats`.
+
+    Parameters
+    ----------
+    filtered : Filtered
+        Its samples need not be there yet, and it may be too long.
+    """
+
+    def __init__(self, filtered: Filtered) -> None:
+        leads = len(filtered.signal)
+        self._filtered, self._end, self._state = filtered, 0, CutState.fresh(leads)
+        self._samples, self._parts = large_arrays.RowsInFile((leads, len(_OFFSETS)), np.float32), list[BeatSegments]()
+
+    def step(self, end: int, times_s: NDArray[np.float64]) -> BeatSegments:
+        """Return the beats that are complete where there are so many samples.
+
+        `times_s` are all heartbeats up to there that were not given before.
+        """
+        part, self._end = self._filtered[self._end : end], end
+        self._state, beats = cut_step(self._state, part, part, times_s)
+        self._keep(beats)
+        return beats
+
+    def finish(self, end: int, times_s: NDArray[np.float64]) -> BeatSegments:
+        """Return all beats of the signal, which has so many samples; `times_s` are the heartbeats not given before."""
+        self.step(end, times_s)
+        behind = self._filtered[end:end]
+        self._keep(cut_end(self._state, behind, behind, times_s[:0]))
+        return replace(BeatSegments.joined(self._parts), samples=self._samples.array())
+
+    def _keep(self, beats: BeatSegments) -> None:
+        self._samples.append(beats.samples)
+        self._parts.append(replace(beats, samples=beats.samples[:, :, :0]))
+
+
 def _append(
     state: CutState, early: Filtered, filtered: Filtered, times_s: NDArray[np.float64]
 ) -> tuple[RecentSignal, PendingBeats, Intervals]:

@@ -1,10 +1,8 @@
-"""Read a long recording in two processes: one filters ahead, this one works on what is filtered so far.
+"""Read a long recording in two processes: one filters and assesses, this one finds and cuts the beats meanwhile.
 
-It finds the heartbeats and assesses the first half of the leads; the other one assesses the second half when all is
-filtered, while this one cuts the beats. Samples and results lie in files that both have in memory. All results are
-those of one process, to the last bit; where there is no second core or no room, or where anything goes wrong there, the
-work is done here. The other process takes half a second to start, which `process_ahead` hides behind the reading of the
-file.
+Samples lie in files that both have in memory. All results are those of one process, to the last bit; where there is no
+second core or no room, or where anything goes wrong there, the work is done here. The other process takes half a second
+to start, which `process_ahead` hides behind the reading of the file.
 """
 
 from __future__ import annotations
@@ -14,10 +12,10 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 import numpy as np
@@ -26,22 +24,26 @@ from numpy.typing import NDArray
 from ectopy import large_arrays
 from ectopy.large_arrays import ArrayAddress
 from ectopy.processes import ONE_THREAD, has_spare_core
-from ectopy.signal.beat_segments import BeatSegments, cut_beats
+from ectopy.signal.beat_segments import BeatCutter, BeatSegments
 from ectopy.signal.filters import Filtered, FilterSettings, filter_into, unfilled
-from ectopy.signal.heartbeats import find_heartbeats
-from ectopy.signal.quality import Assessment, Quality, assess
+from ectopy.signal.heartbeats import heartbeats_by_part
+from ectopy.signal.quality import WINDOW_S, IndexAndWord, Quality, assess_by_part, join_parts, readable_at
 
 LEAST_VALUES = 2**23
 """Samples of all leads below which a second process does not pay: it takes half a second to start."""
 
+OnBeats = Callable[[BeatSegments], None]
+"""Takes beats as they become known, in their order, readable only where the leads are; not necessarily all."""
+
 _PART_S = 600
+_SETTLED_S = 30.0  # after which no heartbeat is found any more
 _MOST_BYTES = 2**16
 _ARRAYS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class FilterTask:
-    """What the other process does, on which arrays; it assesses the leads from `first_lead` on."""
+    """What the other process does, on which arrays."""
 
     signal: ArrayAddress
     early: tuple[ArrayAddress, ArrayAddress]
@@ -49,7 +51,6 @@ class FilterTask:
     analysis_rate_hz: float
     rate_hz: float
     settings: FilterSettings | None
-    first_lead: int
 
 
 class _ProcessEndedError(Exception):
@@ -108,7 +109,10 @@ def process_ahead() -> Iterator[None]:
 
 
 def read_in_two_processes(
-    signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None
+    signal: NDArray[np.floating],
+    rate_hz: float,
+    settings: FilterSettings | None,
+    on_beats: OnBeats,
 ) -> tuple[Filtered, Filtered, Quality, BeatSegments] | None:
     """Filter a signal, assess it, find and cut its beats: `filter_twice`, `assess`, `find_heartbeats`, `cut_beats`.
 
@@ -117,6 +121,8 @@ def read_in_two_processes(
     signal : ndarray, shape (samples, leads)
     rate_hz : float
     settings : FilterSettings or None
+    on_beats : callable
+        Called with beats while the other process works.
 
     Returns
     -------
@@ -127,63 +133,66 @@ def read_in_two_processes(
         return None
     try:
         early, filtered = (unfilled(signal.shape, rate_hz, large_arrays.empty_in_file) for _ in range(2))
-        return _read(_in_file(signal), rate_hz, settings, early, filtered)
+        return _read(_in_file(signal), rate_hz, settings, early, filtered, on_beats)
     except (OSError, ValueError, EOFError, _ProcessEndedError):
         return None
 
 
 def _read(
-    signal: NDArray[np.floating], rate_hz: float, settings: FilterSettings | None, early: Filtered, filtered: Filtered
+    signal: NDArray[np.floating],
+    rate_hz: float,
+    settings: FilterSettings | None,
+    early: Filtered,
+    filtered: Filtered,
+    on_beats: OnBeats,
 ) -> tuple[Filtered, Filtered, Quality, BeatSegments]:
-    first_lead = -(-signal.shape[1] // 2)
     arrays = signal, early.signal, early.missing, filtered.signal, filtered.missing
     addresses = [large_arrays.address_of(array) for array in arrays]
     task = FilterTask(
-        addresses[0],
-        (addresses[1], addresses[2]),
-        (addresses[3], addresses[4]),
-        early.rate_hz,
-        rate_hz,
-        settings,
-        first_lead,
+        addresses[0], (addresses[1], addresses[2]), (addresses[3], addresses[4]), early.rate_hz, rate_hz, settings
     )
     with _ahead.pop() if _ahead else _OtherProcess() as process:
-        progress = process.begin(task)
-        assessment = Assessment(signal[:, :first_lead], rate_hz, _leads(filtered, slice(first_lead)))
-        times_s = find_heartbeats(early, _with_assessment(progress, early, assessment))
-        early, filtered = early[: progress.early_end], filtered[: progress.filtered_end]
-        quality = assessment.finish(progress.filtered_end)
-        beats = cut_beats(filtered, times_s)
-        if first_lead < signal.shape[1]:
-            quality = _joined(quality, *progress.arrays())
-        return early, filtered, quality, beats
-
-
-def _with_assessment(progress: _Progress, early: Filtered, assessment: Assessment) -> Iterator[slice]:
-    """Yield the parts of the early signal as they come, and assess each after its heartbeats have been found."""
-    for part in progress.parts(early):
-        yield part
-        assessment.go_on(progress.filtered_end)
+        progress, cutter, times_s = process.begin(task), BeatCutter(filtered), np.empty(0)
+        for new_times_s in heartbeats_by_part(early, progress.parts(early)):
+            # Beats are cut where all heartbeats are found and the quality is known.
+            times_s = np.concatenate([times_s, new_times_s])
+            settled_s = min(progress.filtered_end / filtered.rate_hz - _SETTLED_S, progress.assessed_s)
+            count = int(np.searchsorted(times_s, settled_s))
+            if count:
+                beats = cutter.step(int(settled_s * filtered.rate_hz), times_s[:count])
+                times_s = times_s[count:]
+                on_beats(beats.masked(readable_at(progress.index(), beats.times_s)))
+        beats = cutter.finish(progress.filtered_end, times_s)
+        quality = Quality(*progress.index_and_word(), len(signal) / rate_hz)
+        return early[: progress.early_end], filtered[: progress.filtered_end], quality, beats
 
 
 class _Progress:
-    """How far the other process is, and what it sends in the end.
+    """How far the other process is.
 
-    It prints how many samples of the early and of the filtered signal are there, an empty line when all are, and then
-    index and word of the quality of its leads as two ``.npy`` files.
+    It prints how many samples of the early and of the filtered signal are there, and the number of bytes that follow:
+    index and word of the seconds assessed since the last time, as two ``.npy`` files. An empty line comes last.
     """
 
-    def __init__(self, lines: IO[bytes]) -> None:
-        self._lines = lines
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._seconds = stream, list[IndexAndWord]()
         self.early_end = self.filtered_end = 0
+
+    @property
+    def assessed_s(self) -> float:
+        """Return up to where the quality is known, seconds."""
+        return WINDOW_S * float(sum(index.shape[1] for index, _ in self._seconds))
 
     def parts(self, early: Filtered) -> Iterator[slice]:
         """Yield the parts of the early signal, ten minutes or more, as soon as they are there."""
         begin = 0
-        while (line := self._lines.readline()) != b"\n":
+        while (line := self._stream.readline()) != b"\n":
             if not line:
                 raise _ProcessEndedError
-            self.early_end, self.filtered_end = map(int, line.split())
+            self.early_end, self.filtered_end, size = map(int, line.split())
+            content = io.BytesIO(self._stream.read(size))
+            index, word = (np.load(content, allow_pickle=False) for _ in range(2))
+            self._seconds.append((index, word))
             if self.early_end - begin >= _PART_S * early.rate_hz:
                 yield slice(begin, self.early_end)
                 begin = self.early_end
@@ -191,10 +200,13 @@ class _Progress:
                 large_arrays.release(early.missing)
         yield slice(begin, self.early_end)
 
-    def arrays(self) -> list[NDArray[Any]]:
-        """Return index and word; an `EOFError` if the process ended before it sent them."""
-        content = io.BytesIO(self._lines.read())
-        return [np.load(content, allow_pickle=False) for _ in range(2)]
+    def index(self) -> NDArray[np.float64]:
+        """Return the index of quality so far, shape (leads, seconds)."""
+        return np.concatenate([index for index, _ in self._seconds], axis=1)
+
+    def index_and_word(self) -> IndexAndWord:
+        """Return index and word of the quality so far."""
+        return join_parts(self._seconds)
 
 
 def _in_file(signal: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -204,14 +216,6 @@ def _in_file(signal: NDArray[np.floating]) -> NDArray[np.floating]:
     copy = large_arrays.empty_in_file(signal.shape, signal.dtype)
     copy[:] = signal
     return copy
-
-
-def _leads(filtered: Filtered, leads: slice) -> Filtered:
-    return Filtered(filtered.signal[leads], filtered.missing[leads], filtered.rate_hz)
-
-
-def _joined(quality: Quality, index: NDArray[np.float64], word: NDArray[np.str_]) -> Quality:
-    return replace(quality, index=np.concatenate([quality.index, index]), word=np.concatenate([quality.word, word]))
 
 
 def main() -> None:
@@ -232,16 +236,21 @@ def _do(task: FilterTask, descriptors: list[int]) -> None:
     early, filtered = (
         Filtered(samples, missing, task.analysis_rate_hz) for samples, missing in (arrays[:2], arrays[2:])
     )
-    filtered_end = 0
-    for early_end, filtered_end in filter_into(early, filtered, signal, task.rate_hz, task.settings):
-        print(early_end, filtered_end, flush=True)
+    ends = list[int]()
+
+    def filtered_ends() -> Iterator[int]:
+        for part_ends in filter_into(early, filtered, signal, task.rate_hz, task.settings):
+            ends[:] = part_ends
+            yield part_ends[1]
+
+    for assessed in assess_by_part(signal, task.rate_hz, filtered, filtered_ends()):
+        content = io.BytesIO()
+        for array in assessed:
+            np.save(content, array, allow_pickle=False)
+        print(*ends, content.tell(), flush=True)
+        sys.stdout.buffer.write(content.getbuffer())
+        sys.stdout.buffer.flush()
     print(flush=True)
-    if task.first_lead == signal.shape[1]:
-        return
-    leads = slice(task.first_lead, None)
-    quality = assess(signal[:, leads], task.rate_hz, _leads(filtered[:filtered_end], leads))
-    for array in (quality.index, quality.word):
-        np.save(sys.stdout.buffer, array, allow_pickle=False)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ still detected, down to about 0.05 mV; in a second in which nothing is higher, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -443,28 +443,37 @@ def peaks_end(state: PeaksState, evidence: QrsStrength) -> NDArray[np.float64]:
     return _decide(state, evidence, last=True)[1]
 
 
-def find_heartbeats(filtered: Filtered, parts: Iterable[slice] | None = None) -> NDArray[np.float64]:
-    """Detect the heartbeats of a whole filtered signal, part by part.
+def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
+    """Detect the heartbeats of a whole filtered signal, ten minutes at a time.
 
     Parameters
     ----------
     filtered : Filtered
-    parts : iterable of slice, optional
-        Of the samples, one after the other, each as soon as its samples are there; ten minutes each by default.
 
     Returns
     -------
     ndarray of float64, shape (n,)
         Seconds from the start of the signal, in order, at least 0.24 s apart, or 0.11 s in a fast rhythm.
     """
-    state, peaks, positions = QrsStrengthState.fresh(len(filtered.signal)), PeaksState.fresh(), []
-    if parts is None:
-        parts = large_arrays.blocks(filtered.signal.shape[1], _STEP, filtered.signal, filtered.missing)
+    parts = large_arrays.blocks(filtered.signal.shape[1], _STEP, filtered.signal, filtered.missing)
+    return np.concatenate(list(heartbeats_by_part(filtered, parts)))
+
+
+def heartbeats_by_part(filtered: Filtered, parts: Iterable[slice]) -> Iterator[NDArray[np.float64]]:
+    """Yield the heartbeats of a filtered signal, as of `find_heartbeats`: those known after each part, then the rest.
+
+    Parameters
+    ----------
+    filtered : Filtered
+    parts : iterable of slice
+        Of the samples, one after the other, each as soon as its samples are there.
+    """
+    state, peaks, rate_hz = QrsStrengthState.fresh(len(filtered.signal)), PeaksState.fresh(), filtered.rate_hz / 2
     for part in parts:
         state, evidence = qrs_strength_step(state, filtered[part])
         peaks, of_part = peaks_step(peaks, evidence)
-        positions.append(of_part)
-    return np.concatenate([*positions, peaks_end(peaks, qrs_strength_end(state))]) / (filtered.rate_hz / 2)
+        yield of_part / rate_hz
+    yield peaks_end(peaks, qrs_strength_end(state)) / rate_hz
 
 
 def _normalise_leads(

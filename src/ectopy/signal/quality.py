@@ -37,6 +37,7 @@ less than 8 mV is not detected.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,20 +133,15 @@ class Quality:
 
     def readable_at(self, times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return whether each lead is readable at these times, shape (n, leads)."""
-        if self.index.shape[1] == 0:
-            return np.zeros((len(times_s), len(self.index)), np.bool_)
-        return self.readable[:, self._windows_at(times_s)].T
+        return readable_at(self.index, times_s)
 
     def uninformative_before(self, times_s: NDArray[np.float64]) -> NDArray[np.int64]:
         """Count the uninformative windows up to each of these times, shape (n,)."""
         if self.index.shape[1] == 0:
             return np.zeros(len(times_s), np.int64)
-        counts: NDArray[np.int64] = np.cumsum(uninformative(self.word), dtype=np.int64)[self._windows_at(times_s)]
+        windows = _windows_at(self.index, times_s)
+        counts: NDArray[np.int64] = np.cumsum(uninformative(self.word), dtype=np.int64)[windows]
         return counts
-
-    def _windows_at(self, times_s: NDArray[np.float64]) -> NDArray[np.intp]:
-        windows: NDArray[np.intp] = np.clip((times_s / self.window_s).astype(int), 0, self.index.shape[1] - 1)
-        return windows
 
     def intervals(self) -> list[QualityInterval]:
         """Join neighbouring windows with the same word, lead by lead and in order of time."""
@@ -163,6 +159,18 @@ class Quality:
                     )
                 ]
         return intervals
+
+
+def readable_at(index: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return whether each lead is readable at these times, shape (n, leads), by the index of `Quality`."""
+    if index.shape[1] == 0:
+        return np.zeros((len(times_s), len(index)), np.bool_)
+    return np.asarray(index[:, _windows_at(index, times_s)] >= READABLE).T
+
+
+def _windows_at(index: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.intp]:
+    windows: NDArray[np.intp] = np.clip((times_s / WINDOW_S).astype(int), 0, index.shape[1] - 1)
+    return windows
 
 
 def uninformative(word: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -332,11 +340,23 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
     DataError
         If `filtered` has other leads than the signal, or another length.
     """
-    return Assessment(signal, sampling_rate_hz, filtered).finish(filtered.signal.shape[1])
+    duration_s = len(signal) / sampling_rate_hz
+    leads, length = filtered.signal.shape
+    if signal.ndim != 2 or signal.shape[1] != leads or abs(length / filtered.rate_hz - duration_s) > 0.02:
+        raise DataError(
+            f"a filtered signal of shape {filtered.signal.shape} at {filtered.rate_hz:g} Hz does not belong to one of "
+            f"shape {signal.shape} at {sampling_rate_hz:g} Hz; filter the signal that is to be assessed."
+        )
+    block = round(_BLOCK_S * filtered.rate_hz)
+    blocks = large_arrays.blocks(length, block, signal, filtered.signal, filtered.missing)
+    parts = list(assess_by_part(signal, sampling_rate_hz, filtered, (rows.stop for rows in blocks)))
+    return Quality(*join_parts(parts), duration_s)
 
 
-class Assessment:
-    """The assessment of a signal as recorded while it is still being filtered.
+def assess_by_part(
+    signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filtered, ends: Iterable[int]
+) -> Iterator[IndexAndWord]:
+    """Yield the quality of a signal while it is still being filtered: of the seconds known after each part, the rest.
 
     Parameters
     ----------
@@ -344,52 +364,24 @@ class Assessment:
         As for `assess`.
     filtered : Filtered
         As for `assess`; its samples need not be there yet, and it may be too long.
+    ends : iterable of int
+        Ends of the parts of `filtered`, each as soon as the samples before it are there; the last one is its length.
     """
+    state, begin, filtered_begin = QualityState.fresh(len(filtered.signal)), 0, 0
+    for end in ends:
+        to = min(int(end * sampling_rate_hz / filtered.rate_hz), len(signal))
+        state, assessed = quality_step(state, sampling_rate_hz, signal[begin:to].T, filtered[filtered_begin:end])
+        begin, filtered_begin = to, end
+        yield assessed
+    rest = filtered[filtered_begin:filtered_begin]
+    state, assessed = quality_step(state, sampling_rate_hz, signal[begin:].T, rest)
+    yield join_parts([assessed, quality_end(state, sampling_rate_hz, rest)])
 
-    def __init__(self, signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filtered) -> None:
-        self._signal, self._rate_hz, self._filtered = signal, sampling_rate_hz, filtered
-        self._state, self._parts = QualityState.fresh(len(filtered.signal)), list[IndexAndWord]()
-        self._blocks = 0
 
-    def go_on(self, filtered_end: int) -> None:
-        """Assess the blocks of two minutes that are complete, where so many filtered samples are there."""
-        while self._filtered_to(self._blocks + 1) <= filtered_end and self._to(self._blocks + 1) <= len(self._signal):
-            self._assess_block()
-
-    def finish(self, filtered_end: int) -> Quality:
-        """Assess the rest of the signal, which has so many filtered samples; a `DataError` as from `assess`."""
-        filtered, duration_s = self._filtered[:filtered_end], len(self._signal) / self._rate_hz
-        leads, length = filtered.signal.shape
-        if (
-            self._signal.ndim != 2
-            or self._signal.shape[1] != leads
-            or abs(length / filtered.rate_hz - duration_s) > 0.02
-        ):
-            raise DataError(
-                f"a filtered signal of shape {filtered.signal.shape} at {filtered.rate_hz:g} Hz does not belong to one "
-                f"of shape {self._signal.shape} at {self._rate_hz:g} Hz; filter the signal that is to be assessed."
-            )
-        self._filtered = filtered
-        while self._to(self._blocks) < len(self._signal):
-            self._assess_block()
-        self._parts.append(quality_end(self._state, self._rate_hz, filtered[self._filtered_to(self._blocks) :]))
-        index, word = (np.concatenate(part, axis=1) for part in zip(*self._parts, strict=True))
-        return Quality(index, word, duration_s)
-
-    def _assess_block(self) -> None:
-        rows = slice(self._to(self._blocks), self._to(self._blocks + 1))
-        filtered = self._filtered[self._filtered_to(self._blocks) : self._filtered_to(self._blocks + 1)]
-        self._state, assessed = quality_step(self._state, self._rate_hz, self._signal[rows].T, filtered)
-        self._parts.append(assessed)
-        self._blocks += 1
-        for array in (self._signal, self._filtered.signal, self._filtered.missing):
-            large_arrays.release(array)
-
-    def _to(self, blocks: int) -> int:
-        return blocks * round(_BLOCK_S * self._rate_hz)
-
-    def _filtered_to(self, blocks: int) -> int:
-        return blocks * round(_BLOCK_S * self._filtered.rate_hz)
+def join_parts(parts: Sequence[IndexAndWord]) -> IndexAndWord:
+    """Join index and word of one or more parts in their order."""
+    index, word = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    return index, word
 
 
 def _start(second: int, rate_hz: float) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ectopy.recording import Recording
 from ectopy.signal.amplitude import require_plausible_amplitude
 from ectopy.signal.beat_segments import BeatSegments, cut_beats
-from ectopy.signal.filter_process import read_in_two_processes
+from ectopy.signal.filter_process import OnBeats, read_in_two_processes
 from ectopy.signal.filters import Filtered, FilterSettings, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
 from ectopy.signal.missed_beats import beats_missed
@@ -35,7 +35,9 @@ class ReadRecording:
     missed: NDArray[np.bool_]
 
 
-def read_recording(recording: Recording, filters: FilterSettings | None = None) -> ReadRecording:
+def read_recording(
+    recording: Recording, filters: FilterSettings | None = None, on_beats: OnBeats = lambda beats: None
+) -> ReadRecording:
     """Filter a recording, assess its leads and detect its heartbeats.
 
     Parameters
@@ -43,6 +45,8 @@ def read_recording(recording: Recording, filters: FilterSettings | None = None) 
     recording : Recording
         100 to 1000 Hz.
     filters : FilterSettings, optional
+    on_beats : callable, optional
+        Called with the first beats, and later ones after them, while the rest of a long recording is being filtered.
 
     Raises
     ------
@@ -52,7 +56,8 @@ def read_recording(recording: Recording, filters: FilterSettings | None = None) 
         If the signal is an ECG whose unit is not the one stated.
     """
     signal, rate_hz = recording.signal, recording.sampling_rate_hz
-    early, filtered, quality, beats = read_in_two_processes(signal, rate_hz, filters) or _read(signal, rate_hz, filters)
+    read = read_in_two_processes(signal, rate_hz, filters, on_beats)
+    early, filtered, quality, beats = read or _read(signal, rate_hz, filters)
     require_plausible_amplitude(recording, filtered, quality)
     missed = beats_missed(early, quality, beats.times_s)
     return ReadRecording(beats.masked(quality.readable_at(beats.times_s)), quality, missed)

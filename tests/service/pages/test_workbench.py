@@ -550,6 +550,38 @@ def test_a_correction_that_is_being_sent_is_not_lost_with_the_page(desk: Page, r
     expect(page.locator("#log li")).to_have_count(1)
 
 
+def test_corrections_that_follow_each_other_quickly_are_all_stored(desk: Page, service: Service, recording: str):
+    """Nobody waits for the answer to one before they correct the next."""
+    page = visit(desk, recording)
+    held = HeldAnswers(page)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("v")
+    page.keyboard.press("Control+z")
+    held.wait()
+    page.unroute("**/corrections")
+    held.release()
+    expect(page.locator("#log li")).to_have_count(4)
+    expect(page.locator(".reply.failed")).to_have_count(0)
+    assert answers(service, recording, "corrections")["version"] == 4
+
+
+def test_a_correction_after_one_that_was_rejected_is_not_stored_either(desk: Page, service: Service, recording: str):
+    """Whoever made it had not seen what somebody else has corrected meanwhile."""
+    page = visit(desk, recording)
+    held = HeldAnswers(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    held.wait()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    correct(service, recording, {"type": "write_conclusion", "text": "Another one"})
+    page.unroute("**/corrections")
+    held.release()
+    expect(page.locator(".reply.failed").filter(has_text="newer")).to_be_visible()
+    assert answers(service, recording, "corrections")["version"] == 2
+
+
 def test_a_correction_is_undone_before_its_log_has_loaded(desk: Page, service: Service, recording: str):
     correct(service, recording, {"type": "write_conclusion", "text": "A mistake"})
     release = hold(desk, "**/corrections")

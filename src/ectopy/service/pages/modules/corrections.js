@@ -16,18 +16,17 @@ export class Corrections extends EventTarget {
   }
 
   /**
-   * Send a correction; where it is rejected because there are newer ones, these are loaded, and the error says why.
+   * Send a correction when those before it are stored; where it is rejected because there are newer ones, these are loaded, and the error says why.
    *
-   * The analysis and version are those of the list that it names something of, which may be older than what the page shows.
+   * `seen` has analysis and version of the list that it names something of, which may be older than what the page shows.
    */
-  send(correction, { analysis, version } = this) {
-    return this.#post("corrections", { analysis, version, correction });
+  send(correction, seen = this) {
+    return this.#inTurn("corrections", () => ({ analysis: seen.analysis, version: seen.version, correction }));
   }
 
   /** Take back the last correction. */
   undo() {
-    const { analysis, version } = this;
-    return this.#post("corrections/undo", { analysis, version });
+    return this.#inTurn("corrections/undo", () => ({ analysis: this.analysis, version: this.version }));
   }
 
   /** Whether the answer to a correction is still to come. */
@@ -80,8 +79,10 @@ export class Corrections extends EventTarget {
     if (analysis !== this.analysis || version > this.version) this.#tell(by); // whoever hears it loads them
   }
 
-  #post(place, body) {
-    const answer = this.#answer(place, body).finally(() => {
+  /** Post what `body` returns when those before it are answered; after one that was not stored, nothing is sent. */
+  #inTurn(place, body) {
+    const before = [...this.outgoing].at(-1);
+    const answer = this.#answer(before, place, body).finally(() => {
       this.outgoing.delete(answer);
       if (!this.isSending) this.#catchUp();
     });
@@ -89,9 +90,12 @@ export class Corrections extends EventTarget {
     return answer;
   }
 
-  async #answer(place, body) {
+  async #answer(before, place, body) {
+    await before?.catch((error) => {
+      throw new ApiError(error.status, `The correction before this one was not stored. ${error.message}`);
+    });
     try {
-      const answer = await post(`${this.path}/${place}`, body);
+      const answer = await post(`${this.path}/${place}`, body());
       this.version = answer.version;
       this.#tell(null);
       return answer;

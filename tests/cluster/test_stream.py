@@ -111,7 +111,7 @@ def test_twenty_kills_lose_and_repeat_nothing(own_broker: Broker, monitor: Monit
             write_stretch(broker, topics, streams, slice(begin, end))
             until(lambda before=before: written() > before, SPARK_S)
             # Those that are being read, stepped or written now are done again.
-            match number % 3 if number < kills else None:
+            match number % 4 if number < kills else None:
                 case 0:
                     until(watching.kill_workers, SPARK_S)
                 case 1:
@@ -120,9 +120,14 @@ def test_twenty_kills_lose_and_repeat_nothing(own_broker: Broker, monitor: Monit
                 case 2:
                     broker.kill()
                     broker.start()
+                case 3:
+                    assert watching.kill_java() == 2
+                    watching.start()
             print(f"{time.monotonic() - began:.0f} s: {number + 1} of {kills} kills, {written()} events")
         wait_until_all_is_taken(broker, topics, "end")
         assert watching.stop() == 0
+        assert "Traceback" not in watching.printed()
+        assert watching.printed().count("the Java process of Spark has ended") == kills // 4
         events = check_events(broker, topics, monitor, streams)
         repeated = written() - events
         print(f"{time.monotonic() - began:.0f} s, {events} events, of which {repeated} are in the log more than once")

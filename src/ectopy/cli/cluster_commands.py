@@ -75,13 +75,16 @@ def cluster_detect(
     from ectopy.cli.output import terminal
     from ectopy.cli.output.archive import archive_progress, summary_figures, summary_table
     from ectopy.cluster.archive import prepare, tolerant_master
-    from ectopy.cluster.session import start_session
+    from ectopy.cluster.session import running_session
     from ectopy.formats.remote import remote_url
 
     tables = [] if remote_url(output) or Path(output).is_dir() else [output]
     check_outputs([*tables, json], [detector, *recordings], overwrite)
     archive = prepare(recordings, output, detector=detector, reports=reports)
-    with start_session(tolerant_master(master), name="ectopy cluster detect") as spark, archive_progress() as progress:
+    with (
+        running_session(tolerant_master(master), name="ectopy cluster detect") as spark,
+        archive_progress() as progress,
+    ):
         summary = archive.analyse(spark, progress)
     terminal.emit(json, summary_figures(summary))
     screen = terminal.screen(json)
@@ -97,14 +100,11 @@ def repartition(
     master: Master = "local[2]",
 ) -> None:
     """Give a stream another number of shards: patients go on where they were."""
-    from ectopy.cluster.session import start_session
+    from ectopy.cluster.session import running_session
 
-    spark = start_session(master, name="ectopy cluster repartition")
-    try:
+    with running_session(master, name="ectopy cluster repartition") as spark:
         # Not before Spark, without which the message is to name its extra, and not the one that brings pandas.
         from ectopy.cluster.repartition import repartition as write_checkpoint
 
         patients = write_checkpoint(spark, checkpoint, to, shards)
-    finally:
-        spark.stop()
     typer.echo(f"{patients} patients in {shards} shards: go on with --checkpoint {to} --shards {shards}")

@@ -8,16 +8,17 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pyspark
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from ectopy.errors import SettingError
+from ectopy.errors import ServiceError, SettingError
 from ectopy.processes import filtered_stderr
 
 LOCAL = "local[2]"
@@ -79,6 +80,36 @@ def start_session(
     if on_interrupt is not signal.default_int_handler and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, on_interrupt)
     return session
+
+
+@contextmanager
+def running_session(master: str = LOCAL, **options: Any) -> Iterator[SparkSession]:
+    """Start a session of Spark for a block, and stop it at the end.
+
+    Parameters
+    ----------
+    master : str
+    **options
+        As for `start_session`.
+
+    Raises
+    ------
+    SettingError
+        As from `start_session`.
+    ServiceError
+        If the Java process of Spark ends within the block.
+    """
+    session = start_session(master, **options)
+    try:
+        yield session
+    except (Py4JNetworkError, ConnectionError) as error:
+        raise ServiceError(
+            "the Java process of Spark has ended, as where memory is short; start again, and the work goes on where it "
+            "stopped."
+        ) from error
+    finally:
+        with suppress(Py4JError, ConnectionError):  # nothing is left to stop
+            session.stop()
 
 
 def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui: bool) -> dict[str, str]:

@@ -20,7 +20,7 @@ from ectopy.cluster.checkpoint import Checkpoint, Manifest, open_checkpoint
 from ectopy.cluster.processor import OUTPUT_SCHEMA, MonitorSource, ShardProcessor
 from ectopy.cluster.progress import NEWEST, OBSERVATION, PATIENTS, BatchProgress, batch_progress, progress_text
 from ectopy.cluster.query_failures import reason_of
-from ectopy.cluster.session import LOCAL, start_session
+from ectopy.cluster.session import LOCAL, running_session
 from ectopy.cluster.shard_keys import shard_column, shard_keys
 from ectopy.cluster.topic_records import TICK
 from ectopy.cluster.topics import TickWriter, Topics
@@ -84,20 +84,16 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
     SettingError
         If the checkpoint was made with something else, or Spark cannot be started.
     ServiceError
-        If no broker answers at the start, one refuses this client, or there is no permission for a topic.
+        If no broker answers at the start, one refuses this client, or there is no permission for a topic; or if the
+        Java process of Spark ends.
     """
     topics, shards = settings.topics, settings.shards
     source = monitor_source(settings)
     for name in topics.create(settings.brokers, min(shards, _MOST_PARTITIONS)):
         say(f"created topic {name}")
-    spark = start_session(
-        settings.master,
-        name="ectopy cluster watch",
-        has_kafka=True,
-        jars=settings.jars,
-        has_ui=settings.has_ui,
-    )
-    try:
+    with running_session(
+        settings.master, name="ectopy cluster watch", has_kafka=True, jars=settings.jars, has_ui=settings.has_ui
+    ) as spark:
         if settings.detector != shipped_detector.SHIPPED:
             spark.sparkContext.addFile(settings.detector)
         manifest = Manifest(shards, topics.samples, topics.output, source.digest, source.learning_s)
@@ -109,8 +105,6 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
             _run(spark, settings, checkpoint, source, ticks, say, stopping)
         finally:
             ticks.close()
-    finally:
-        spark.stop()
     say("stopped")
 
 

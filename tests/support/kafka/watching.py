@@ -63,6 +63,13 @@ class Watching:
         self.process.wait()
         psutil.wait_procs(children, timeout=60)
 
+    def kill_java(self) -> int:
+        """End the Java process of Spark at once, and give the status with which the command ends."""
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            if child.name() == "java":
+                child.kill()
+        return self.process.wait()
+
     def kill_workers(self) -> int:
         """End all Python processes of Spark at once that step patients; gives their number."""
         killed = 0

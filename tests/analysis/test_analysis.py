@@ -18,7 +18,7 @@ from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, LayoutError, SettingError
 from ectopy.files import array_bytes, packed, read_array, unpacked
 from ectopy.recording import Recording
-from ectopy.signal import filter_signal, find_heartbeats
+from ectopy.signal import filter_process, filter_signal, find_heartbeats
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, cut_beats
 
 
@@ -58,6 +58,31 @@ def test_reasons_give_the_figures(recording: Recording, analysis: Analysis):
     assert f"{analysis.score[beat]:.2f}" in reason
     assert "shape" in reason
     assert "early" in reason
+
+
+@pytest.mark.parametrize("start", ["calm", "not readable", "given"])
+def test_what_is_judged_while_another_process_filters_is_the_same(
+    start: str, recording: Recording, analysis: Analysis, ambulatory: Detector, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where the patient's normal cannot be learned from the first minutes."""
+    signal = np.concatenate([recording.signal, recording.signal, recording.signal])
+    if start == "not readable":
+        signal[: round(400 * recording.sampling_rate_hz)] = 0.0
+    long = Recording(signal, recording.sampling_rate_hz, recording.leads)
+    given = analysis.normal if start == "given" else None
+    alone = analyse(long, ambulatory, given)
+    monkeypatch.setattr(filter_process, "LEAST_VALUES", 1)
+    monkeypatch.setattr(filter_process, "has_spare_core", lambda: True)
+    together = analyse(long, ambulatory, given)
+    assert len(alone) > 2000
+    assert together.baseline == alone.baseline
+    assert together.learned_to_s == alone.learned_to_s
+    np.testing.assert_array_equal(together.normal.template, alone.normal.template)
+    for name in ("verdict", "hint", "score", "p_value", "shape", "p_wave", "missed"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(alone, name), err_msg=name)
+    np.testing.assert_array_equal(together.timing.early, alone.timing.early)
+    np.testing.assert_array_equal(together.difference.shape, alone.difference.shape)
+    np.testing.assert_array_equal(together.beats.samples, alone.beats.samples)
 
 
 def test_positions_are_samples_of_the_recording(recording: Recording, analysis: Analysis):

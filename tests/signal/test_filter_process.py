@@ -61,7 +61,8 @@ def recording(leads: int) -> Recording:
 def test_two_processes_give_the_same_as_one(leads: int, monkeypatch: pytest.MonkeyPatch):
     of_leads = recording(leads)
     assert read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS, ignore) is not None
-    together = read_recording(of_leads, SETTINGS)
+    parts: list[BeatSegments] = []
+    together = read_recording(of_leads, SETTINGS, parts.append)
     monkeypatch.setattr(filter_process, "LEAST_VALUES", of_leads.signal.size + 1)
     assert read_in_two_processes(of_leads.signal, RATE_HZ, SETTINGS, ignore) is None
     alone = read_recording(of_leads, SETTINGS)
@@ -71,6 +72,11 @@ def test_two_processes_give_the_same_as_one(leads: int, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(together.quality.index, alone.quality.index)
     np.testing.assert_array_equal(together.quality.word, alone.quality.word)
     assert len(alone.beats) > 600
+    # The first beats are known while the rest is being filtered.
+    first = BeatSegments.joined(parts)
+    assert 500 < len(first) < len(alone.beats)
+    np.testing.assert_array_equal(first.samples, alone.beats.samples[: len(first)])
+    np.testing.assert_array_equal(first.readable, alone.beats.readable[: len(first)])
 
 
 def test_a_process_that_was_started_ahead_does_the_work_once(processes: list[subprocess.Popen[bytes]]):
@@ -94,7 +100,7 @@ def test_a_process_that_was_started_ahead_for_nothing_ends(processes: list[subpr
     assert processes[0].returncode is not None
 
 
-@pytest.mark.parametrize("trouble", ["one core", "no program", "ends at once", "no room"])
+@pytest.mark.parametrize("trouble", ["one core", "no program", "ends at once", "ends half-way", "no room"])
 def test_one_process_does_the_work_where_two_cannot(trouble: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     match trouble:
         case "one core":
@@ -105,6 +111,11 @@ def test_one_process_does_the_work_where_two_cannot(trouble: str, monkeypatch: p
             monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
         case "ends at once":
             monkeypatch.setattr(sys, "executable", "/bin/false")
+        case "ends half-way":
+            program = tmp_path / "program"
+            program.write_text("#!/bin/sh\nprintf '3000 2500 80\\n'\n")
+            program.chmod(0o700)
+            monkeypatch.setattr(sys, "executable", str(program))
         case "no room":
             monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     simulated = simulate_recording(20, sampling_rate_hz=RATE_HZ)

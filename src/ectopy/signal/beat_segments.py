@@ -275,12 +275,12 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> BeatSegments:
         end = len(times_s) if whole else int(np.searchsorted(times_s, rows.stop / filtered.rate_hz))
         state, beats = cut_step(state, filtered[rows], filtered[rows], times_s[before:end])
         samples[cut : cut + len(beats)] = beats.samples
-        parts.append(replace(beats, samples=beats.samples[:, :, :0]))
+        parts.append(_without_samples(beats))
         before, cut = end, cut + len(beats)
     behind = filtered[length:]
     beats = cut_end(state, behind, behind, times_s[before:])
     samples[cut:] = beats.samples
-    parts.append(replace(beats, samples=beats.samples[:, :, :0]))
+    parts.append(_without_samples(beats))
     return replace(BeatSegments.joined(parts), samples=samples)
 
 
@@ -317,7 +317,12 @@ class BeatCutter:
 
     def _keep(self, beats: BeatSegments) -> None:
         self._samples.append(beats.samples)
-        self._parts.append(replace(beats, samples=beats.samples[:, :, :0]))
+        self._parts.append(_without_samples(beats))
+
+
+def _without_samples(beats: BeatSegments) -> BeatSegments:
+    """Return beats whose samples are kept elsewhere: without a view, which would keep them in memory as well."""
+    return replace(beats, samples=np.empty((*beats.samples.shape[:2], 0), np.float32))
 
 
 def _append(

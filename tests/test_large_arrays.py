@@ -10,6 +10,7 @@ import pytest
 import ectopy
 from ectopy import large_arrays
 from ectopy.datasets.simulated import simulate_recording
+from ectopy.large_arrays import RowsInFile, is_in_file
 from support.ishne_files import ishne
 from support.memory import takes_at_most
 
@@ -53,3 +54,15 @@ def test_a_recording_in_a_file_gives_the_same_analysis(tmp_path: Path, monkeypat
     np.testing.assert_array_equal(actual.score, expected.score)
     np.testing.assert_array_equal(actual.beats.samples, expected.beats.samples)
     np.testing.assert_array_equal(actual.quality.index, expected.quality.index)
+
+
+def test_rows_are_appended_to_a_file_and_used_as_one_array():
+    rows, numbers = RowsInFile((2, 3), np.float32), np.arange(24, dtype=np.float32).reshape(4, 2, 3)
+    assert rows.array().shape == (0, 2, 3)
+    assert rows.array().dtype == np.float32
+    for part in (numbers[:1], numbers[:0], numbers[1:, ::-1][:, ::-1]):
+        rows.append(part)
+    whole = rows.array()
+    del rows
+    assert is_in_file(whole)
+    np.testing.assert_array_equal(whole, numbers)

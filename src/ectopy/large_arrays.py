@@ -102,7 +102,9 @@ class RowsInFile:
         """Return all rows so far as one array."""
         shape = self._count, *self._shape
         size = math.prod(shape) * self._dtype.itemsize
-        return np.ndarray(shape, self._dtype, _Mapping.of(self._descriptor, size)) if size else np.empty(shape)
+        if not size:
+            return np.empty(shape, self._dtype)
+        return np.ndarray(shape, self._dtype, _Mapping.of(self._descriptor, size))
 
 
 def is_in_file(array: NDArray[Any]) -> bool:

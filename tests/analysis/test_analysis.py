@@ -17,6 +17,7 @@ from ectopy.detector import Detector
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import DataError, LayoutError, SettingError
 from ectopy.files import array_bytes, packed, read_array, unpacked
+from ectopy.processes import run_python
 from ectopy.recording import Recording
 from ectopy.signal import filter_process, filter_signal, find_heartbeats
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, cut_beats
@@ -60,7 +61,7 @@ def test_reasons_give_the_figures(recording: Recording, analysis: Analysis):
     assert "early" in reason
 
 
-@pytest.mark.parametrize("start", ["calm", "not readable", "given"])
+@pytest.mark.parametrize("start", ["calm", "not readable", "tachycardia", "given"])
 def test_what_is_judged_while_another_process_filters_is_the_same(
     start: str, recording: Recording, analysis: Analysis, ambulatory: Detector, monkeypatch: pytest.MonkeyPatch
 ):
@@ -68,6 +69,11 @@ def test_what_is_judged_while_another_process_filters_is_the_same(
     signal = np.concatenate([recording.signal, recording.signal, recording.signal])
     if start == "not readable":
         signal[: round(400 * recording.sampling_rate_hz)] = 0.0
+    if start == "tachycardia":
+        fast = [Episode("ventricular_tachycardia", 0, 700, 170)]
+        signal[: 700 * round(recording.sampling_rate_hz)] = simulate_recording(
+            700, episodes=fast, random_state=4
+        ).signal
     long = Recording(signal, recording.sampling_rate_hz, recording.leads)
     given = analysis.normal if start == "given" else None
     alone = analyse(long, ambulatory, given)
@@ -83,6 +89,21 @@ def test_what_is_judged_while_another_process_filters_is_the_same(
     np.testing.assert_array_equal(together.timing.early, alone.timing.early)
     np.testing.assert_array_equal(together.difference.shape, alone.difference.shape)
     np.testing.assert_array_equal(together.beats.samples, alone.beats.samples)
+
+
+def test_nothing_waits_for_a_module_that_takes_a_second_to_import():
+    """`scipy.signal`, with `scipy.stats` behind it; filters are designed without."""
+    code = """
+import sys
+from ectopy.analysis.recording_findings import find_all
+from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.datasets import simulate_recording
+findings = find_all(simulate_recording(400, random_state=0), load_ambulatory())
+print(len(findings.analysis), "scipy.signal" in sys.modules)
+"""
+    beats, is_imported = run_python("-c", code).split()
+    assert int(beats) > 300
+    assert is_imported == "False"
 
 
 def test_positions_are_samples_of_the_recording(recording: Recording, analysis: Analysis):

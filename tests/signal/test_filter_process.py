@@ -79,6 +79,13 @@ def test_two_processes_give_the_same_as_one(leads: int, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(first.readable, alone.beats.readable[: len(first)])
 
 
+def test_a_flat_line_has_no_beats_in_two_processes_either():
+    flat = Recording(np.zeros((15_000, 2)), RATE_HZ, ("I", "II"))
+    assert read_in_two_processes(flat.signal, RATE_HZ, None, ignore) is not None
+    beats = read_recording(flat).beats
+    assert (len(beats), beats.samples.dtype) == (0, np.float32)
+
+
 def test_a_process_that_was_started_ahead_does_the_work_once(processes: list[subprocess.Popen[bytes]]):
     of_leads = recording(2)
     with process_ahead():

@@ -200,10 +200,10 @@ def analyse(
         If the signal is an ECG whose unit is not the one stated.
     """
     require_learning_time(learning_s)
-    judging = _Judging(recording.leads, JudgingRules.of(detector), normal, learning_s)
+    judge = _BeatJudge(recording.leads, JudgingRules.of(detector), normal, learning_s)
     # The beats of a long recording are judged while the rest of it is being filtered.
-    read = read_recording(recording, filters, judging.step)
-    analysis = _with_verdicts(read, recording.sampling_rate_hz, judging)
+    read = read_recording(recording, filters, judge.step)
+    analysis = _with_verdicts(read, recording.sampling_rate_hz, judge)
     signs = find_signs(recording, analysis.beats, analysis.intervals_s, analysis.ectopic, filters)
     return replace(analysis, signs=signs)
 
@@ -228,10 +228,10 @@ def analyse_beats(
     normal, learning_s
         As for `analyse`.
     """
-    return _with_verdicts(read, sampling_rate_hz, _Judging(leads, rules, normal, learning_s))
+    return _with_verdicts(read, sampling_rate_hz, _BeatJudge(leads, rules, normal, learning_s))
 
 
-class _Judging:
+class _BeatJudge:
     """Judges the beats of a recording in order; the result does not depend on how they are divided."""
 
     def __init__(
@@ -240,17 +240,24 @@ class _Judging:
         self._leads, self._rules, self._learning_s = leads, rules, learning_s
         self._baseline = None if normal is None else given_baseline(normal)
         self._before, self._adaptation = PreviousBeat(), Adaptation.fresh(len(leads))
-        self._judgements, self._count, self._waiting = list[Judgement](), 0, no_beats(len(leads))
+        self._judgements, self._count = list[Judgement](), 0
+        self._first: BeatSegments | None = no_beats(len(leads))
 
     def step(self, beats: BeatSegments) -> None:
-        """Judge the next beats, unless more are needed for learning the patient's template."""
-        self._waiting = BeatSegments.joined([self._waiting, beats])
-        if self._baseline is None and len(after_learning(self._waiting, self._learning_s)):
-            learned = learn_baseline(self._waiting, self._leads, self._rules.detector, self._learning_s)
+        """Judge the next beats once the patient's template is known.
+
+        Where it cannot be learned from the first beats, all wait for `finish`, since it may be learned from any later
+        ones.
+        """
+        if self._baseline is None and self._first is not None:
+            self._first = BeatSegments.joined([self._first, beats])
+            if not len(after_learning(self._first, self._learning_s)):
+                return
+            learned = learn_baseline(self._first, self._leads, self._rules.detector, self._learning_s)
+            beats, self._first = self._first, None
             self._baseline = learned if learned.normal is not None else None
         if self._baseline is not None:
-            self._judge(self._waiting, self._baseline)
-            self._waiting = self._waiting[:0]
+            self._judge(beats, self._baseline)
 
     def finish(self, beats: BeatSegments) -> tuple[Baseline, Judgement]:
         """Judge the rest; `beats` are all of the recording. Return the baseline at the end and all judgements."""
@@ -266,9 +273,9 @@ class _Judging:
         return self._baseline
 
 
-def _with_verdicts(read: ReadRecording, sampling_rate_hz: float, judging: _Judging) -> Analysis:
+def _with_verdicts(read: ReadRecording, sampling_rate_hz: float, judge: _BeatJudge) -> Analysis:
     beats = read.beats
-    baseline, judgement = judging.finish(beats)
+    baseline, judgement = judge.finish(beats)
     return Analysis(
         beats=beats,
         quality=read.quality,

@@ -260,7 +260,10 @@ def _tachogram(at_s: NDArray[np.float64], nn_s: NDArray[np.float64], segments: i
 
 
 def _band_powers(tachogram_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """LF and HF in ms², shape (segments, 2), of segments without their linear trend, by a Hann window."""
+    """LF and HF in ms², shape (segments, 2), of segments without their linear trend, by a Hann window.
+
+    They are those of `scipy.signal.periodogram`, without its module, which takes most of a second to import.
+    """
     samples = tachogram_s.shape[1]
     window = np.hanning(samples + 1)[:-1]
     # Without the straight line that fits best; its slope and the mean are independent where time is 0 in the middle.

@@ -104,8 +104,7 @@ def running_session(master: str = LOCAL, **options: Any) -> Iterator[SparkSessio
         yield session
     except (Py4JNetworkError, ConnectionError) as error:
         raise ServiceError(
-            "the Java process of Spark has ended, as where memory is short; start again, and the work goes on where it "
-            "stopped."
+            "the Java process of Spark has ended, perhaps because memory is short; start the same command again."
         ) from error
     finally:
         with suppress(Py4JError, ConnectionError):  # nothing is left to stop

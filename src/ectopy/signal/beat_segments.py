@@ -306,6 +306,8 @@ class BeatCutter:
         part, self._end = self._filtered[self._end : end], end
         self._state, beats = cut_step(self._state, part, part, times_s)
         self._keep(beats)
+        for array in (self._filtered.signal, self._filtered.missing):
+            large_arrays.release(array)
         return beats
 
     def finish(self, end: int, times_s: NDArray[np.float64]) -> BeatSegments:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """The input samples of an output sample, the first counted from the last coincidence, and a tap for each."""
+    """A tap for each input sample of an output sample; `first` counts from the last that coincides with an output."""
 
     first: int
     taps: NDArray[np.float64]
@@ -71,8 +71,7 @@ def design_taps(
 ) -> NDArray[np.float64]:
     """Return taps by the window method, with a Hamming window; half of the amplitude is left at an edge.
 
-    They are those of `scipy.signal.firwin`. That module takes most of a second to import, for which every command and
-    every start of the service would wait.
+    They are those of `scipy.signal.firwin`, without its module, which takes most of a second to import.
 
     Parameters
     ----------
@@ -177,7 +176,7 @@ def _filtered(fir: Fir, samples: NDArray[np.float64], new: slice) -> NDArray[np.
     padding = max(-(-(len(fir.taps) // 2 - new.start * fir.down) // fir.up), 0)
     if padding:
         samples = np.concatenate([np.zeros((len(samples), padding)), samples], axis=1)
-    samples = np.ascontiguousarray(samples)
+    samples = np.ascontiguousarray(samples, np.float64)
     by_lead, by_sample = samples.strides
     for number, phase in enumerate(fir.phases):
         # The output samples of this phase lie `up` apart, their windows of input samples `down`.

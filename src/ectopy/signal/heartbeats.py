@@ -460,7 +460,7 @@ def find_heartbeats(filtered: Filtered) -> NDArray[np.float64]:
 
 
 def heartbeats_by_part(filtered: Filtered, parts: Iterable[slice]) -> Iterator[NDArray[np.float64]]:
-    """Yield the heartbeats of a filtered signal, as of `find_heartbeats`: those known after each part, then the rest.
+    """Yield the heartbeats that `find_heartbeats` returns: after each part those that are known, then the rest.
 
     Parameters
     ----------

@@ -356,7 +356,7 @@ def assess(signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filt
 def assess_by_part(
     signal: NDArray[np.floating], sampling_rate_hz: float, filtered: Filtered, ends: Iterable[int]
 ) -> Iterator[IndexAndWord]:
-    """Yield the quality of a signal while it is still being filtered: of the seconds known after each part, the rest.
+    """Yield index and word of the seconds that are known after each part, then of the rest, as in `Quality`.
 
     Parameters
     ----------

@@ -122,12 +122,12 @@ def correct(service: Service, recording: str, correction: dict[str, Any]) -> Non
         assert http.post(f"/api/recordings/{recording}/corrections", json=request).status_code == 201
 
 
-def hold(page: Page, address: str) -> Callable[[], None]:
-    """Let nothing at an address be read until what is returned is called."""
+def hold(page: Page, address: str, method: str = "GET") -> Callable[[], None]:
+    """Let no request to an address reach the service until what is returned is called."""
     held: list[playwright.Route] = []
 
     def keep(route: playwright.Route) -> None:
-        if route.request.method == "GET":
+        if route.request.method == method:
             held.append(route)
         else:
             route.continue_()
@@ -566,8 +566,27 @@ def test_corrections_that_follow_each_other_quickly_are_all_stored(desk: Page, s
     assert answers(service, recording, "corrections")["version"] == 4
 
 
-def test_a_correction_after_one_that_was_rejected_is_not_stored_either(desk: Page, service: Service, recording: str):
+def test_a_correction_after_one_that_was_rejected_is_not_sent(desk: Page, service: Service, recording: str):
     """Whoever made it had not seen what somebody else has corrected meanwhile."""
+    page = visit(desk, recording)
+    held: list[playwright.Route] = []
+    page.route(
+        "**/corrections", lambda route: held.append(route) if route.request.method == "POST" else route.continue_()
+    )
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("v")
+    until(lambda: page.wait_for_timeout(10) or held)
+    correct(service, recording, {"type": "write_conclusion", "text": "Another one"})
+    page.unroute("**/corrections")
+    for route in held:
+        route.continue_()
+    said = page.locator(".reply.failed").filter(has_text="The correction before this one was not stored.")
+    expect(said).to_be_visible()
+    assert answers(service, recording, "corrections")["version"] == 1
+
+
+def test_a_correction_is_rejected_where_somebody_else_came_between(desk: Page, service: Service, recording: str):
     page = visit(desk, recording)
     held = HeldAnswers(page)
     page.keyboard.press("ArrowRight")

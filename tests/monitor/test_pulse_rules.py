@@ -29,6 +29,7 @@ from ectopy.monitor.pulse_rules import (
 from ectopy.monitor.pulse_stream import PulsePiece
 from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
 from ectopy.recording import PulseWave, Recording
+from ectopy.signal.array_columns import join
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
 
 HIGH = ("asystole", "extreme bradycardia", "extreme tachycardia", "ventricular tachycardia", "ventricular fibrillation")
@@ -63,8 +64,8 @@ def detected(wave: PulseWave, cuts: list[int] | None = None) -> Pulses:
     for length in cuts or [round(rate_hz)] * (len(samples) // round(rate_hz) + 1):
         piece = samples[at : at + length]
         state, findings = pulse_step(state, piece, rate_hz, at / rate_hz)
-        pulses, at = pulses.followed_by(findings.pulses), at + len(piece)
-    return pulses.followed_by(pulse_end(state)[1].pulses)
+        pulses, at = join([pulses, findings.pulses]), at + len(piece)
+    return join([pulses, pulse_end(state)[1].pulses])
 
 
 def remembered(

@@ -23,9 +23,9 @@ from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 from ectopy.presentation import short_repr
+from ectopy.signal.array_columns import select
 from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred, finite_median
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
-from ectopy.signal.state_replace import builder
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30
@@ -199,28 +199,7 @@ class BeatDifference:
     error: NDArray[np.float64]
 
     def __getitem__(self, rows: slice) -> BeatDifference:
-        part: BeatDifference = builder(BeatDifference)(*[column[rows] for column in self._columns])
-        return part
-
-    @classmethod
-    def joined(cls, parts: Sequence[BeatDifference]) -> BeatDifference:
-        """Join one or more parts in their order."""
-        return cls(*map(np.concatenate, zip(*(part._columns for part in parts), strict=True)))
-
-    @property
-    def _columns(self) -> tuple[NDArray[np.float64], ...]:
-        return (
-            self.shape,
-            self.window,
-            self.qrs,
-            self.p_wave,
-            self.p_share,
-            self.width,
-            self.prematurity,
-            self.delay,
-            self.best_qrs,
-            self.error,
-        )
+        return select(self, rows)
 
     @property
     def ventricular(self) -> NDArray[np.float64]:
@@ -251,17 +230,15 @@ class Family:
     rate_bpm: float
 
 
-def learn_normal(beats: BeatSegments, leads: tuple[str, ...], learning_s: float = LEARNING_S) -> PatientTemplate | None:
-    """Learn a patient's template from the first beats; None if they are too few or too different.
+def learn_normal(beats: BeatSegments, leads: tuple[str, ...]) -> PatientTemplate | None:
+    """Learn a patient's template from the first five minutes; None if they are too few or too different.
 
     Parameters
     ----------
     beats : BeatSegments
     leads : tuple of str
-    learning_s : float
-        Seconds from the first readable beat; 300 by default.
     """
-    family = _learn(beats, learning_beats(beats, learning_s), leads, LEAST_BEATS)
+    family = _learn(beats, learning_beats(beats), leads, LEAST_BEATS)
     return None if family is None else family.normal
 
 

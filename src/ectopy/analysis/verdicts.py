@@ -20,6 +20,7 @@ from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration, p_values_among
 from ectopy.errors import LayoutError
 from ectopy.presentation import short_repr
+from ectopy.signal.array_columns import join
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, no_beats
 from ectopy.signal.state_replace import replace
 
@@ -116,21 +117,13 @@ class Judgement:
         """Join one or more judgements by the same rules."""
         if len(parts) == 1:
             return parts[0]
-        verdict, hint, score, p_value, shape, p_wave = (
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("verdict", "hint", "score", "p_value", "shape", "p_wave")
-        )
+        names = ("verdict", "hint", "score", "p_value", "shape", "p_wave")
         difference = [part.difference for part in parts if part.difference is not None]
         return cls(
-            verdict,
-            hint,
-            score,
-            p_value,
-            shape,
-            p_wave,
-            Timing.joined([part.timing for part in parts]),
-            parts[0].threshold,
-            BeatDifference.joined(difference) if difference else None,
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names},
+            timing=join([part.timing for part in parts]),
+            threshold=parts[0].threshold,
+            difference=join(difference) if difference else None,
         )
 
 

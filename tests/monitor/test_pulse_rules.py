@@ -81,7 +81,7 @@ def remembered(
         new_s = times_s[(times_s > second - 1) & (times_s <= second)]
         texts = np.array(["NORMAL"] * len(new_s), dtype="U10")
         hints = np.where(new_s < uncertain_from_s, Hint.EMPTY.value, Hint.OTHER.value)
-        beats = JudgedBeats(new_s, new_s, texts, hints, new_s, np.ones(len(new_s), bool))
+        beats = JudgedBeats(new_s, new_s, texts, hints, np.ones(len(new_s), bool))
         pieces = []
         for wave in waves:
             first, last = (round(at_s * wave.sampling_rate_hz) for at_s in (second, second + 1))
@@ -388,7 +388,7 @@ def test_ventricular_beats_are_certain_in_somebody_who_has_no_others(from_s: flo
     kinds = np.array([Hint.VENTRICULAR.value])
     for at_s in np.arange(62.5, 68.8, 0.8):
         one = np.array([at_s])
-        beats = JudgedBeats(one, one, np.array(["ABNORMAL"]), kinds, one, np.ones(1, bool))
+        beats = JudgedBeats(one, one, np.array(["ABNORMAL"]), kinds, np.ones(1, bool))
         taught = remember(replace(taught, beats_s=np.array([from_s])), [], beats)
     assert (len(taught.certain_s) == 0) is expected
 

@@ -33,6 +33,7 @@ from ectopy.monitor import (
     status,
 )
 from ectopy.monitor.codec import decode, encode
+from ectopy.monitor.inputs import input_time
 from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.snapshot import decode_snapshot, encode_snapshot
 from ectopy.monitor.technical import NO_DATA_S
@@ -339,10 +340,10 @@ class MonitoringEngine:
             raise DataError(f"an input of {len(content)} bytes is too large; send at most {_LARGEST_INPUT} at a time.")
         # The monitor gets what would be read from the store, whatever the sender does with its own copy.
         input = decode(type(input), content)
-        input_time = _time_of(input)
-        if not abs(input_time - self._clock()) <= _DAY_S:
+        input_at = input_time(input)
+        if not abs(input_at - self._clock()) <= _DAY_S:
             raise DataError(
-                f"an input is of now by the service's clock, in seconds since 1970, and not of {input_time:g}."
+                f"an input is of now by the service's clock, in seconds since 1970, and not of {input_at:g}."
             )
         input = self._restamped(input, self._clock())
         if patient == self._system_patient and isinstance(input, Chunk):
@@ -474,7 +475,7 @@ class MonitoringEngine:
 
     def _restamped(self, input: Input, now: float) -> Input:
         """Return an input that has only just come, but whose time is of before the clock was set, with the time now."""
-        if self._steady is None or abs(_time_of(input) - now) <= _STAMPED_S:
+        if self._steady is None or abs(input_time(input) - now) <= _STAMPED_S:
             return input
         return replace(input, received=now) if isinstance(input, Chunk) else replace(input, now=now)
 
@@ -742,10 +743,6 @@ def check_continued(watched: Continuing, chunk: Chunk) -> None:
                 "if you have them, and then these again."
             )
     watched.continues = False
-
-
-def _time_of(input: Input) -> float:
-    return input.received if isinstance(input, Chunk) else input.now
 
 
 def _guarded(work: Callable[[], object]) -> None:

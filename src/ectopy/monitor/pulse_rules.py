@@ -138,8 +138,8 @@ class Wave:
         not be certain which pulse belongs to which beat. NaN = not learned, or not believed.
     amplitude : float
         Usual amplitude of a pulse; NaN = not learned.
-    floor, top : float
-        Usual lowest and highest value.
+    floor : float
+        Usual lowest value.
     pulse_s : float
         The newest pulse that is not far smaller than usual; before the first one, when the wave began.
     has_lost_pulse : bool
@@ -157,7 +157,6 @@ class Wave:
     delays_s: tuple[float, float] = _NOT_BELIEVED
     amplitude: float = nan
     floor: float = nan
-    top: float = nan
     pulse_s: float = -inf
     has_lost_pulse: bool = False
 
@@ -279,7 +278,6 @@ def _learn(wave: Wave, beats_s: NDArray[np.float64]) -> Wave:
         delays_s=delays_s,
         amplitude=float(np.median(pulses.amplitude[-_KEPT_BEATS:])),
         floor=float(np.median(wave.low)),
-        top=float(np.median(wave.high)),
     )
 
 

@@ -95,8 +95,6 @@ class PulseFindings:
 
     Attributes
     ----------
-    known_to_s : float
-        Time before which all upstrokes are detected.
     pulses : Pulses
         New ones.
     low, high : ndarray of float64, shape (seconds,)
@@ -105,7 +103,6 @@ class PulseFindings:
 
     __repr__ = short_repr
 
-    known_to_s: float
     pulses: Pulses
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -227,7 +224,7 @@ def pulse_step(
         pulses.append(new)
         low.append(values[0])
         high.append(values[1])
-    return state, PulseFindings(state.known_to_s, _joined(pulses), np.array(low), np.array(high))
+    return state, PulseFindings(_joined(pulses), np.array(low), np.array(high))
 
 
 def pulse_end(state: PulseState) -> tuple[PulseState, PulseFindings]:
@@ -243,9 +240,9 @@ def pulse_end(state: PulseState) -> tuple[PulseState, PulseFindings]:
     pending = np.concatenate([state.pending, np.full(missing, np.nan, np.float32)])
     padded = _next_block(replace(state, count=state.count + missing, pending=pending))
     if padded is None:
-        return state, PulseFindings(state.known_to_s, _NO_PULSES, np.empty(0), np.empty(0))
+        return state, PulseFindings(_NO_PULSES, np.empty(0), np.empty(0))
     ended, pulses = _detect(padded[0], _AHEAD_AT_END + ceil(missing / state.rate_hz * GRID_HZ))
-    return ended, PulseFindings(ended.known_to_s, pulses, np.empty(0), np.empty(0))
+    return ended, PulseFindings(pulses, np.empty(0), np.empty(0))
 
 
 def _joined(pulses: list[Pulses]) -> Pulses:

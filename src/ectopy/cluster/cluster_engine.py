@@ -184,9 +184,7 @@ class ClusterEngine:
                     f"this database has patients who were watched without a cluster, such as {stored.patient!r}; "
                     "name another one with --store, or leave --cluster out."
                 )
-            events = self._store.events.last_number(stored.patient)
-            snapshot = resume_point.snapshot
-            state = MonitorState() if snapshot is None else decode_snapshot(snapshot)
+            events, state = self._store.events.last_number(stored.patient), resume_point.state
             self._patients[stored.patient] = WatchedPatient(
                 stored.patient,
                 stored.name,
@@ -473,14 +471,4 @@ class ClusterEngine:
                 continue
             abandoned = self._itself.buffer.resume(patient)
             watched.next_input = next_input
-            step = StepRecord(
-                patient,
-                next_input,
-                (),
-                tuple(abandoned.events),
-                status.origin(watched.reported),
-                None,
-                tuple(abandoned.deliveries),
-                tuple(abandoned.commands),
-            )
-            self._itself.store(Batch([step]))
+            self._itself.store(Batch([abandoned.step(patient, next_input, status.origin(watched.reported))]))

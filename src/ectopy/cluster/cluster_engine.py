@@ -39,13 +39,7 @@ from ectopy.monitor.snapshot import decode_snapshot
 from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted
 from ectopy.service.monitoring.engine import SNAPSHOT_S, MonitoringEngine, check_continued
 from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT
-from ectopy.service.monitoring.write_buffer import (
-    ACKNOWLEDGED_AFTER_S,
-    Batch,
-    Receipt,
-    StepListener,
-    notify,
-)
+from ectopy.service.monitoring.write_buffer import ACKNOWLEDGED_AFTER_S, Batch, Receipt, StepListener, notify
 from ectopy.service.notify import Target
 from ectopy.service.storage import PendingCommand, StepRecord, Store
 

@@ -165,10 +165,7 @@ class _MissingSamples:
         end = chunk.position + len(chunk.signal)
         if chunk.stream != self.stream or end <= self.start or self.stop <= chunk.position:
             return [self]
-        parts = (
-            _MissingSamples(self.stream, self.start, chunk.position),
-            _MissingSamples(self.stream, end, self.stop),
-        )
+        parts = (_MissingSamples(self.stream, self.start, chunk.position), _MissingSamples(self.stream, end, self.stop))
         return [part for part in parts if part.start < part.stop]
 
 

@@ -547,10 +547,10 @@ def _readings(state: RhythmState, limits: Limits, findings: DetectorOutput) -> t
 
 
 def _in_order(
-    others: dict[str, ConditionReading], readings: Iterable[ConditionReading]
+    every_reading: dict[str, ConditionReading], readings: Iterable[ConditionReading]
 ) -> tuple[ConditionReading, ...]:
     """Return a reading of every condition, in the order of `CODES`."""
-    return tuple((others | {reading.condition: reading for reading in readings}).values())
+    return tuple((every_reading | {reading.condition: reading for reading in readings}).values())
 
 
 def _asystole(state: RhythmState, limits: Limits) -> ConditionReading:

@@ -175,6 +175,14 @@ def run_python(*arguments: str) -> str:
     ).stdout
 
 
+def start_python(*arguments: str) -> subprocess.Popen[str]:
+    """Start a fresh Python on one thread, with pipes to its standard input and from its standard output."""
+    command = [sys.executable, *arguments]
+    return subprocess.Popen(
+        command, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
 _shares_cores = threading.Event()
 
 

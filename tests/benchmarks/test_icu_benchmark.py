@@ -17,9 +17,9 @@ from ectopy.benchmarks.icu_benchmark import (
     CONDITIONS_OF_KIND,
     Answer,
     BedsideAlarm,
-    Confusion,
     IcuBenchmark,
     bedside_alarms,
+    challenge_figures,
     parse_alarms,
     visible_part,
 )
@@ -96,10 +96,10 @@ def test_figures_add_up(cases: list[tuple[str, bool, bool]]):
 
 
 def test_the_score_is_the_challenge_s():
-    counts = Confusion(tp=134, fn=160, fp=27, tn=429)
-    assert counts.score == pytest.approx(40.5, abs=0.05)
-    assert (counts.tpr, counts.tnr) == (134 / 294, 429 / 456)
-    assert np.isnan(Confusion().score)
+    figures = challenge_figures(tp=134, fn=160, fp=27, tn=429)
+    assert figures["score"] == pytest.approx(40.5, abs=0.05)
+    assert (figures["tpr"], figures["tnr"]) == (134 / 294, 429 / 456)
+    assert np.isnan(challenge_figures(tp=0, fn=0, fp=0, tn=0)["score"])
 
 
 # What the monitor sees

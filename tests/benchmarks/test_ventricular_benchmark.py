@@ -60,7 +60,7 @@ def call(start_s: float, end_s: float = inf, condition: str = "ventricular tachy
 
 
 def test_an_episode_lasts_until_another_rhythm():
-    assert episodes((0, "(N"), (10, "(VT\0"), (20, "(N"), (30, "(VFL")) == [("VT", 10, 20), ("VFL", 30, 100)]
+    assert episodes((0, "(N"), (10, "(VT"), (20, "(N"), (30, "(VFL")) == [("VT", 10, 20), ("VFL", 30, 100)]
     assert episodes((5, "(VF"), (10, "(VT"), (20, "(ASYS")) == [("VF", 5, 10), ("VT", 10, 20), ("ASYS", 20, 100)]
     assert episodes((0, "(N")) == []
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +15,12 @@ from ectopy.report.theme import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _SUFFIXES = {".svg": "Creator", ".png": "Software", ".pdf": "Creator"}
 """Kinds of plots, and what the field is called that says who wrote it."""
+
+_DELAY = "delay of verdicts, p95, s"
 
 
 def check_growth_plot(path: Path) -> None:
@@ -48,68 +53,50 @@ def growth_plot(path: Path, runs: Sequence[Mapping[str, float]]) -> None:
         With ``patients``, ``cpu_share``, ``latency_p95_s`` and ``realtime_factor``; a run in which that is below 1 is
         hollow.
     """
-    from matplotlib.figure import Figure
-
-    check_growth_plot(path)
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True)
     patients = [run["patients"] for run in runs]
-    _draw(upper, "cores busy, %", "normal", patients, [100 * run["cpu_share"] for run in runs], runs)
-    _draw(lower, "delay of verdicts, p95, s", "abnormal", patients, [run["latency_p95_s"] for run in runs], runs)
-    lower.set_xlabel("patients (hollow: not every chunk was answered in time)")
-    with atomic_path(path) as temporary:
-        suffix = path.suffix.lower()
-        figure.savefig(temporary, format=suffix.removeprefix("."), metadata={_SUFFIXES[suffix]: GENERATOR})
+    is_hollow = [run["realtime_factor"] != 1.0 for run in runs]
+    with _saved_figure(path, 6.4) as figure:
+        upper, lower = figure.subplots(2, 1, sharex=True)
+        _draw(upper, "normal", patients, [100 * run["cpu_share"] for run in runs], is_hollow)
+        _draw(lower, "abnormal", patients, [run["latency_p95_s"] for run in runs], is_hollow)
+        upper.set_ylabel("cores busy, %")
+        lower.set_ylabel(_DELAY)
+        lower.set_xlabel("patients (hollow: not every chunk was answered in time)")
 
 
 def cluster_plot(path: Path, figures: Mapping[str, Any]) -> None:
-    """Draw what `ectopy.benchmarks.cluster_benchmark.benchmark_cluster` has measured, by patients and by shards.
+    """Draw what `ectopy.benchmarks.cluster_benchmark.benchmark_cluster` has measured, by patients and by shards."""
+    columns = {"patients": [row["stream"] for row in figures["growth"]], "shards": figures["shards"]}
+    with _saved_figure(path, 8.0) as figure:
+        axes = figure.subplots(2, 2, sharex="col", sharey="row")
+        for (upper, lower), (name, costs) in zip(axes.T, columns.items(), strict=True):
+            counts = [cost[name] for cost in costs]
+            _draw(upper, "normal", counts, [cost["cores"] for cost in costs])
+            _draw(lower, "abnormal", counts, [cost["latency_p95_s"] for cost in costs])
+            lower.set_xlabel(name)
+        axes[0][0].set_ylabel("cores busy")
+        axes[1][0].set_ylabel(_DELAY)
+        axes[1][1].set_xscale("log", base=2)
 
-    Parameters
-    ----------
-    path : Path
-        .svg, .png or .pdf.
-    figures : mapping
-    """
+
+@contextmanager
+def _saved_figure(path: Path, width: float) -> Iterator[Figure]:
+    """Make a figure that is saved at the end of the block."""
     from matplotlib.figure import Figure
 
     check_growth_plot(path)
-    figure = Figure(figsize=(8.0, 5.6), layout="constrained")
-    axes = figure.subplots(2, 2, sharex="col", sharey="row")
-    columns = {
-        "patients": [row["stream"] for row in figures["growth"]],
-        "shards": figures["shards"],
-    }
-    for column, (name, costs) in enumerate(columns.items()):
-        counts = [cost[name] for cost in costs]
-        for row, (label, key, colour) in enumerate(
-            (("cores busy", "cores", "normal"), ("delay of verdicts, p95, s", "latency_p95_s", "abnormal"))
-        ):
-            each = axes[row][column]
-            each.plot(counts, [cost[key] for cost in costs], color=LIGHT[colour], linewidth=1.6, marker="o")
-            each.set_ylim(bottom=0)
-            each.grid(color=LIGHT["line"], linewidth=0.6)
-            if column == 0:
-                each.set_ylabel(label)
-        axes[1][column].set_xlabel(name)
-    axes[1][1].set_xscale("log", base=2)
+    figure = Figure(figsize=(width, 5.6), layout="constrained")
+    yield figure
     with atomic_path(path) as temporary:
         suffix = path.suffix.lower()
         figure.savefig(temporary, format=suffix.removeprefix("."), metadata={_SUFFIXES[suffix]: GENERATOR})
 
 
 def _draw(
-    axes: Axes,
-    name: str,
-    colour: str,
-    patients: Sequence[float],
-    values: Sequence[float],
-    runs: Sequence[Mapping[str, float]],
+    axes: Axes, colour: str, counts: Sequence[float], values: Sequence[float], is_hollow: Iterable[bool] = ()
 ) -> None:
-    axes.plot(patients, values, color=LIGHT[colour], linewidth=1.6)
-    for run, value in zip(runs, values, strict=True):
-        face = LIGHT[colour] if run["realtime_factor"] == 1.0 else LIGHT["surface"]
-        axes.plot([run["patients"]], [value], marker="o", color=LIGHT[colour], markerfacecolor=face)
+    axes.plot(counts, values, color=LIGHT[colour], linewidth=1.6, marker="o")
+    for count, value in compress(zip(counts, values, strict=True), is_hollow):
+        axes.plot([count], [value], marker="o", color=LIGHT[colour], markerfacecolor=LIGHT["surface"])
     axes.set_ylim(bottom=0)
-    axes.set_ylabel(name)
     axes.grid(color=LIGHT["line"], linewidth=0.6)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -44,9 +43,10 @@ from ectopy.cluster.stream import SHARDS, StreamSettings, start_query
 from ectopy.cluster.topic_records import read_event, write_command
 from ectopy.cluster.topics import TickWriter, Topics
 from ectopy.errors import SettingError, StorageError
+from ectopy.evaluation.metrics import percentile
 from ectopy.monitor import BeatJudged, Chunk, Command, CommandKind, Monitor
 from ectopy.monitor.replay import paced
-from ectopy.processes import ONE_THREAD, core_count
+from ectopy.processes import core_count, start_python
 
 PATIENTS = (10, 100, 400)
 GROWTH_SHARDS = (1, 8, 64)
@@ -212,9 +212,8 @@ class _Bench:
                 load.measured_from = time.time()
                 load.stream(self._seconds, restarting=skew == SKEWS[2])
                 batches, cost = spark.end()
-                load.wait_for_last(_LAST_EVENTS_S)
-        p50, p95 = _middle_and_late(load.latencies_s)
-        durations = [batch["duration_s"] for batch in batches]
+                time.sleep(_LAST_EVENTS_S)
+        durations_s = [batch["duration_s"] for batch in batches]
         written = sum(batch["state_bytes"] for batch in batches)
         return StreamCost(
             patients,
@@ -223,9 +222,10 @@ class _Bench:
             cost.python_s,
             cost.java_s,
             cost.compiler_s,
-            p50,
-            p95,
-            *_middle_and_late(durations),
+            percentile(load.latencies_s, 50),
+            percentile(load.latencies_s, 95),
+            percentile(durations_s, 50),
+            percentile(durations_s, 95),
             state_kb=written / 1000 / self._seconds / patients,
             stored_kb=max((batch["stored_bytes"] for batch in batches), default=0) / 1000 / patients,
             beats=len(load.latencies_s),
@@ -347,21 +347,15 @@ class _Load:
                         self.latencies_s.append(record.timestamp - at)
         reader.close()
 
-    def wait_for_last(self, seconds: float) -> None:
-        """Wait for the events of the last beats."""
-        time.sleep(seconds)
-
 
 class _Spark:
     """A process with Spark, and what it costs."""
 
     def __init__(self, job: _Job) -> None:
-        self._command = [sys.executable, "-m", __name__, json.dumps(asdict(job))]
+        self._job = json.dumps(asdict(job))
 
     def __enter__(self) -> _Spark:
-        self._process = subprocess.Popen(
-            self._command, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._process = start_python("-m", __name__, self._job)
         self._ask()
         return self
 
@@ -445,11 +439,6 @@ def _read_stat(folder: Path) -> tuple[str, list[str], float] | None:
     return head.partition("(")[2], fields, sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _middle_and_late(values: Sequence[float]) -> tuple[float, float]:
-    p50, p95 = np.percentile(values, [50, 95]).tolist() if len(values) else (np.nan, np.nan)
-    return p50, p95
-
-
 def _work(job: _Job) -> None:
     """Run the query until the standard input ends; answer ``begin`` and ``end`` there."""
     topics = Topics(job.samples, job.output)
@@ -458,9 +447,7 @@ def _work(job: _Job) -> None:
         name="ectopy benchmark cluster",
         has_kafka=True,
         jars=jars,
-        settings={
-            "spark.sql.streaming.numRecentProgressUpdates": "9999",
-        },
+        settings={"spark.sql.streaming.numRecentProgressUpdates": "9999"},
     )
     brokers = load_brokers(job.addresses, None if job.kafka_config is None else Path(job.kafka_config))
     settings = StreamSettings(brokers, topics, job.checkpoint, job.shards, learning_s=LEARNING_S, jars=jars)

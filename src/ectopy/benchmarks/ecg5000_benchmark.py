@@ -17,11 +17,7 @@ from ectopy.evaluation.metrics import Confusion, ranking_curves
 
 
 def benchmark(
-    beats: Beats,
-    protocol: str,
-    seeds: int,
-    methods: Iterable[str] = tuple(METHODS),
-    progress: Progress = silent,
+    beats: Beats, protocol: str, seeds: int, methods: Iterable[str] = tuple(METHODS), progress: Progress = silent
 ) -> dict[str, Any]:
     """Measure methods on ECG5000; abnormal is the positive class.
 
@@ -58,11 +54,7 @@ def benchmark(
             progress(sum(map(len, values.values())), total, f"seed {trial.seed}: {name}")
             values[name].append(_run(function, trial))
     progress(total, total, "done")
-    return {
-        "protocol": protocol,
-        "seeds": seeds,
-        "methods": {name: _spread(rows) for name, rows in values.items()},
-    }
+    return {"protocol": protocol, "seeds": seeds, "methods": {name: _spread(rows) for name, rows in values.items()}}
 
 
 def _method(name: str) -> Method:

@@ -87,12 +87,7 @@ class HeartbeatBenchmark:
         unit = methods[_SAME_WORK]["seconds"] if _SAME_WORK in methods else float("nan")
         for figures in methods.values():
             figures["relative_seconds"] = figures["seconds"] / unit
-        return {
-            "split": self.split,
-            "methods": methods,
-            "seconds_24h": self.seconds_24h,
-            "left_out": self.left_out,
-        }
+        return {"split": self.split, "methods": methods, "seconds_24h": self.seconds_24h, "left_out": self.left_out}
 
 
 def benchmark_heartbeats(

@@ -16,6 +16,7 @@ The score of the challenge is 100 (TP + TN) / (TP + TN + FP + 5 FN): a missed al
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -114,41 +115,16 @@ class Answer:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Confusion:
-    """Right and wrong answers: true alarms raised and missed, false alarms raised and suppressed."""
+def count_answers(answers: Sequence[Answer]) -> dict[str, int]:
+    """Count true alarms raised (``tp``) and missed (``fn``), false ones raised (``fp``) and suppressed (``tn``)."""
+    pairs = Counter((answer.alarm.truth, answer.answer) for answer in answers)
+    return {"tp": pairs[True, True], "fn": pairs[True, False], "fp": pairs[False, True], "tn": pairs[False, False]}
 
-    tp: int = 0
-    fn: int = 0
-    fp: int = 0
-    tn: int = 0
 
-    @classmethod
-    def of(cls, answers: Sequence[Answer]) -> Confusion:
-        """Count answers."""
-        pairs = [(answer.alarm.truth, answer.answer) for answer in answers]
-        return cls(
-            pairs.count((True, True)),
-            pairs.count((True, False)),
-            pairs.count((False, True)),
-            pairs.count((False, False)),
-        )
-
-    @property
-    def tpr(self) -> float:
-        """Share of the true alarms that are raised; NaN where there are none."""
-        return ratio(self.tp, self.tp + self.fn)
-
-    @property
-    def tnr(self) -> float:
-        """Share of the false alarms that are suppressed; NaN where there are none."""
-        return ratio(self.tn, self.tn + self.fp)
-
-    @property
-    def score(self) -> float:
-        """The score of the challenge, 0 to 100; NaN without answers."""
-        right = self.tp + self.tn
-        return 100 * ratio(right, right + self.fp + _MISSED_WEIGHT * self.fn)
+def challenge_figures(tp: int, fn: int, fp: int, tn: int) -> dict[str, float]:
+    """Return the shares of true alarms raised and false ones suppressed, and the score of the challenge, 0 to 100."""
+    score = 100 * ratio(tp + tn, tp + tn + fp + _MISSED_WEIGHT * fn)
+    return {"tpr": ratio(tp, tp + fn), "tnr": ratio(tn, tn + fp), "score": score}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,25 +136,14 @@ class IcuBenchmark:
     answers: tuple[Answer, ...]
     with_pulse: bool
 
-    @property
-    def by_kind(self) -> dict[str, Confusion]:
-        """Counts of each kind that occurs."""
-        kinds = [kind for kind in CONDITIONS_OF_KIND if any(answer.alarm.kind == kind for answer in self.answers)]
-        return {kind: Confusion.of([answer for answer in self.answers if answer.alarm.kind == kind]) for kind in kinds}
-
     def summary(self) -> dict[str, Any]:
         """Every figure, for JSON; a figure of nothing is NaN."""
-        counts = Confusion.of(self.answers)
+        of_kind = {kind: [row for row in self.answers if row.alarm.kind == kind] for kind in CONDITIONS_OF_KIND}
         return {
             "with_pulse": self.with_pulse,
             "records": [answer.summary() for answer in self.answers],
-            "by_kind": {
-                kind: {"tp": each.tp, "fn": each.fn, "fp": each.fp, "tn": each.tn}
-                for kind, each in self.by_kind.items()
-            },
-            "tpr": counts.tpr,
-            "tnr": counts.tnr,
-            "score": counts.score,
+            "by_kind": {kind: count_answers(answers) for kind, answers in of_kind.items() if answers},
+            **challenge_figures(**count_answers(self.answers)),
         }
 
 

@@ -230,10 +230,7 @@ def _half_detectors(examples: Mapping[str, RecordingExamples], shipped: Detector
     for half, rest in (halves, halves[::-1]):
         of_half = [examples[name] for name in half]
         trained = train_ambulatory(
-            of_half,
-            random_state=_SEED,
-            intervals=shipped_rules.intervals,
-            reconstruction=shipped_rules.reconstruction,
+            of_half, random_state=_SEED, intervals=shipped_rules.intervals, reconstruction=shipped_rules.reconstruction
         )
         assert trained.recordings is not None
         own = replace(

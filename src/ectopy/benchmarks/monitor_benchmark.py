@@ -10,7 +10,6 @@ start, so that a ward is measured as it is most of the time, unless learning the
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -34,9 +33,10 @@ from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.load_sender import CHUNK_S, LEADS, RATE_HZ, nth_chunk, plethysmogram
 from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError, StorageError
+from ectopy.evaluation.metrics import percentile
 from ectopy.monitor import BeatJudged, Command, CommandKind, Monitor, MonitorState, chunks
 from ectopy.monitor.replay import paced
-from ectopy.processes import ONE_THREAD, core_count, peak_rss_mb
+from ectopy.processes import core_count, peak_rss_mb, start_python
 from ectopy.recording import PulseWave, Recording
 from ectopy.service.interpreter import tune_for_threads
 from ectopy.service.monitoring.engine import MonitoringEngine
@@ -168,38 +168,24 @@ def _measure(patients: int, seconds: float, url: str, signals: Path, learning: b
         processes = []
         for worker in range(workers):
             job = _Job(worker, workers, patients, seconds, url, str(signals), learning)
-            command = [sys.executable, "-m", __name__, json.dumps(asdict(job))]
-            processes.append(stack.enter_context(_started(command)))
+            processes.append(stack.enter_context(start_python("-m", __name__, json.dumps(asdict(job)))))
         for process in processes:
             _line(process)
         start = time.time() + 1.0
         for process in processes:
             print(start, file=process.stdin, flush=True)
         outcomes = [_Outcome(**json.loads(_line(process))) for process in processes]
-    event = _middle_and_late([each.event_s for each in outcomes])
-    stored = _middle_and_late([each.stored_s for each in outcomes])
+    event_s = [latency_s for outcome in outcomes for latency_s in outcome.event_s]
+    stored_s = [latency_s for outcome in outcomes for latency_s in outcome.stored_s]
     return Cost(
         patients=patients,
         realtime_factor=sum(each.in_time for each in outcomes) / sum(each.chunks for each in outcomes),
         cpu_share=sum(each.cpu_s for each in outcomes) / (max(each.elapsed_s for each in outcomes) * cores),
-        latency_p50_s=event[0],
-        latency_p95_s=event[1],
-        stored_p50_s=stored[0],
-        stored_p95_s=stored[1],
+        latency_p50_s=percentile(event_s, 50),
+        latency_p95_s=percentile(event_s, 95),
+        stored_p50_s=percentile(stored_s, 50),
+        stored_p95_s=percentile(stored_s, 95),
         rss_mb=sum(each.rss_mb for each in outcomes),
-    )
-
-
-def _middle_and_late(latencies_s: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """The median and the 95th percentile over all workers."""
-    together = np.concatenate(latencies_s)
-    p50, p95 = np.percentile(together, [50, 95]).tolist() if len(together) else (np.nan, np.nan)
-    return p50, p95
-
-
-def _started(command: Sequence[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.formats.annotation_codes import LABEL_MAPS
+from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRhythms
 from ectopy.recording import Annotations, Recording
 
 Stretches = NDArray[np.float64]
@@ -37,8 +37,7 @@ _BRADYCARDIA_BPM, _BRADYCARDIA_BEATS = 40.0, 5
 _TACHYCARDIA_BPM, _TACHYCARDIA_BEATS = 140.0, 17
 _VT_BPM, _VT_BEATS = 100.0, 5
 _RUN_BEATS = 3
-_CLASSES = {symbol: name for name, symbols in LABEL_MAPS["de_chazal"].items() for symbol in symbols}
-_VENTRICULAR_RHYTHMS = ("(VFL", "(VF", "(VT")
+_VENTRICULAR_RHYTHMS = ("VFL", "VF", "VT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +65,12 @@ class ReferenceConditions:
     def of(cls, recording: Recording) -> ReferenceConditions:
         """Find the conditions in the annotations of a recording; none without annotations."""
         marks = recording.annotations or Annotations(np.empty(0, np.int64), np.empty(0, "U1"))
-        seconds = marks.positions / recording.sampling_rate_hz
-        is_beat = np.array([symbol in _CLASSES for symbol in marks.symbols.tolist()], np.bool_)
-        times = seconds[is_beat]
-        classes = np.array([_CLASSES[symbol] for symbol in marks.symbols[is_beat].tolist()], "U1")
-        fibrillation = _fibrillation(marks, seconds, recording.duration_s)
+        rate_hz, end_s = recording.sampling_rate_hz, recording.duration_s
+        beats = LabelledBeats.of(marks, rate_hz)
+        times, classes = beats.times_s, beats.classes
+        fibrillation = _fibrillation(marks, marks.positions / rate_hz, end_s)
         row = np.searchsorted(fibrillation[:, 0], times)
-        ventricular = np.concatenate([fibrillation, _rhythms(marks, seconds, recording.duration_s)])
+        ventricular = np.concatenate([fibrillation, _rhythms(LabelledRhythms.of(marks, rate_hz), end_s)])
         rows = _rows(classes == "V", row)
         fast = [_at_rate(times[first : last + 1], _VT_BEATS, above_bpm=_VT_BPM) for first, last in rows]
         parts = [times[row == each] for each in np.unique(row)]
@@ -81,7 +79,7 @@ class ReferenceConditions:
         ventricular_tachycardia = _joined([*fast, ventricular])
         return cls(
             {
-                "asystole": _silences(times, fibrillation, recording.duration_s),
+                "asystole": _silences(times, fibrillation, end_s),
                 "extreme bradycardia": _joined(bradycardia),
                 "extreme tachycardia": _joined([*tachycardia, ventricular]),
                 "ventricular tachycardia": ventricular_tachycardia,
@@ -106,14 +104,10 @@ def _fibrillation(marks: Annotations, seconds: NDArray[np.float64], end_s: float
     return np.array([(start, ends[np.searchsorted(ends, start)]) for start in starts]).reshape(-1, 2)
 
 
-def _rhythms(marks: Annotations, seconds: NDArray[np.float64], end_s: float) -> Stretches:
+def _rhythms(rhythms: LabelledRhythms, end_s: float) -> Stretches:
     """Episodes of the ventricular rhythms: each lasts until the next mark of a rhythm."""
-    notes = marks.notes or ("",) * len(marks)
-    marked = zip(seconds.tolist(), marks.symbols.tolist(), notes, strict=True)
-    changes = [(at_s, note.rstrip("\0")) for at_s, symbol, note in marked if symbol == "+"]
-    ends = [at_s for at_s, _ in changes] + [end_s]
-    episodes = [(at_s, ends[row + 1]) for row, (at_s, note) in enumerate(changes) if note in _VENTRICULAR_RHYTHMS]
-    return np.array(episodes).reshape(-1, 2)
+    episodes = np.column_stack([rhythms.times_s, np.append(rhythms.times_s, end_s)[1:]])
+    return episodes[[name in _VENTRICULAR_RHYTHMS for name in rhythms.names]]
 
 
 def _rows(ventricular: NDArray[np.bool_], row: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.load_sender import Job, patients
-from ectopy.benchmarks.monitor_benchmark import LEARNING_S, learned
-from ectopy.datasets import simulate_recording
+from ectopy.benchmarks.monitor_benchmark import LEARNING_S, learned, simulated_signals
 from ectopy.errors import ServiceError, SettingError
+from ectopy.evaluation.metrics import percentile
 from ectopy.monitor import Chunk, Command, CommandKind, Monitor
 from ectopy.processes import core_count
 from ectopy.service.access import Authenticator, Scope
@@ -38,7 +38,6 @@ MOST_DEVICES, MOST_VIEWERS = 1000, 100
 SHORTEST_S, LONGEST_S = 5.0, 3600.0
 
 _WARM_S = 60.0
-_RECORDINGS = 5
 _SIGNAL_S, _MOST_SHIFTED_S = 600.0, 90.0
 _STOP_S = 30.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -80,8 +79,8 @@ class Load:
     chunks_lost: int
     chunks_doubled: int
     frames_missed: int
-    sample_to_screen_p50_s: float | None
-    sample_to_screen_p95_s: float | None
+    sample_to_screen_p50_s: float
+    sample_to_screen_p95_s: float
     rss_mb_start: float
     rss_mb_end: float
     rss_mb_growth_per_hour: float
@@ -130,8 +129,6 @@ def benchmark_service(
             totals, watch = _stream(job, process.pid)
         progress(2, 3, "what is stored")
         missing, doubled = _count_differences(home, totals["stored"])
-    latencies_s = np.array(totals["latencies_s"])
-    p50, p95 = np.percentile(latencies_s, [50, 95]).tolist() if len(latencies_s) else (None, None)
     return Load(
         devices=devices,
         viewers=viewers,
@@ -141,8 +138,8 @@ def benchmark_service(
         chunks_lost=missing,
         chunks_doubled=doubled,
         frames_missed=totals["missed"],
-        sample_to_screen_p50_s=p50,
-        sample_to_screen_p95_s=p95,
+        sample_to_screen_p50_s=percentile(totals["latencies_s"], 50),
+        sample_to_screen_p95_s=percentile(totals["latencies_s"], 95),
         **watch.figures(),
     )
 
@@ -150,11 +147,7 @@ def benchmark_service(
 def _signals(seconds: float) -> NDArray[np.float32]:
     length_s = min(seconds, _SIGNAL_S) + _MOST_SHIFTED_S
     # A patient's normal is learned from them, too.
-    recordings = [
-        simulate_recording(length_s, rate_bpm=60.0 + 8 * number, ectopic={"V": 0.02, "A": 0.01}, random_state=number)
-        for number in range(_RECORDINGS)
-    ]
-    signals = np.stack([recording.signal for recording in recordings])
+    signals = np.stack(list(simulated_signals(length_s)))
     # A long run hears the same again.
     return np.tile(signals, (1, int(np.ceil((seconds + _MOST_SHIFTED_S) / length_s)), 1))
 

@@ -115,10 +115,4 @@ def _read_signal(labelled: LabelledRecording) -> ReadSignal:
     recording = labelled.recording
     assert recording is not None
     read = read_recording(recording)
-    return ReadSignal(
-        read,
-        recording.leads,
-        recording.sampling_rate_hz,
-        len(recording.signal),
-        recording.annotations,
-    )
+    return ReadSignal(read, recording.leads, recording.sampling_rate_hz, len(recording.signal), recording.annotations)

@@ -40,6 +40,7 @@ from typing import Any
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, measure_records, read_record, watch_together
+from ectopy.datasets.labelled_recording import LabelledRhythms
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import Limits, Monitor
@@ -293,16 +294,10 @@ def stretches_of(recording: Recording) -> tuple[Stretch, ...]:
         If it has none.
     """
     marks = recording.annotations
-    changes: list[tuple[float, str]] = []
-    if marks is not None and marks.notes is not None:
-        seconds = (marks.positions / recording.sampling_rate_hz).tolist()
-        changes = [
-            (at_s, note.rstrip("\0 "))
-            for at_s, symbol, note in zip(seconds, marks.symbols.tolist(), marks.notes, strict=True)
-            if symbol == "+" and note.startswith("(")
-        ]
-    if not changes:
+    rhythms = LabelledRhythms.of(marks, recording.sampling_rate_hz) if marks else None
+    if not rhythms:
         raise DataError(f"{recording.source} has no marks of rhythm; take it out of the folder.")
+    changes = [(at_s, f"({name}") for at_s, name in zip(rhythms.times_s.tolist(), rhythms.names, strict=True)]
     before = ""
     stretches = [Stretch("", 0.0, changes[0][0])] if changes[0][0] > 0 else []
     for (at_s, mark), (end_s, _) in pairwise([*changes, (recording.duration_s, "")]):

@@ -51,8 +51,7 @@ def benchmark_ecg5000(
     protocol: Annotated[str, typer.Option(help="official, tutorial or resplit.")] = "official",
     seeds: Annotated[int, typer.Option(help="How many trials.")] = 3,
     methods: Annotated[
-        str,
-        typer.Option(help="Some of ectopy, tutorial, pca, knn, ocsvm, iforest; separated by commas."),
+        str, typer.Option(help="Some of ectopy, tutorial, pca, knn, ocsvm, iforest; separated by commas.")
     ] = "ectopy,tutorial,pca,knn,ocsvm,iforest",
     json: Json = None,
     overwrite: Overwrite = False,
@@ -76,9 +75,7 @@ def benchmark_heartbeats_command(
     ] = "all",
     methods: Annotated[
         str,
-        typer.Option(
-            help="Some of ectopy, ectopy_first_lead, sleepecg, neurokit2, wfdb_xqrs; separated by commas.",
-        ),
+        typer.Option(help="Some of ectopy, ectopy_first_lead, sleepecg, neurokit2, wfdb_xqrs; separated by commas."),
     ] = "ectopy,ectopy_first_lead,sleepecg,neurokit2,wfdb_xqrs",
     json: Json = None,
     overwrite: Overwrite = False,
@@ -385,8 +382,7 @@ def benchmark_service_command(
 @benchmark_app.command("speed")
 def benchmark_speed(
     bundle: Annotated[
-        Path | None,
-        typer.Option(help="The detector to time; a default one is trained otherwise.", show_default=False),
+        Path | None, typer.Option(help="The detector to time; a default one is trained otherwise.", show_default=False)
     ] = None,
     json: Json = None,
     overwrite: Overwrite = False,

@@ -24,15 +24,11 @@ Split = Annotated[
 Json = Annotated[
     str | None,
     typer.Option(
-        "--json",
-        metavar="FILE",
-        help="Write the figures as JSON; '-' = standard output.",
-        show_default=False,
+        "--json", metavar="FILE", help="Write the figures as JSON; '-' = standard output.", show_default=False
     ),
 ]
 Report = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="FILE", help="Write an HTML page to look at.", show_default=False),
+    Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML page to look at.", show_default=False)
 ]
 Rate = Annotated[
     float | None, typer.Option(metavar="HZ", help="Sampling rate, where a file does not state it.", show_default=False)
@@ -60,8 +56,7 @@ KafkaConfig = Annotated[
     ),
 ]
 Partial = Annotated[
-    bool,
-    typer.Option("--partial", help="Read the intact part of an EDF, BDF or WFDB file that is not whole."),
+    bool, typer.Option("--partial", help="Read the intact part of an EDF, BDF or WFDB file that is not whole.")
 ]
 Language = Annotated[str, typer.Option(help="Language of the report: en or de.")]
 Paper = Annotated[str, typer.Option(help="Paper of the report: a4 or letter.")]
@@ -70,8 +65,7 @@ Logo = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that Ectopy did not write, too.")]
 TargetFpr = Annotated[
-    float | None,
-    typer.Option(help="Set the threshold for this share of normal beats flagged.", show_default=False),
+    float | None, typer.Option(help="Set the threshold for this share of normal beats flagged.", show_default=False)
 ]
 
 

@@ -33,9 +33,7 @@ def serve(
     cluster: Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT",
-            help="Kafka's brokers, if 'ectopy cluster watch' watches.",
-            show_default=False,
+            metavar="HOST:PORT", help="Kafka's brokers, if 'ectopy cluster watch' watches.", show_default=False
         ),
     ] = None,
     cluster_input: Annotated[

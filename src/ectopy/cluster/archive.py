@@ -19,7 +19,7 @@ from ectopy.analysis.shipped_detector import SHIPPED, bundle_bytes, digest, load
 from ectopy.cluster.archive_folder import ArchiveFolder, PublishedRecording
 from ectopy.cluster.archive_sources import find_sources
 from ectopy.cluster.archive_tables import Source
-from ectopy.cluster.archive_task import ArchiveTask, path_key, publish_in_worker, run_in_worker
+from ectopy.cluster.archive_task import ArchiveTask, path_key, run_in_worker
 from ectopy.errors import EctopyError, OutputError, SettingError, short_text
 from ectopy.presentation import short_repr
 from ectopy.report import require_extra
@@ -272,7 +272,7 @@ class _Run:
             self._context.parallelize(remaining, len(remaining)).foreach(run)
         keys = [self._task.key(source) for source in batch]
         older = {source.path: self._published[source.path] for source in batch if source.path in self._published}
-        publish = partial(publish_in_worker, self._task.folder, keys, older)
+        publish = partial(self._task.folder.publish, keys=keys, older=older)
         with self._publishing:
             self._context.parallelize([number], 1).foreach(publish)
 

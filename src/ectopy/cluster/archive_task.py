@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,7 +14,7 @@ from pyspark import TaskContext
 
 from ectopy.analysis.recording_findings import Findings, find_all
 from ectopy.analysis.shipped_detector import load_detector
-from ectopy.cluster.archive_folder import ArchiveFolder, PublishedRecording
+from ectopy.cluster.archive_folder import ArchiveFolder
 from ectopy.cluster.archive_tables import FAILED, Source, failure_rows, finding_rows
 from ectopy.detector import Detector
 from ectopy.errors import EctopyError, short_text
@@ -110,13 +109,6 @@ def run_in_worker(task: ArchiveTask, bundle: Any, completed: Any, failed: Any, s
     completed.add(1)
     if status == FAILED:
         failed.add(1)
-
-
-def publish_in_worker(
-    folder: ArchiveFolder, keys: list[str], older: Mapping[str, PublishedRecording], batch: int
-) -> None:
-    """Publish a batch of staged recordings on a worker of Spark."""
-    folder.publish(batch, keys, older)
 
 
 @lru_cache(maxsize=1)

@@ -39,13 +39,7 @@ from ectopy.monitor.snapshot import decode_snapshot
 from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted
 from ectopy.service.monitoring.engine import SNAPSHOT_S, MonitoringEngine, check_continued
 from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT
-from ectopy.service.monitoring.write_buffer import (
-    ACKNOWLEDGED_AFTER_S,
-    Batch,
-    Receipt,
-    StepListener,
-    notify,
-)
+from ectopy.service.monitoring.write_buffer import ACKNOWLEDGED_AFTER_S, Batch, Receipt, StepListener, notify
 from ectopy.service.notify import Target
 from ectopy.service.storage import PendingCommand, StepRecord, Store
 
@@ -184,9 +178,7 @@ class ClusterEngine:
                     f"this database has patients who were watched without a cluster, such as {stored.patient!r}; "
                     "name another one with --store, or leave --cluster out."
                 )
-            events = self._store.events.last_number(stored.patient)
-            snapshot = resume_point.snapshot
-            state = MonitorState() if snapshot is None else decode_snapshot(snapshot)
+            events, state = self._store.events.last_number(stored.patient), resume_point.state
             self._patients[stored.patient] = WatchedPatient(
                 stored.patient,
                 stored.name,
@@ -473,14 +465,4 @@ class ClusterEngine:
                 continue
             abandoned = self._itself.buffer.resume(patient)
             watched.next_input = next_input
-            step = StepRecord(
-                patient,
-                next_input,
-                (),
-                tuple(abandoned.events),
-                status.origin(watched.reported),
-                None,
-                tuple(abandoned.deliveries),
-                tuple(abandoned.commands),
-            )
-            self._itself.store(Batch([step]))
+            self._itself.store(Batch([abandoned.step(patient, next_input, status.origin(watched.reported))]))

@@ -128,9 +128,7 @@ def _stored_inputs(read: ReadPart, shard: str, step: int) -> dict[str, tuple[Sto
 
 
 def _replay(
-    monitor: Monitor,
-    results: dict[str, MonitorState | DataError],
-    inputs: Mapping[str, Sequence[StoredInput]],
+    monitor: Monitor, results: dict[str, MonitorState | DataError], inputs: Mapping[str, Sequence[StoredInput]]
 ) -> None:
     """Step all patients together, an input of each at a time."""
     for items in _rounds(inputs):

@@ -111,10 +111,7 @@ def alarm_report(path: Path, watched: Watched, counts: EventCounts, alarm_strips
 def _facts(watched: Watched, counts: EventCounts) -> list[tuple[str, str]]:
     return [
         ("Source", watched.source),
-        (
-            "Watched",
-            f"{fmt.elapsed(watched.from_s)} to {fmt.elapsed(watched.to_s)} (hours:minutes:seconds)",
-        ),
+        ("Watched", f"{fmt.elapsed(watched.from_s)} to {fmt.elapsed(watched.to_s)} (hours:minutes:seconds)"),
         ("Leads", f"{', '.join(watched.leads)}, {watched.sampling_rate_hz:g} Hz"),
         ("Patient's normal", f"{watched.baseline}{_provisional(counts)}"),
         ("Detector", f"{watched.bundle}, SHA-256 {watched.digest}"),

@@ -181,11 +181,7 @@ class HolterTables:
             text("Pauses"),
             (
                 Row(text("Pauses"), self._count(pauses.number), limit),
-                Row(
-                    text("Longest RR"),
-                    self._unit(pauses.longest_rr_s, 2, "s"),
-                    self._at(pauses.longest_rr_start_s),
-                ),
+                Row(text("Longest RR"), self._unit(pauses.longest_rr_s, 2, "s"), self._at(pauses.longest_rr_start_s)),
             ),
         )
 

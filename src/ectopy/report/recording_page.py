@@ -34,14 +34,7 @@ from ectopy.report.language import Language, load_language
 from ectopy.report.logo import read_logo
 from ectopy.report.page import Figure, render_page
 from ectopy.report.pdf import render_pdf
-from ectopy.report.recording_strips import (
-    MOST_LEADS,
-    Choice,
-    abnormal_beats,
-    choices,
-    cut_strip,
-    usual_rhythm,
-)
+from ectopy.report.recording_strips import MOST_LEADS, Choice, abnormal_beats, choices, cut_strip, usual_rhythm
 from ectopy.report.report_style import ReportStyle, check_report, is_pdf
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings
@@ -318,11 +311,7 @@ def _drawings(
 
 
 def _strips(
-    recording: Recording,
-    analysis: Analysis,
-    selected: Sequence[Choice],
-    filters: FilterSettings,
-    language: Language,
+    recording: Recording, analysis: Analysis, selected: Sequence[Choice], filters: FilterSettings, language: Language
 ) -> list[_StripCard]:
     if len(recording.signal) == 0:
         return []

@@ -22,10 +22,7 @@ def borderline(detection: Detection, most_each_side: int) -> Rows:
     """The scores nearest to the threshold on either side of it, highest first."""
     above = np.flatnonzero(detection.abnormal)
     below = np.flatnonzero(_judged_normal(detection))
-    nearest = [
-        _highest(above, -detection.score, most_each_side),
-        _highest(below, detection.score, most_each_side),
-    ]
+    nearest = [_highest(above, -detection.score, most_each_side), _highest(below, detection.score, most_each_side)]
     return _highest(np.sort(np.concatenate(nearest)), detection.score, 2 * most_each_side)
 
 

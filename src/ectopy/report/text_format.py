@@ -213,17 +213,6 @@ def shortest(value: float, language: Language = ENGLISH) -> str:
     return language.decimal(value, len(plain.partition(".")[2])) if "." in plain else plain
 
 
-def lead_count(number: int) -> str:
-    """Write a number of leads.
-
-    Examples
-    --------
-    >>> lead_count(1), lead_count(12)
-    ('1 lead', '12 leads')
-    """
-    return f"{number} lead{'' if number == 1 else 's'}"
-
-
 def band(filters: FilterSettings, language: Language = ENGLISH) -> str:
     """Say what a filter lets through.
 

@@ -52,14 +52,11 @@ _PEOPLE = {
 }
 
 
-def run_live_demo(port: int | None = None) -> None:
-    """Serve eight simulated patients until interrupted, and open a browser; errors are those of `run`.
-
-    A `port` of None is 8765, or any free one where that is taken.
-    """
+def run_live_demo() -> None:
+    """Serve eight simulated patients until interrupted, at any port if the usual one is taken, and open a browser."""
     recordings = {patient: _recording(number, person) for number, (patient, person) in enumerate(_PEOPLE.items())}
     with TemporaryDirectory(prefix="ectopy-demo-") as folder:
-        settings = load_settings(home=Path(folder), port=PORT if port is None else port, learning_s=_LEARNING_S)
+        settings = load_settings(home=Path(folder), port=PORT, learning_s=_LEARNING_S)
         app = create_app(settings)
         tasks: set[asyncio.Task[object]] = set()
 
@@ -68,7 +65,7 @@ def run_live_demo(port: int | None = None) -> None:
             address = f"{server.address}/#key={app.state.first_key}"
             tasks.add(asyncio.create_task(asyncio.to_thread(webbrowser.open, address)))
 
-        run(app, settings, ready, or_any_port=port is None)
+        run(app, settings, ready, or_any_port=True)
 
 
 async def stream_for_ever(ward: Ward, recordings: Mapping[str, Recording]) -> None:

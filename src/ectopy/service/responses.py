@@ -186,7 +186,7 @@ def transition(time: float, change: Transition, stored: bool) -> schemas.Transit
 
 
 def event(stored: StoredEvent) -> dict[str, Any]:
-    """Answer with an event of a patient, with the keys of an `schemas.EventShape`."""
+    """Answer with an event of a patient: id, kind, patient and time; the other keys depend on the kind."""
     facts = {"patient": stored.patient, "time": stored.time}
     return {"id": stored.id, "kind": codec.kind_of(stored.event), **facts, **_facts(stored)}
 

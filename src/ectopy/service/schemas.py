@@ -286,15 +286,6 @@ class AlarmDetailShape(AlarmShape):
     bundle: str
 
 
-class EventShape(TypedDict):
-    """An event of a patient; the other keys depend on the kind."""
-
-    id: int
-    kind: str
-    patient: str
-    time: float
-
-
 @with_example(
     id=2,
     name="strap of bed 3",

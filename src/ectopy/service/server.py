@@ -11,12 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from ectopy.errors import SettingError
-from ectopy.service.connections import (
-    Connections,
-    Protocol,
-    connections_within_descriptors,
-    raise_descriptor_limit,
-)
+from ectopy.service.connections import Connections, Protocol, connections_within_descriptors, raise_descriptor_limit
 from ectopy.service.settings import Settings
 
 _GRACE_S = 5

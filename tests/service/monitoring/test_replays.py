@@ -52,8 +52,8 @@ def ended(replays: Replays, id: str) -> Replay:
 
 
 def test_replay_is_stored_sample_by_sample(engine: MonitoringEngine, store: Store):
-    replays = Replays(engine.submit)
-    replay = replays.start(RECORDING, "simulated", "anna", 100)
+    replays = Replays()
+    replay = replays.start(RECORDING, "simulated", "anna", 100, engine.submit)
     assert (replay.status, replay.duration_s) == (ReplayStatus.PLAYING, 20)
     finished = ended(replays, replay.id)
     assert (finished.status, finished.error, finished.position_s) == (ReplayStatus.FINISHED, "", 20)
@@ -65,9 +65,12 @@ def test_replay_is_stored_sample_by_sample(engine: MonitoringEngine, store: Stor
 
 
 def test_two_replays_of_one_patient_are_streams_of_their_own(engine: MonitoringEngine, store: Store):
-    replays = Replays(engine.submit)
+    replays = Replays()
     for _ in range(2):
-        assert ended(replays, replays.start(RECORDING, "simulated", "anna", 1000).id).status is ReplayStatus.FINISHED
+        assert (
+            ended(replays, replays.start(RECORDING, "simulated", "anna", 1000, engine.submit).id).status
+            is ReplayStatus.FINISHED
+        )
     for replay in replays.all():
         waveform = store.waveforms.read("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
         np.testing.assert_array_equal(waveform.signal, RECORDING.signal)
@@ -82,8 +85,8 @@ def test_what_could_not_be_stored_is_sent_again(engine: MonitoringEngine, store:
             raise StorageError("more inputs wait than can be kept; send again later.")
         return engine.submit(patient, chunk)
 
-    replays = Replays(reluctant)
-    replay = replays.start(RECORDING, "simulated", "anna", 20)
+    replays = Replays()
+    replay = replays.start(RECORDING, "simulated", "anna", 20, reluctant)
     assert ended(replays, replay.id).status is ReplayStatus.FINISHED
     assert attempts == [0, 2500, 2500]
     waveform = store.waveforms.read("anna", f"replay {replay.id}", 0, len(RECORDING.signal))
@@ -91,8 +94,8 @@ def test_what_could_not_be_stored_is_sent_again(engine: MonitoringEngine, store:
 
 
 def test_replay_is_stopped_and_goes_at_its_speed(engine: MonitoringEngine):
-    replays = Replays(engine.submit)
-    replay = replays.start(RECORDING, "simulated", "anna", 1)
+    replays = Replays()
+    replay = replays.start(RECORDING, "simulated", "anna", 1, engine.submit)
     stopped = replays.stop(replay.id)
     assert (stopped.status, stopped.position_s < 20) == (ReplayStatus.STOPPED, True)
     assert replays.stop(replay.id) == stopped
@@ -100,24 +103,24 @@ def test_replay_is_stopped_and_goes_at_its_speed(engine: MonitoringEngine):
 
 
 def test_refusal_ends_a_replay_with_its_reason(engine: MonitoringEngine):
-    replays = Replays(engine.submit)
+    replays = Replays()
     slow = replace(RECORDING, sampling_rate_hz=50.0)
-    failed = ended(replays, replays.start(slow, "slow", "anna", 1000).id)
+    failed = ended(replays, replays.start(slow, "slow", "anna", 1000, engine.submit).id)
     assert (failed.status, "sampling rate" in failed.error) == (ReplayStatus.FAILED, True)
-    unknown = ended(replays, replays.start(RECORDING, "simulated", "nobody", 1000).id)
+    unknown = ended(replays, replays.start(RECORDING, "simulated", "nobody", 1000, engine.submit).id)
     assert "no patient 'nobody' is watched" in unknown.error
 
 
 def test_impossible_replays_are_refused(engine: MonitoringEngine):
-    replays = Replays(engine.submit)
+    replays = Replays()
     for speed in (0, -1, 1001, float("nan")):
         with pytest.raises(SettingError, match="times its speed"):
-            replays.start(RECORDING, "simulated", "anna", speed)
+            replays.start(RECORDING, "simulated", "anna", speed, engine.submit)
     with pytest.raises(NotFoundError, match="no replay"):
         replays.get("../..")
     for _ in range(32):
-        replays.start(RECORDING, "simulated", "anna", 0.1)
+        replays.start(RECORDING, "simulated", "anna", 0.1, engine.submit)
     with pytest.raises(SettingError, match="already"):
-        replays.start(RECORDING, "simulated", "anna", 0.1)
+        replays.start(RECORDING, "simulated", "anna", 0.1, engine.submit)
     replays.close()
     assert {replay.status for replay in replays.all()} == {ReplayStatus.STOPPED}

@@ -116,7 +116,7 @@ def create_app(settings: Settings, make_engine: EngineFactory = MonitoringEngine
         app.state.readiness = Readiness(ward, settings.home)
         app.state.first_key = authenticator.first_key()
         app.state.recording_feed = Feed()
-        app.state.library, app.state.replays = library, Replays(ward.submit)
+        app.state.library, app.state.replays = library, Replays()
         await ward.begin()
         app.state.audit.start()
         library.start()

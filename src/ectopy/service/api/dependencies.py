@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Body, Depends, Path, Query, Security
+from fastapi.sse import EventSourceResponse
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from ectopy.monitor import Command, CommandKind, Limits
 from ectopy.service import schemas
@@ -158,6 +160,17 @@ AcknowledgeCommands = Annotated[PatientCommands, _commands(Scope.ACKNOWLEDGE)]
 AdministerCommands = Annotated[PatientCommands, _commands(Scope.ADMINISTER)]
 
 
-def json_response(content: Any, status: int = 200) -> Response:
+def json_response(content: Any) -> Response:
     """Return JSON of plain values, quickly; NaN becomes null."""
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+def event_stream(description: str, example: str) -> dict[str, Any]:
+    """Describe a route that answers with server-sent events, from `stream_events`."""
+    content = {"text/event-stream": {"example": example}}
+    return {"response_class": StreamingResponse, "responses": {200: {"description": description, "content": content}}}
+
+
+def stream_events(events: AsyncIterator[bytes]) -> EventSourceResponse:
+    """Answer with server-sent events; a proxy that collects what it passes on would hold up alarms."""
+    return EventSourceResponse(events, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -42,26 +43,18 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class DeniedError(Exception):
+class DeniedError(HTTPException):
     """A request that is answered with a status, one sentence, and headers."""
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers
 
-    def response(self) -> Response:
-        """The answer."""
-        return problem(self.status, self.detail, self.headers)
-
-
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """An answer that says what is wrong."""
     return JSONResponse({"detail": detail}, status, headers)
 
 
 def install(app: FastAPI) -> None:
     """Answer every error of Ectopy in one way, on HTTP and on a WebSocket that is not open yet."""
-    for kind in (DeniedError, EctopyError, RequestValidationError, HTTPException, TimeoutError, Exception):
+    for kind in (EctopyError, RequestValidationError, HTTPException, TimeoutError, Exception):
         app.add_exception_handler(kind, _answer)
 
 
@@ -74,8 +67,6 @@ async def _answer(connection: HTTPConnection, error: Exception) -> Response:
 
 def _response(connection: HTTPConnection, error: Exception) -> Response:
     match error:
-        case DeniedError():
-            return error.response()
         case NotFoundError():
             return problem(404, str(error))
         case OutdatedError():
@@ -96,9 +87,9 @@ def _response(connection: HTTPConnection, error: Exception) -> Response:
             return problem(404, "nothing exists at this address.")
         case HTTPException(status_code=405):
             method = connection.scope["method"]
-            return problem(405, f"this address does not take the method {method}.", dict(error.headers or {}))
+            return problem(405, f"this address does not take the method {method}.", error.headers)
         case HTTPException():
-            return problem(error.status_code, str(error.detail), dict(error.headers or {}))
+            return problem(error.status_code, str(error.detail), error.headers)
     return problem(500, _INTERNAL)
 
 

@@ -59,12 +59,12 @@ class Viewer:
 
 
 class Feed:
-    """All viewers, and the readers that wait for the next event."""
+    """All viewers, and the readers that wait for the next event; `open` while there will be more."""
 
     def __init__(self) -> None:
         self._viewers: set[Viewer] = set()
         self._stored = asyncio.Event()
-        self._open = True
+        self.open = True
 
     @property
     def viewers(self) -> int:
@@ -94,21 +94,16 @@ class Feed:
     def announce_events(self) -> None:
         """Wake readers: there are new events in the store."""
         self._stored.set()
-        if self._open:
+        if self.open:
             self._stored = asyncio.Event()
 
     def next_events(self) -> asyncio.Event:
         """Return what is set as soon as there are newer events in the store, and for ever at the end."""
         return self._stored
 
-    @property
-    def open(self) -> bool:
-        """Return whether there will be more."""
-        return self._open
-
     def close(self) -> None:
         """End all viewers and readers."""
-        self._open = False
+        self.open = False
         self.announce_events()
         for viewer in self._viewers:
             viewer.close()

@@ -33,8 +33,9 @@ from ectopy.monitor import (
     status,
 )
 from ectopy.monitor.codec import decode, encode
+from ectopy.monitor.inputs import input_time
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.monitor.snapshot import decode_snapshot, encode_snapshot
+from ectopy.monitor.snapshot import encode_snapshot
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted, preview
 from ectopy.service.monitoring.apply_input import StepResult, apply_input, apply_inputs
@@ -168,8 +169,8 @@ class MonitoringEngine:
         self._store, self._monitor, self._targets, self._bundle, self._clock = store, monitor, targets, bundle, clock
         self._system_patient, self._room, self._surroundings = system_patient, room_bytes, surroundings
         self._on_samples, self._on_steps = on_samples, on_steps
-        self._buffer = WriteBuffer(store, room_bytes, self._wake, on_stored)
-        outboxes = (store.outbox, self._buffer.memory)
+        self.buffer = WriteBuffer(store, room_bytes, self._wake, on_stored)
+        outboxes = (store.outbox, self.buffer.memory)
         self._workers = [DeliveryWorker(outbox, targets, clock) for outbox in outboxes] if targets else []
         self._lock = threading.Lock()
         self._patients: dict[str, _WatchedPatient] = {}
@@ -243,7 +244,7 @@ class MonitoringEngine:
 
     def store_name(self, patient: str, name: str) -> None:
         """Store the name of a patient, or later where the store is away."""
-        if self._buffer.away:
+        if self.buffer.away:
             self._renamed[patient] = name
             return
         try:
@@ -262,7 +263,7 @@ class MonitoringEngine:
 
     def missing(self, patient: str, stream: str) -> list[tuple[int, int]]:
         """Return samples of a stream, as start and end positions, that were processed and could not be kept."""
-        return self._buffer.missing(patient, stream)
+        return self.buffer.missing(patient, stream)
 
     def state(self, patient: str) -> MonitorState:
         """Return the present state of a patient; a `NotFoundError` if the patient is not watched."""
@@ -290,14 +291,13 @@ class MonitoringEngine:
         """Resume a patient from the snapshot and the inputs stored after it."""
         if patient in self._patients:
             return
-        snapshot = resume_point.snapshot
-        state = MonitorState() if snapshot is None else decode_snapshot(snapshot)
+        state = resume_point.state
         for stored in resume_point.inputs:
             result = apply_input(self._monitor, patient, state, stored)
             state = result.state
             if result.failed:
                 error = StorageError("a stored input could not be taken again; send later ones again.")
-                self._buffer.abandon({patient}, error, result.events)
+                self.buffer.abandon({patient}, error, result.events)
         self._faults.pop(patient, None)
         # Snapshots of different patients fall due at different times.
         snapshot_at = self._clock() - SNAPSHOT_S * (len(self._patients) % _PHASES) / _PHASES
@@ -339,11 +339,9 @@ class MonitoringEngine:
             raise DataError(f"an input of {len(content)} bytes is too large; send at most {_LARGEST_INPUT} at a time.")
         # The monitor gets what would be read from the store, whatever the sender does with its own copy.
         input = decode(type(input), content)
-        input_time = _time_of(input)
-        if not abs(input_time - self._clock()) <= _DAY_S:
-            raise DataError(
-                f"an input is of now by the service's clock, in seconds since 1970, and not of {input_time:g}."
-            )
+        time_s = input_time(input)
+        if not abs(time_s - self._clock()) <= _DAY_S:
+            raise DataError(f"an input is of now by the service's clock, in seconds since 1970, and not of {time_s:g}.")
         input = self._restamped(input, self._clock())
         if patient == self._system_patient and isinstance(input, Chunk):
             raise SettingError(f"{patient!r} is the service itself, and sends no samples; name the patient.")
@@ -403,8 +401,8 @@ class MonitoringEngine:
             for worker in self._workers:
                 worker.stop()
             error = StorageError("the service was stopped before this was stored; send it again.")
-            self._buffer.abandon(self._patients, error)
-            self._buffer.resolve()
+            self.buffer.abandon(self._patients, error)
+            self.buffer.resolve()
 
     def stop(self) -> None:
         """Let `run` end as soon as what has come is processed and stored."""
@@ -430,7 +428,7 @@ class MonitoringEngine:
             for watched in self._patients.values():
                 state, origin = encode_snapshot(watched.state), status.origin(watched.state)
                 batch.steps.append(StepRecord(watched.patient, watched.next_input, (), (), origin, state))
-            self._buffer.add(batch)
+            self.buffer.add(batch)
 
     # Watching
 
@@ -443,7 +441,7 @@ class MonitoringEngine:
         self._input_arrived.clear()
         shares = self._take_fair_share()
         with self._lock:
-            self._buffer.check_store()
+            self.buffer.check_store()
             if set_s:
                 self._step(now, self._ticks(now, set_s))
             items = tuple(shares.items())
@@ -453,7 +451,7 @@ class MonitoringEngine:
             if abs(now - self._ticked_at) >= _TICK_S:
                 self._step(now, self._ticks(now))
             self._resume_abandoned(now)
-        self._buffer.resolve()
+        self.buffer.resolve()
         return sum(map(len, shares.values()))
 
     def _read_clocks(self) -> tuple[float, float]:
@@ -474,7 +472,7 @@ class MonitoringEngine:
 
     def _restamped(self, input: Input, now: float) -> Input:
         """Return an input that has only just come, but whose time is of before the clock was set, with the time now."""
-        if self._steady is None or abs(_time_of(input) - now) <= _STAMPED_S:
+        if self._steady is None or abs(input_time(input) - now) <= _STAMPED_S:
             return input
         return replace(input, received=now) if isinstance(input, Chunk) else replace(input, now=now)
 
@@ -517,25 +515,16 @@ class MonitoringEngine:
 
         Discharged patients raise no alarm.
         """
-        for patient, next_input in self._buffer.resumable():
+        for patient, next_input in self.buffer.resumable():
             if patient not in self._patients:
                 continue
             watched = self._patients[patient]
             state = watched.state
             if state.discharged or status.is_reported(state, _STORAGE):
-                abandoned = self._buffer.resume(patient)
+                abandoned = self.buffer.resume(patient)
                 watched.next_input, watched.snapshot_at = next_input, now
-                step = StepRecord(
-                    patient,
-                    next_input,
-                    (),
-                    tuple(abandoned.events),
-                    status.origin(state),
-                    encode_snapshot(state),
-                    tuple(abandoned.deliveries),
-                    tuple(abandoned.commands),
-                )
-                self._buffer.add(Batch([step]))
+                step = abandoned.step(patient, next_input, status.origin(state), encode_snapshot(state))
+                self.buffer.add(Batch([step]))
 
     def _ticks(self, now: float, set_s: float = 0.0) -> dict[str, list[_QueuedInput]]:
         """Return the inputs that all patients get once a second, and when the clock was set."""
@@ -555,19 +544,19 @@ class MonitoringEngine:
 
     def undelivered(self, now: float) -> dict[str, ConditionReading]:
         """Return the patients about whom no receiver of alarms could be reached, with the reading for each."""
-        return self._unreached | unreached(self._buffer.memory, now, UNREACHED_S)
+        return self._unreached | unreached(self.buffer.memory, now, UNREACHED_S)
 
     def _self_reports(
         self, watched: _WatchedPatient, undelivered: ConditionReading | None
     ) -> Iterable[ConditionReading]:
         """Readings about the service itself, where they change: storage, delivery, detector."""
         readings = {_UNREACHED: undelivered, _STORAGE: None}
-        abandoned = self._buffer.abandoned(watched.patient)
+        abandoned = self.buffer.abandoned(watched.patient)
         if abandoned:
             readings[_STORAGE] = ConditionReading(_STORAGE, True, f"Samples cannot be stored: {abandoned.error}")
         if watched.patient == self._system_patient:
             unrenewed = self._store.lease_failure
-            away = self._buffer.away or (sentence(unrenewed) if unrenewed else "")
+            away = self.buffer.away or (sentence(unrenewed) if unrenewed else "")
             if away:
                 text = f"What is watched cannot be stored: {away}"
                 readings[_STORAGE] = ConditionReading(_STORAGE, True, text)
@@ -609,7 +598,7 @@ class MonitoringEngine:
             notify(self._on_samples, samples)
         notify(self._on_steps, batch.steps)
         if batch.steps or batch.receipts:
-            self._buffer.add(batch)
+            self.buffer.add(batch)
             self._steps_ready.set()
 
     def _commit_results(
@@ -631,7 +620,7 @@ class MonitoringEngine:
             _log.exception("patient '%s' cannot be watched", watched.patient)
             self._faults[watched.patient] = f"{type(error).__name__}: {error}"
             rejection = StorageError(f"the monitor of {watched.patient!r} has failed; send again later.")
-            self._buffer.reject([queued.receipt for queued in inputs if queued.receipt is not None], rejection)
+            self.buffer.reject([queued.receipt for queued in inputs if queued.receipt is not None], rejection)
             return
         self._faults.pop(watched.patient, None)
         watched.state = results[-1].state
@@ -654,7 +643,7 @@ class MonitoringEngine:
         inputs = tuple(input for result in results for input in result.inputs)
         events = tuple(event for result in results for event in result.events)
         # While the store is away, snapshots would only fill the memory.
-        is_due = inputs and not self._buffer.away and abs(now - watched.snapshot_at) >= SNAPSHOT_S
+        is_due = inputs and not self.buffer.away and abs(now - watched.snapshot_at) >= SNAPSHOT_S
         origin = status.origin(state)
         deliveries = self.deliveries(watched.patient, watched.name, events, origin, now)
         snapshot = encode_snapshot(state) if is_due else None
@@ -681,29 +670,24 @@ class MonitoringEngine:
 
     # Storing
 
-    @property
-    def buffer(self) -> WriteBuffer:
-        """Steps on their way into the store."""
-        return self._buffer
-
     def store(self, batch: Batch) -> None:
         """Store steps of patients whom the engine does not watch itself, and deliver their messages."""
-        self._buffer.add(batch)
+        self.buffer.add(batch)
         self._steps_ready.set()
 
     def flush(self) -> None:
         """Store what is not stored yet, and answer; where that fails, try again from the next second on."""
         now = self._clock()
-        if self._buffer.backing_off(now):
+        if self.buffer.backing_off(now):
             return
         try:
-            if self._buffer.write(now) or abs(now - self._refreshed_at) >= _TICK_S:
+            if self.buffer.write(now) or abs(now - self._refreshed_at) >= _TICK_S:
                 self._refresh(now)
-            self._buffer.finished(None)
+            self.buffer.finished(None)
         except StorageError as error:
-            self._buffer.finished(error)
-        self._buffer.drop_delivered()
-        self._buffer.resolve()
+            self.buffer.finished(error)
+        self.buffer.drop_delivered()
+        self.buffer.resolve()
 
     def _refresh(self, now: float) -> None:
         """Refresh undelivered alarms and pending commands, and store new names."""
@@ -742,10 +726,6 @@ def check_continued(watched: Continuing, chunk: Chunk) -> None:
                 "if you have them, and then these again."
             )
     watched.continues = False
-
-
-def _time_of(input: Input) -> float:
-    return input.received if isinstance(input, Chunk) else input.now
 
 
 def _guarded(work: Callable[[], object]) -> None:

@@ -69,31 +69,25 @@ class Replays:
 
     A chunk is sent when its last sample is due and the one before is acknowledged. Where the store fails it is sent
     again. Every replay is a stream of its own.
-    `clock` gives seconds since 1970.
     """
 
-    def __init__(self, submit: Submit, clock: Callable[[], float] = time.time) -> None:
-        self._submit, self._clock = submit, clock
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._replays: dict[str, Replay] = {}
         self._stops: dict[str, threading.Event] = {}
         self._threads: dict[str, threading.Thread] = {}
 
-    def start(
-        self, recording: Recording, name: str, patient: str, speed: float = 1.0, submit: Submit | None = None
-    ) -> Replay:
+    def start(self, recording: Recording, name: str, patient: str, speed: float, submit: Submit) -> Replay:
         """Begin to play a recording, by its name, into a watched patient, so many seconds of signal a second.
 
-        `submit` hands in the samples in the name of the caller; None = that of all replays. A `SettingError` if the
-        speed is out of range, or too many play already.
+        `submit` hands in the samples in the name of the caller. A `SettingError` if the speed is out of range, or too
+        many play already.
         """
         if not SLOWEST <= speed <= FASTEST:
             raise SettingError(f"a recording is played at {SLOWEST:g} to {FASTEST:g} times its speed, not {speed:g}.")
         id = secrets.token_hex(8)
-        replay = Replay(id, name, patient, speed, self._clock(), recording.duration_s)
-        thread = threading.Thread(
-            target=self._play, args=(replay, recording, submit or self._submit), name=f"replay-{id}", daemon=True
-        )
+        replay = Replay(id, name, patient, speed, time.time(), recording.duration_s)
+        thread = threading.Thread(target=self._play, args=(replay, recording, submit), name=f"replay-{id}", daemon=True)
         with self._lock:
             if len(self._threads) >= MOST_PLAYING:
                 raise SettingError(f"{MOST_PLAYING} recordings are played already; stop one first.")
@@ -162,7 +156,7 @@ class Replays:
     def _is_processed(self, patient: str, chunk: Chunk, submit: Submit) -> bool:
         """Return whether a chunk has been processed; an error where it never will be."""
         try:
-            receipt = submit(patient, replace(chunk, received=self._clock())).result()
+            receipt = submit(patient, replace(chunk, received=time.time())).result()
         except StorageError:
             return False
         if receipt.rejected:

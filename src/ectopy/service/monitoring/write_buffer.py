@@ -142,6 +142,11 @@ class AbandonedSamples:
         self.deliveries += step.deliveries
         self.commands += step.commands
 
+    def step(self, patient: str, next_input: int, origin: float, snapshot: bytes | None = None) -> StepRecord:
+        """Return a step without inputs that has them all."""
+        events, deliveries, commands = tuple(self.events), tuple(self.deliveries), tuple(self.commands)
+        return StepRecord(patient, next_input, (), events, origin, snapshot, deliveries, commands)
+
     def add_events(self, events: Iterable[Event]) -> None:
         """Keep the alarms."""
         self.events += [replace(event, evidence=None) for event in events if isinstance(event, AlarmChanged)]
@@ -160,10 +165,7 @@ class _MissingSamples:
         end = chunk.position + len(chunk.signal)
         if chunk.stream != self.stream or end <= self.start or self.stop <= chunk.position:
             return [self]
-        parts = (
-            _MissingSamples(self.stream, self.start, chunk.position),
-            _MissingSamples(self.stream, end, self.stop),
-        )
+        parts = (_MissingSamples(self.stream, self.start, chunk.position), _MissingSamples(self.stream, end, self.stop))
         return [part for part in parts if part.start < part.stop]
 
 

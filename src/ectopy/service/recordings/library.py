@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import secrets
 import shutil
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -29,7 +27,7 @@ from ectopy.analysis.corrections import Correction, Corrections, undo
 from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.errors import DataError, NotFoundError, OutputError, SettingError, StorageError
 from ectopy.files import make_folder, write_text
-from ectopy.processes import ONE_THREAD
+from ectopy.processes import start_python
 from ectopy.report.report_style import ReportStyle
 from ectopy.service.recordings.result import EarlierResultError, Result, ResultVersion, load_result
 from ectopy.service.recordings.stored_corrections import (
@@ -318,10 +316,7 @@ class Library:
     @contextmanager
     def _worker(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
         """Start a process of `worker`, which is killed at the end of the library, or of its time."""
-        command = [sys.executable, "-m", "ectopy.service.recordings.worker", *map(str, arguments)]
-        with subprocess.Popen(
-            command, env=os.environ | ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
+        with start_python("-m", "ectopy.service.recordings.worker", *map(str, arguments)) as process:
             with self._changed:
                 self._processes.append(process)
                 if self._stopping:
@@ -488,7 +483,8 @@ class Library:
             self._entries.pop(id, None)
             if self._analysing is not None and self._analysing[0] == id:
                 self._analysing[1].kill()
-        self._forget(id)
+        with self._loading:
+            self._results.pop(id, None)
         deleted = self._folder / f"{_UNFINISHED}{entry.id}"
         with suppress(OSError):  # another thread may delete it at the same time
             (self._folder / entry.id).rename(deleted)
@@ -630,10 +626,6 @@ class Library:
                     _write(self._folder / id, entry)
                 except (OutputError, OSError):
                     _log.exception("the state of a recording cannot be stored; the next start analyses it again")
-
-    def _forget(self, id: str) -> None:
-        with self._loading:
-            self._results.pop(id, None)
 
 
 def _write(folder: Path, entry: StoredRecording) -> None:

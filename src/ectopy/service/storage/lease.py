@@ -52,27 +52,19 @@ class Lease:
     """The right of this process to write to a database, renewed until it is closed.
 
     It lasts for `lease_s` without renewal. A `StorageError` if another process has it, or the database fails.
+    `takeover` is one sentence about the new holder, empty while this process has it; `failure` is why it could not be
+    renewed at the last try.
     """
 
     def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
         self._database, self._token, self._lease_s = database, _new_token(), lease_s
-        self._takeover = ""
-        self._failure: StorageError | None = None
+        self.takeover = ""
+        self.failure: StorageError | None = None
         self._end = threading.Event()
         self._acquire()
         database.fence(self._token)
         self._thread = threading.Thread(target=self._renew_until_closed, name="lease", daemon=True)
         self._thread.start()
-
-    @property
-    def takeover(self) -> str:
-        """One sentence about the new holder of the lease; empty while this process has it."""
-        return self._takeover
-
-    @property
-    def failure(self) -> StorageError | None:
-        """Why the lease could not be renewed at the last try; None if it was."""
-        return self._failure
 
     def close(self) -> None:
         """Give the lease back."""
@@ -122,13 +114,13 @@ class Lease:
         return None
 
     def _renew_until_closed(self) -> None:
-        while not self._takeover and not self._end.wait(self._lease_s / _RENEWALS):
+        while not self.takeover and not self._end.wait(self._lease_s / _RENEWALS):
             try:
                 self._renew()
-                self._failure = None
+                self.failure = None
             except StorageError as error:
                 # The engine reports it; a takeover is noticed when the database answers again.
-                self._failure = error
+                self.failure = error
                 _log.warning("The lease could not be renewed: %s", error)
 
     def _renew(self) -> None:
@@ -139,8 +131,8 @@ class Lease:
                 return
             other = _holder(connection)
         reason = "somebody has deleted its lease" if other is None else f"{other.holder} has it"
-        self._takeover = f"{self._database.name} is no longer this service's: {reason}; nothing more is stored here."
-        _log.error("The lease is lost: %s", self._takeover)
+        self.takeover = f"{self._database.name} is no longer this service's: {reason}; nothing more is stored here."
+        _log.error("The lease is lost: %s", self.takeover)
 
 
 def _holder(connection: sa.Connection) -> _Holder | None:

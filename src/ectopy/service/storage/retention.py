@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ectopy.errors import DataError
 from ectopy.monitor import codec
-from ectopy.monitor.inputs import Chunk, Input
+from ectopy.monitor.inputs import Input, input_time
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, ResultRow, upsert
 
@@ -198,7 +198,7 @@ def _received(kind: str, body: bytes) -> float:
         input_: Input = codec.decode(codec.INPUTS[kind], body)
     except DataError:
         return math.nan
-    return input_.received if isinstance(input_, Chunk) else input_.now
+    return input_time(input_)
 
 
 def _delete_events(

@@ -27,6 +27,11 @@ class ResumePoint:
     inputs: tuple[Input, ...]
     next_input: int
 
+    @property
+    def state(self) -> MonitorState:
+        """The state of the snapshot."""
+        return MonitorState() if self.snapshot is None else decode_snapshot(self.snapshot)
+
 
 @dataclass(frozen=True, slots=True)
 class PendingCommand:
@@ -62,8 +67,7 @@ class InputStore:
 
     def state(self, patient: str) -> MonitorState:
         """Return the newest stored state of a patient, or an empty one."""
-        snapshot = self.resume_point(patient).snapshot
-        return MonitorState() if snapshot is None else decode_snapshot(snapshot)
+        return self.resume_point(patient).state
 
     def all(self, patient: str) -> Iterator[Input]:
         """Yield every input of a patient that is still stored, in order."""

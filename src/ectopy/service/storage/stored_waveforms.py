@@ -16,7 +16,7 @@ from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import millivolt
 from ectopy.formats.pulse_channels import HIGHEST_PULSE_HZ, LOWEST_PULSE_HZ
 from ectopy.monitor import codec
-from ectopy.monitor.inputs import Chunk, Input, PulseChunk
+from ectopy.monitor.inputs import Chunk, Input, PulseChunk, input_time
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import MOST_ROWS, Database, ResultRow, Row, upsert
 from ectopy.service.storage.stored_patients import patient_id
@@ -160,7 +160,7 @@ class Origins:
         if newest is not None and abs(origin - newest) < _LEAST_SHIFT_S:
             self._newest[patient] = newest
             return None
-        time = float(input_.received if isinstance(input_, Chunk) else input_.now)
+        time = float(input_time(input_))
         if not math.isfinite(time):
             return None  # the next input with a finite time is stored
         self._newest[patient] = origin

@@ -70,7 +70,7 @@ class AuthenticationMiddleware:
         try:
             await self._check(connection)
         except DeniedError as error:
-            response = error.response()
+            response = problem(error.status_code, error.detail, error.headers)
         except StorageError as error:
             # The error names the address of the store, and the caller is not known yet.
             _log.error("a caller cannot be looked up: %s", error)

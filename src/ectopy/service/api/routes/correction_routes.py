@@ -10,7 +10,6 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
-from starlette.responses import StreamingResponse
 
 from ectopy.analysis.corrections import (
     AddBeat,
@@ -32,6 +31,8 @@ from ectopy.service.api.dependencies import (
     RecordingFeedDep,
     RecordingId,
     ViewedRecording,
+    event_stream,
+    stream_events,
 )
 from ectopy.service.api.middleware.access_control import Correcting, Viewing
 from ectopy.service.live.feed import Feed, Viewer
@@ -42,6 +43,7 @@ router = APIRouter(prefix="/api/recordings/{id}", tags=["corrections"])
 
 _QUIET_S = 15.0
 _LONGEST_AUTHOR = 100
+_CHANGES = "The newest version at once as `current`; each later one as `corrected`, with its author."
 _EXAMPLE = 'event: corrected\ndata: {"analysis": "9c8d...", "version": 4, "by": "Anna"}\n\n'
 _CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {
@@ -90,16 +92,7 @@ async def undo(
     return await _announce(id, result, caller, audit, feed)
 
 
-@router.get(
-    "/changes",
-    response_class=StreamingResponse,
-    responses={
-        200: {
-            "description": "The newest version at once as `current`; each later one as `corrected`, with its author.",
-            "content": {"text/event-stream": {"example": _EXAMPLE}},
-        }
-    },
-)
+@router.get("/changes", **event_stream(_CHANGES, _EXAMPLE))
 async def changes(
     library: LibraryDep,
     entry: ViewedRecording,
@@ -109,10 +102,7 @@ async def changes(
 ) -> EventSourceResponse:
     """Server-sent events that tell whoever looks at a recording that somebody has corrected it."""
     await run_in_threadpool(library.result, entry.id)
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(
-        _changes(library, feed, entry.id, lambda: authenticator.is_still_valid(caller)), headers=headers
-    )
+    return stream_events(_changes(library, feed, entry.id, lambda: authenticator.is_still_valid(caller)))
 
 
 async def _changes(library: Library, feed: Feed, id: str, is_still_valid: Callable[[], bool]) -> AsyncIterator[bytes]:

@@ -10,12 +10,11 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import APIRouter, Header, Query
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
-from starlette.responses import StreamingResponse
 
 from ectopy.errors import SettingError, StorageError
 from ectopy.service import responses
 from ectopy.service.access import Caller
-from ectopy.service.api.dependencies import Audited, AuthenticatorDep, StoreDep, WardDep
+from ectopy.service.api.dependencies import Audited, AuthenticatorDep, StoreDep, WardDep, event_stream, stream_events
 from ectopy.service.monitoring.ward import Ward
 from ectopy.service.storage import Store, StoredEvent
 
@@ -30,16 +29,7 @@ _EXAMPLE = 'event: alarm\ndata: {"id": 17, "kind": "alarm", "patient": "bed 3", 
 Kind = Literal["alarm", "quality", "noticed", "rejected"]
 
 
-@router.get(
-    "/api/events",
-    response_class=StreamingResponse,
-    responses={
-        200: {
-            "description": "For each event its id, its kind, and JSON.",
-            "content": {"text/event-stream": {"example": _EXAMPLE}},
-        }
-    },
-)
+@router.get("/api/events", **event_stream("For each event its id, its kind, and JSON.", _EXAMPLE))
 async def events(
     ward: WardDep,
     store: StoreDep,
@@ -56,11 +46,7 @@ async def events(
         after = await asyncio.to_thread(ward.newest_event)
     # Not a generator as endpoint (`response_class`): FastAPI would send 200 before the checks above, and queue events
     # for a key that is revoked meanwhile.
-    # A proxy that collects what it passes on would hold up alarms.
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return EventSourceResponse(
-        _events(ward, store, after, patient, kind, lambda: authenticator.is_still_valid(caller)), headers=headers
-    )
+    return stream_events(_events(ward, store, after, patient, kind, lambda: authenticator.is_still_valid(caller)))
 
 
 async def _events(

@@ -95,11 +95,7 @@ def detected_issues(
     response_class=Response,
     responses={200: {"content": {hl7.MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": "ORU^R40^ORU_R40."}},
 )
-def alert(
-    ward: WardDep,
-    patient: WatchedPatient,
-    number: AlarmNumber,
-) -> Response:
+def alert(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> Response:
     """An alarm as it stands as a message of HL7 v2, in the shape of the IHE profile Alert Communication Management."""
     name = ward.summary(patient)["name"]
     stored = responses.alarm(find_alarm(ward, patient, number))

@@ -63,8 +63,7 @@ async def show(ward: WardDep, patient: WatchedPatient) -> schemas.DetailShape:
 
 @router.delete("/{patient}")
 async def discharge(
-    commands: AdministerCommands,
-    comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = "",
+    commands: AdministerCommands, comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = ""
 ) -> schemas.PatientOrderShape:
     """End the watching of a patient and all their alarms; what is stored stays, and admission starts again."""
     stored = await commands.carry_out(CommandKind.DISCHARGE, "discharged patient", comment)

@@ -16,14 +16,7 @@ from ectopy.detector import Verdict
 from ectopy.errors import DataError
 from ectopy.report.report_style import ReportStyle
 from ectopy.service import schemas
-from ectopy.service.api.dependencies import (
-    AuditDep,
-    Audited,
-    LibraryDep,
-    RecordingId,
-    ViewedRecording,
-    json_response,
-)
+from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, RecordingId, ViewedRecording, json_response
 from ectopy.service.api.middleware.access_control import Administering, Correcting, Uploading
 from ectopy.service.interop.fhir import MEDIA_TYPE
 from ectopy.service.interop.fhir_recording import recording_bundle
@@ -96,8 +89,7 @@ async def upload(request: Request, library: LibraryDep, caller: Uploading, audit
 
 @router.get("", dependencies=[Audited("listed recordings")])
 def list_recordings(
-    library: LibraryDep,
-    limit: Annotated[int, Query(ge=1, le=MOST_RECORDINGS)] = MOST_RECORDINGS,
+    library: LibraryDep, limit: Annotated[int, Query(ge=1, le=MOST_RECORDINGS)] = MOST_RECORDINGS
 ) -> list[schemas.RecordingShape]:
     """The newest recordings, the newest first; without their summaries."""
     return [shape(entry) for entry in library.entries()[:limit]]
@@ -114,11 +106,7 @@ def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
     return shape(entry)
 
 
-@router.get(
-    "/{id}/report",
-    response_class=FileResponse,
-    responses={200: {"content": {"text/html": {}, _PDF: {}}}},
-)
+@router.get("/{id}/report", response_class=FileResponse, responses={200: {"content": {"text/html": {}, _PDF: {}}}})
 def report(
     library: LibraryDep,
     entry: ViewedRecording,
@@ -192,9 +180,7 @@ def beats(
 
 @router.get("/{id}/trend")
 def trend(
-    library: LibraryDep,
-    entry: ViewedRecording,
-    step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0,
+    library: LibraryDep, entry: ViewedRecording, step_s: Annotated[float, Query(ge=1, le=86_400)] = 60.0
 ) -> dict[str, Any]:
     """Heart rate, and how many beats of which kind, in steps of so many seconds."""
     return library.result(entry.id).trend(step_s)

@@ -1,6 +1,6 @@
 // Calipers: two marks on the trace, and the time, rate and voltage between them.
 
-import { stroke } from "./canvas.js";
+import { drawLine } from "./canvas.js";
 import { figure } from "./format.js";
 import { label } from "./paper.js";
 import { colour } from "./theme.js";
@@ -72,18 +72,12 @@ export class Calipers {
     const [first, second] = this.marks;
     const cell = plot.cells.find(({ lead }) => lead === first.lead) ?? plot.cells[0];
     for (const [at, mark] of this.marks.entries()) {
-      context.beginPath();
-      context.moveTo(plot.x(mark.time), plot.top);
-      context.lineTo(plot.x(mark.time), plot.bottom);
-      context.moveTo(plot.x(mark.time) - 14, cell.y(mark.mv));
-      context.lineTo(plot.x(mark.time) + 14, cell.y(mark.mv));
-      stroke(context, "pulse", at === this.active ? 2 : 1.25);
+      const [x, y, thickness] = [plot.x(mark.time), cell.y(mark.mv), at === this.active ? 2 : 1.25];
+      drawLine(context, x, plot.top, x, plot.bottom, "pulse", thickness);
+      drawLine(context, x - 14, y, x + 14, y, "pulse", thickness);
     }
     const y = cell.top + 14;
-    context.beginPath();
-    context.moveTo(plot.x(first.time), y + 5);
-    context.lineTo(plot.x(second.time), y + 5);
-    stroke(context, "pulse", 1.25);
+    drawLine(context, plot.x(first.time), y + 5, plot.x(second.time), y + 5, "pulse", 1.25);
     const middle = (plot.x(first.time) + plot.x(second.time)) / 2;
     label(context, this.#text(), middle, y, colour("pulse"), "650 13px system-ui, sans-serif");
   }

@@ -38,6 +38,22 @@ export function stroke(context, name, thickness) {
   context.stroke();
 }
 
+/** Draw a straight line in a colour of the theme. */
+export function drawLine(context, fromX, fromY, toX, toY, name, thickness) {
+  context.beginPath();
+  context.moveTo(fromX, fromY);
+  context.lineTo(toX, toY);
+  stroke(context, name, thickness);
+}
+
+/** Tint a rectangle with a colour of the theme, which stays the colour to fill with. */
+export function tint(context, name, strength, left, top, width, height) {
+  context.fillStyle = colour(name);
+  context.globalAlpha = strength;
+  context.fillRect(left, top, width, height);
+  context.globalAlpha = 1;
+}
+
 /** Add samples to the path; a missing one is a gap, and so is the step back to the left edge. */
 export function addSamples(context, from, to, sample, place, height) {
   let previousX = null;

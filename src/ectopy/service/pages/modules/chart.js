@@ -1,6 +1,6 @@
 // Figures over time on a canvas: lines, dots, a threshold, and marks above.
 
-import { fitted, stroke } from "./canvas.js";
+import { drawLine, fitted, stroke, tint } from "./canvas.js";
 import { colour } from "./theme.js";
 import { clock } from "./format.js";
 
@@ -52,22 +52,19 @@ export class Chart {
     for (const line of lines) this.#line(context, line, x, y);
     if (threshold !== null) {
       context.setLineDash([6, 4]);
-      rule(context, LEFT, y(threshold), right, y(threshold), "abnormal", 1.25);
+      drawLine(context, LEFT, y(threshold), right, y(threshold), "abnormal", 1.25);
       context.setLineDash([]);
     }
     for (const dot of dots) if (dot.time >= start) spot(context, x(dot.time), y(dot.value), dot);
     for (const mark of marks) {
       if (mark.time < start || mark.time > stop) continue;
-      rule(context, x(mark.time), TOP - 4, x(mark.time), bottom, "muted", 0.75);
+      drawLine(context, x(mark.time), TOP - 4, x(mark.time), bottom, "muted", 0.75);
       flag(context, x(mark.time), TOP - 9, mark.priority);
     }
     if (window) {
       const from = x(Math.max(window[0], start));
       const boxWidth = Math.max(x(Math.min(window[1], stop)) - from, 2);
-      context.globalAlpha = 0.18;
-      context.fillStyle = colour("normal");
-      context.fillRect(from, TOP, boxWidth, bottom - TOP);
-      context.globalAlpha = 1;
+      tint(context, "normal", 0.18, from, TOP, boxWidth, bottom - TOP);
       context.strokeStyle = colour("normal");
       context.lineWidth = 1.5;
       context.strokeRect(from, TOP, boxWidth, bottom - TOP);
@@ -80,7 +77,7 @@ export class Chart {
     context.textAlign = "right";
     context.textBaseline = "middle";
     for (let value = Math.ceil(low / step) * step; value <= high + step / 100; value += step) {
-      rule(context, LEFT, y(value), right, y(value), "line", 1);
+      drawLine(context, LEFT, y(value), right, y(value), "line", 1);
       context.fillText(String(Number(value.toFixed(2))).replace("-", "−"), LEFT - 6, y(value));
     }
     const most = Math.max(Math.floor((right - LEFT) / 85), 1);
@@ -89,7 +86,7 @@ export class Chart {
     context.textAlign = "center";
     context.textBaseline = "top";
     for (let time = Math.ceil((start - shift) / every) * every + shift; time <= stop; time += every) {
-      rule(context, x(time), bottom, x(time), bottom + 4, "muted", 1);
+      drawLine(context, x(time), bottom, x(time), bottom + 4, "muted", 1);
       if (x(time) > LEFT + 12 && x(time) < right - 12) context.fillText(this.write(time, every), x(time), bottom + 7);
     }
   }
@@ -129,13 +126,6 @@ export function range(values, least, most) {
 function nice(step) {
   const power = 10 ** Math.floor(Math.log10(step));
   return [1, 2, 5, 10].find((candidate) => candidate * power >= step) * power;
-}
-
-function rule(context, fromX, fromY, toX, toY, name, thickness) {
-  context.beginPath();
-  context.moveTo(fromX, fromY);
-  context.lineTo(toX, toY);
-  stroke(context, name, thickness);
 }
 
 function drawBars(context, { times, step, values, colour: name }, x, bottom, tallest) {

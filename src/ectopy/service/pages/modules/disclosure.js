@@ -1,6 +1,7 @@
 // Full disclosure: the whole recording in lines of a minute, of which only those in sight are loaded and drawn.
 
 import { get } from "./api.js";
+import { tint } from "./canvas.js";
 import { element, query } from "./dom.js";
 import { beatKind } from "./format.js";
 import { label } from "./paper.js";
@@ -141,14 +142,11 @@ export class Disclosure {
     const x = (seconds) => LEFT + ((seconds - start) / LINE_S) * this.#wide;
     for (const { start_s: from, end_s: to } of this.events) {
       if (to < start || from > stop) continue;
-      context.globalAlpha = to - from > LINE_S ? 0.6 : 0.2;
-      context.fillStyle = colour("abnormal");
       const left = x(Math.max(from, start));
       const width = Math.max(x(Math.min(to, stop)) - left, 2);
       // A rhythm of minutes is a bar below, so that what happens in it stands out.
-      if (to - from > LINE_S) context.fillRect(left, OVER + ROW - BAR, width, BAR);
-      else context.fillRect(left, OVER, width, ROW);
-      context.globalAlpha = 1;
+      if (to - from > LINE_S) tint(context, "abnormal", 0.6, left, OVER + ROW - BAR, width, BAR);
+      else tint(context, "abnormal", 0.2, left, OVER, width, ROW);
     }
     const [first, last] = [start, stop].map((seconds) => Math.max(Math.round((seconds - begin) / step), 0));
     const [lows, highs] = [low.slice(first, last), high.slice(first, last)];

@@ -1,6 +1,6 @@
 // ECG on its paper: one millimetre is 40 ms and 0.1 mV at 25 mm/s and 10 mm/mV, and every fifth line is heavy.
 
-import { addSamples, fitted, stroke } from "./canvas.js";
+import { addSamples, fitted, stroke, tint } from "./canvas.js";
 import { colour } from "./theme.js";
 import { beatKind, clock, figure } from "./format.js";
 
@@ -131,10 +131,7 @@ export function showStrip(canvas, strip, { beats = [], threshold = null, highlig
     drawPaper(context, 0, TOP_MM * MM, width, tall * MM);
     if (highlight) {
       const [from, to] = highlight.map((time) => place(Math.min(Math.max(time - strip.start_time, 0), duration)));
-      context.globalAlpha = 0.12;
-      context.fillStyle = colour("abnormal");
-      context.fillRect(from, TOP_MM * MM, to - from, tall * MM);
-      context.globalAlpha = 1;
+      tint(context, "abnormal", 0.12, from, TOP_MM * MM, to - from, tall * MM);
       context.fillRect(from, (TOP_MM - 0.8) * MM, to - from, 0.8 * MM);
     }
     let top = TOP_MM;

@@ -1,6 +1,6 @@
 // Drawing of a stretch of a recording: its leads on ECG paper, its pulse waves, its beats, events and times.
 
-import { stroke } from "./canvas.js";
+import { drawLine, stroke, tint } from "./canvas.js";
 import { beatKind, capitalise } from "./format.js";
 import { lanes, twelve } from "./lead_layout.js";
 import { drawBeat, drawPaper, drawTrace, GAIN_MM_MV, label, labelWave, MM, SPEED_MM_S, waveHeight } from "./paper.js";
@@ -90,10 +90,7 @@ export function drawEvents(context, plot, events) {
     const left = Math.max(plot.x(from), LEFT);
     const right = Math.min(plot.x(to), plot.width);
     if (right <= LEFT || left >= plot.width) continue;
-    context.globalAlpha = 0.16;
-    context.fillStyle = colour("abnormal");
-    context.fillRect(left, EVENT_TOP, Math.max(right - left, 3), EVENT_HEIGHT);
-    context.globalAlpha = 1;
+    tint(context, "abnormal", 0.16, left, EVENT_TOP, Math.max(right - left, 3), EVENT_HEIGHT);
     context.fillRect(left, EVENT_TOP + EVENT_HEIGHT, Math.max(right - left, 3), 2);
     const at = Math.max(left + 4, free);
     if (at > Math.max(right, left + 4)) continue;
@@ -107,20 +104,14 @@ export function drawBand(context, plot, [from, to], name, strength = 0.14) {
   const left = Math.max(plot.x(from), LEFT);
   const right = Math.min(plot.x(to), plot.width);
   if (right <= left) return;
-  context.globalAlpha = strength;
-  context.fillStyle = colour(name);
-  context.fillRect(left, plot.top, right - left, plot.bottom - plot.top);
-  context.globalAlpha = 1;
+  tint(context, name, strength, left, plot.top, right - left, plot.bottom - plot.top);
 }
 
 /** A line from top to bottom at a moment, with its foot at the beats. */
 export function drawMarker(context, plot, time, name = "normal", thickness = 1.5) {
   const x = plot.x(time);
   if (x < LEFT || x > plot.width) return;
-  context.beginPath();
-  context.moveTo(x, plot.top - 2);
-  context.lineTo(x, plot.bottom);
-  stroke(context, name, thickness);
+  drawLine(context, x, plot.top - 2, x, plot.bottom, name, thickness);
 }
 
 /** A frame around the letter of a beat. */
@@ -146,12 +137,7 @@ function drawCell(context, plot, cell, signal) {
   const x = (at) => plot.x(from + (first + at) * step);
   if (signal.samples) drawTrace(context, signal.samples[cell.lead].slice(first, last), x, cell.y);
   else drawEnvelope(context, signal.low[cell.lead].slice(first, last), signal.high[cell.lead].slice(first, last), x, cell.y);
-  if (cell.from > 0) {
-    context.beginPath();
-    context.moveTo(cell.left, cell.top + 8);
-    context.lineTo(cell.left, cell.top + cell.height - 8);
-    stroke(context, "muted", 1);
-  }
+  if (cell.from > 0) drawLine(context, cell.left, cell.top + 8, cell.left, cell.top + cell.height - 8, "muted", 1);
 }
 
 /** Columns of the signal that a cell shows. */

@@ -1,4 +1,6 @@
-"""Talks to a service of Ectopy: patients, alarms, recordings, and samples as a stream that survives a lost line::
+"""Talks to a service of Ectopy: patients, alarms, recordings, and samples as a stream that survives a lost line.
+
+An example::
 
     from ectopy.client import Client
 

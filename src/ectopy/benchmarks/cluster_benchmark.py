@@ -145,8 +145,6 @@ def benchmark_cluster(
         Folder with the jars of Spark's Kafka connector; None = they are downloaded.
     has_skew : bool
         Whether unequal patients are measured.
-    progress : callable
-        Called with runs done, runs in all, and the current one.
 
     Raises
     ------
@@ -268,9 +266,7 @@ class _Load:
     began: float = 0.0
     measured_from: float = np.inf
     lag_s: float = np.inf
-
-    def __post_init__(self) -> None:
-        self._stopping = threading.Event()
+    _stopping: threading.Event = field(default_factory=threading.Event)
 
     def give_normals(self, commands: Sequence[bytes]) -> None:
         """Give each patient the normal of the recording."""

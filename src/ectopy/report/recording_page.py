@@ -57,16 +57,8 @@ LIMITS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _StripCard:
-    title: str
-    verdict: str
-    text: str
-    svg: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Drawings:
-    """Drawings of single beats, one for each lead, with a title and a text."""
+    """The drawing of a strip, or those of single beats, one for each lead, with a title and a text."""
 
     title: str
     verdict: str
@@ -308,7 +300,7 @@ def _drawings(
 
 def _strips(
     recording: Recording, analysis: Analysis, selected: Sequence[Choice], filters: FilterSettings, language: Language
-) -> list[_StripCard]:
+) -> list[_Drawings]:
     if len(recording.signal) == 0:
         return []
     cards = []
@@ -326,7 +318,7 @@ def _strips(
         if missing:
             more = language.counted("{number} more lead is not drawn.", "{number} more leads are not drawn.", missing)
             text = f"{text} {more}".strip()
-        cards.append(_StripCard(choice.title, choice.verdict, text, svg))
+        cards.append(_Drawings(choice.title, choice.verdict, text, (svg,)))
     return cards
 
 

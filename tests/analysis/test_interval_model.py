@@ -19,10 +19,12 @@ from ectopy.analysis.interval_model import (
     IntervalModel,
     Timing,
     predict_together,
-    time_beats,
+    predicting,
+    timing_step,
 )
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.errors import DataError
+from ectopy.signal.array_columns import join
 
 SEEDS = st.integers(0, 2**32 - 1)
 few = settings(max_examples=20)
@@ -42,7 +44,7 @@ def regular(count: int, interval_s: float = 0.8) -> NDArray[np.float64]:
 
 def timing_of(rr_s: NDArray[np.float64], usual_shape: bool = False) -> Timing:
     next_s = np.append(rr_s[1:], np.nan)
-    return time_beats(model(), IntervalHistory(), rr_s, next_s, np.full(len(rr_s), usual_shape))[1]
+    return predicting(model(), timing_step(IntervalHistory(), rr_s, next_s, np.full(len(rr_s), usual_shape)))[1]
 
 
 def whatever(seed: int) -> NDArray[np.float64]:
@@ -67,13 +69,13 @@ def whatever(seed: int) -> NDArray[np.float64]:
 def test_any_division_gives_the_same_bits(seed: int, cuts: list[int]):
     rr_s, usual_shape = whatever(seed), np.random.default_rng(seed).random(2000) < 0.3
     next_s, usual_shape = np.append(rr_s[1:], np.nan), usual_shape[: len(rr_s)]
-    end, expected = time_beats(model(), IntervalHistory(), rr_s, next_s, usual_shape)
+    end, expected = predicting(model(), timing_step(IntervalHistory(), rr_s, next_s, usual_shape))
     history, parts = IntervalHistory(), []
     for start, stop in pairwise([0, *sorted(min(cut, len(rr_s)) for cut in cuts), len(rr_s)]):
         part = slice(start, stop)
-        history, timing = time_beats(model(), history, rr_s[part], next_s[part], usual_shape[part])
+        history, timing = predicting(model(), timing_step(history, rr_s[part], next_s[part], usual_shape[part]))
         parts.append(timing)
-    actual = Timing.joined(parts)
+    actual = join(parts)
     np.testing.assert_array_equal(actual.early, expected.early)
     np.testing.assert_array_equal(actual.pause, expected.pause)
     np.testing.assert_array_equal(history.expected, end.expected)

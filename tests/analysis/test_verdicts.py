@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ectopy.analysis.interval_model import IntervalHistory, Timing, time_beats
+from ectopy.analysis.interval_model import IntervalHistory, Timing, predicting, timing_step
 from ectopy.analysis.patient_template import BeatDifference
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import (
@@ -70,7 +70,7 @@ def evidence_of(
 
 def timing_of(beats: BeatSegments, difference: BeatDifference) -> Timing:
     usual_shape = difference.window < CHANGED_SHAPE
-    return time_beats(rules().intervals, IntervalHistory(), beats.rr_s, beats.next_s, usual_shape)[1]
+    return predicting(rules().intervals, timing_step(IntervalHistory(), beats.rr_s, beats.next_s, usual_shape))[1]
 
 
 def hints(

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ectopy.beats import BEAT_SAMPLES, beats_digest
+from ectopy.beats import BEAT_SAMPLES, Beats, beats_digest
+from ectopy.datasets import ecg5000 as ecg5000_files
 from ectopy.datasets import fetch_ecg5000, load, load_ecg5000
 from ectopy.datasets.beat_files import ECG5000_LAYOUT
 from ectopy.datasets.data_folders import DATA_VARIABLE
@@ -24,7 +25,6 @@ from ectopy.datasets.ecg5000 import (
     MAX_ARCHIVE_BYTES,
     MAX_MEMBER_BYTES,
     find_ecg5000,
-    verify_ecg5000,
 )
 from ectopy.errors import DataError, DatasetUnavailableError, SettingError
 from support.downloads import Server, archive, refused_fetch, send
@@ -73,10 +73,15 @@ def test_digest_of_all_beats_in_any_order(ecg5000: Parts) -> None:
     assert beats_digest(whole) != DIGEST
 
 
+def verify(train: Beats, test: Beats) -> None:
+    for beats, part in zip((train, test), ecg5000_files._PARTS, strict=True):
+        ecg5000_files._verify_part(beats, part)
+
+
 def test_verification_accepts_the_official_parts_and_unknown_classes(ecg5000: Parts) -> None:
     labels = ecg5000.test.labels
-    verify_ecg5000(ecg5000.train, ecg5000.test)
-    verify_ecg5000(ecg5000.train, replace(ecg5000.test, labels=np.where(labels > 1, 0, labels)))
+    verify(ecg5000.train, ecg5000.test)
+    verify(ecg5000.train, replace(ecg5000.test, labels=np.where(labels > 1, 0, labels)))
 
 
 def test_verification_refuses_other_classes(ecg5000: Parts) -> None:
@@ -93,19 +98,19 @@ def test_verification_refuses_other_classes(ecg5000: Parts) -> None:
         (train, replace(test, labels=np.where(test.labels == 5, -1, test.labels))),
     ):
         with pytest.raises(DataError, match="other classes than the ECG5000"):
-            verify_ecg5000(*parts)
+            verify(*parts)
 
 
 def test_verification_refuses_one_changed_value(ecg5000: Parts) -> None:
     samples = ecg5000.test.samples.copy()
     samples[4000, 7] = np.nextafter(samples[4000, 7], np.float32(9))
     with pytest.raises(DataError, match="other values than the ECG5000"):
-        verify_ecg5000(ecg5000.train, replace(ecg5000.test, samples=samples))
+        verify(ecg5000.train, replace(ecg5000.test, samples=samples))
 
 
 def test_verification_refuses_exchanged_parts(ecg5000: Parts) -> None:
     with pytest.raises(DataError, match="has 4500 beats, not the 500"):
-        verify_ecg5000(ecg5000.test, ecg5000.train)
+        verify(ecg5000.test, ecg5000.train)
 
 
 def test_unknown_split() -> None:

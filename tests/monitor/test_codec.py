@@ -87,7 +87,7 @@ def test_a_restored_normal_is_the_same():
     )
 )
 def test_arrays_keep_type_shape_and_bits(array):
-    judged = JudgedBeats(array, array.T, array, array, array, array)
+    judged = JudgedBeats(array, array.T, array, array, array)
     again = codec.decode(JudgedBeats, codec.encode(judged))
     for before, after in ((array, again.time_s), (array.T, again.interval_s)):
         assert (after.dtype, after.shape, after.tobytes()) == (before.dtype, before.shape, before.tobytes())
@@ -231,8 +231,8 @@ def test_a_snapshot_from_before_conditions_had_timers_is_rejected():
     "value",
     [
         Tick(object()),
-        JudgedBeats(*[np.array([object()])] * 6),
-        JudgedBeats(*[np.array([1 + 1j])] * 6),
+        JudgedBeats(*[np.array([object()])] * 5),
+        JudgedBeats(*[np.array([1 + 1j])] * 5),
         InputRejected(1, 0.0, "\ud800"),
         InputRejected(2**70, 0.0, ""),
     ],

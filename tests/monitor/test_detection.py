@@ -57,7 +57,7 @@ def test_beats_of_many_patients_are_compared_as_each_patient_is_alone():
     for number, leads in enumerate((2, 1, 2, 1, 2)):
         made = simulate_recording(60, leads=leads, rate_bpm=60 + 10 * number, ectopic={"V": 0.2}, random_state=number)
         beats = analyse(made, load_ambulatory(), learning_s=LEARNING_S).beats
-        patients.append((beats[40 : 43 + number], learn_normal(beats, made.leads, LEARNING_S)))
+        patients.append((beats[40 : 43 + number], learn_normal(beats, made.leads)))
     network = JudgingRules.of(load_ambulatory()).reconstruction
     together = compare_together(patients, network)
     for (beats, normal), found in zip(patients, together, strict=True):

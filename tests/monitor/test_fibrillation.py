@@ -69,7 +69,7 @@ def readings(waveform, leads):
     """The reading after each second."""
     state, found = WaveformState(), []
     nothing = np.empty(0)
-    none = JudgedBeats(nothing, nothing, nothing.astype(str), nothing.astype(str), nothing, nothing.astype(bool))
+    none = JudgedBeats(nothing, nothing, nothing.astype(str), nothing.astype(str), nothing.astype(bool))
     for second in range(waveform.score.shape[1]):
         one = Waveform(waveform.score[:, second : second + 1], waveform.organised[:, second : second + 1])
         words = ("good",) * len(leads)

@@ -29,6 +29,7 @@ from ectopy.monitor.pulse_rules import (
 from ectopy.monitor.pulse_stream import PulsePiece
 from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
 from ectopy.recording import PulseWave, Recording
+from ectopy.signal.array_columns import join
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
 
 HIGH = ("asystole", "extreme bradycardia", "extreme tachycardia", "ventricular tachycardia", "ventricular fibrillation")
@@ -63,8 +64,8 @@ def detected(wave: PulseWave, cuts: list[int] | None = None) -> Pulses:
     for length in cuts or [round(rate_hz)] * (len(samples) // round(rate_hz) + 1):
         piece = samples[at : at + length]
         state, findings = pulse_step(state, piece, rate_hz, at / rate_hz)
-        pulses, at = pulses.followed_by(findings.pulses), at + len(piece)
-    return pulses.followed_by(pulse_end(state)[1].pulses)
+        pulses, at = join([pulses, findings.pulses]), at + len(piece)
+    return join([pulses, pulse_end(state)[1].pulses])
 
 
 def remembered(
@@ -80,7 +81,7 @@ def remembered(
         new_s = times_s[(times_s > second - 1) & (times_s <= second)]
         texts = np.array(["NORMAL"] * len(new_s), dtype="U10")
         hints = np.where(new_s < uncertain_from_s, Hint.EMPTY.value, Hint.OTHER.value)
-        beats = JudgedBeats(new_s, new_s, texts, hints, new_s, np.ones(len(new_s), bool))
+        beats = JudgedBeats(new_s, new_s, texts, hints, np.ones(len(new_s), bool))
         pieces = []
         for wave in waves:
             first, last = (round(at_s * wave.sampling_rate_hz) for at_s in (second, second + 1))
@@ -387,7 +388,7 @@ def test_ventricular_beats_are_certain_in_somebody_who_has_no_others(from_s: flo
     kinds = np.array([Hint.VENTRICULAR.value])
     for at_s in np.arange(62.5, 68.8, 0.8):
         one = np.array([at_s])
-        beats = JudgedBeats(one, one, np.array(["ABNORMAL"]), kinds, one, np.ones(1, bool))
+        beats = JudgedBeats(one, one, np.array(["ABNORMAL"]), kinds, np.ones(1, bool))
         taught = remember(replace(taught, beats_s=np.array([from_s])), [], beats)
     assert (len(taught.certain_s) == 0) is expected
 

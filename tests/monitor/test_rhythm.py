@@ -193,7 +193,7 @@ def test_an_unreadable_beat_counts_for_a_tachycardia_once_a_readable_one_follows
     ],
 )
 def test_what_ends_before_the_next_findings_is_told(code: str, times_s: list[float], letters: str, heard: int):
-    before = replace(RhythmState.fresh(), at_s=times_s[-1], since_s=0.0, detected_s=tuple(times_s[:heard]))
+    before = replace(RhythmState(), at_s=times_s[-1], since_s=0.0, detected_s=tuple(times_s[:heard]))
     last = DetectorOutput(times_s[-1] + 1, times_s[-1], np.array(times_s[heard:]), judged(times_s, letters), GOOD)
     _, readings = rhythm_step(before, Limits(), last)
     assert {reading.condition for reading in readings if reading.present} == {code}
@@ -436,7 +436,7 @@ def test_clean_sinus_rhythm_raises_nothing_in_any_profile(share: float, profile:
 @settings(max_examples=60)
 @given(beats_of_any_kind, st.lists(any_words, min_size=1), st.sampled_from(PROFILES))
 def test_a_state_that_was_written_and_read_goes_on_the_same(beats, words, profile: str):
-    limits, state, again = Limits.of(profile), RhythmState.fresh(), RhythmState.fresh()
+    limits, state, again = Limits.of(profile), RhythmState(), RhythmState()
     for findings in stream(beats, lambda at_s: words[int(2 * at_s) // 7 % len(words)]):
         state, readings = rhythm_step(state, limits, findings)
         again, same = rhythm_step(again, limits, findings)
@@ -462,7 +462,7 @@ def test_every_condition_that_is_there_shows_its_figures(beats: list[tuple[float
 def test_the_state_does_not_grow():
     rng = np.random.default_rng(0)
     letters = "".join(rng.choice(list("NVVSA?"), 3000))
-    state, limits, sizes = RhythmState.fresh(), Limits.of("exercise"), []
+    state, limits, sizes = RhythmState(), Limits.of("exercise"), []
     for findings in findings_of(np.cumsum(rng.uniform(0.3, 0.6, 3000)).tolist(), letters):
         state, _ = rhythm_step(state, limits, findings)
         sizes.append(len(msgspec.msgpack.encode(state)))
@@ -495,10 +495,10 @@ def test_nothing_is_claimed_across_missing_samples():
 
 def test_a_stream_that_starts_anew_is_taken_as_new():
     findings = findings_of(at_rates((30, 75)))
-    state = RhythmState.fresh()
+    state = RhythmState()
     for each in findings:
         state, _ = rhythm_step(state, Limits(), each)
-    once, twice = RhythmState.fresh(), state
+    once, twice = RhythmState(), state
     for each in findings:
         (once, first), (twice, second) = rhythm_step(once, Limits(), each), rhythm_step(twice, Limits(), each)
         assert first == second
@@ -595,7 +595,7 @@ def test_fibrillation_is_told_by_the_number_that_recordings_have():
     letters = "".join(rng.choice(["N", "V"], len(times_s), p=[0.95, 0.05]))
     ectopic = np.array([letter == "V" for letter in letters])
     whole = log_odds(measure_irregularity(usual_intervals(np.diff(times_s, prepend=np.nan), ectopic)))
-    state, odds = RhythmState.fresh(), set()
+    state, odds = RhythmState(), set()
     for findings in findings_of(times_s, letters):
         state, _ = rhythm_step(state, Limits(), findings)
         odds.add(state.fibrillation)

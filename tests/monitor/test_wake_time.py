@@ -16,7 +16,7 @@ from ectopy.monitor.alarms import PriorityRules
 from ectopy.monitor.codec import encode
 from ectopy.monitor.inputs import RejectedInput, ServiceReport
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.monitor.wake_time import idle_time, wakes_at
+from ectopy.monitor.wake_time import idle_time
 from support.monitor_steps import feed
 
 NOW = 1_700_000_000.0
@@ -103,17 +103,18 @@ def test_hardly_any_tick_is_due_while_samples_come(monitor: Monitor, signal: np.
 
 
 def test_a_monitor_wakes_when_silence_a_gap_or_a_timer_is_due(hasty: Monitor, signal: np.ndarray):
-    assert wakes_at(MonitorState()) == -inf  # time begins with the first tick
+    unborn = idle_time(MonitorState())
+    assert unborn.since_at >= unborn.until_at  # time begins with the first tick
     state, _ = feed(hasty, MonitorState(), chunk(signal, 0, NOW))
-    assert wakes_at(state) == pytest.approx(NOW + 10, abs=0.01)
+    assert idle_time(state).until_at == pytest.approx(NOW + 10, abs=0.01)
     waiting, _ = feed(hasty, state, chunk(signal, 2, NOW + 2))
-    assert wakes_at(waiting) == pytest.approx(NOW + 4, abs=0.01)
+    assert idle_time(waiting).until_at == pytest.approx(NOW + 4, abs=0.01)
     silent, (change,) = feed(hasty, state, Tick(NOW + 10))
-    assert wakes_at(silent) == pytest.approx(NOW + 15, abs=0.01)
+    assert idle_time(silent).until_at == pytest.approx(NOW + 15, abs=0.01)
     quiet, _ = feed(hasty, silent, Command(CommandKind.ACKNOWLEDGE, NOW + 11, "nurse", alarm=change.alarm.number))
-    assert wakes_at(quiet) == pytest.approx(NOW + 20, abs=0.01)
+    assert idle_time(quiet).until_at == pytest.approx(NOW + 20, abs=0.01)
     gone, _ = feed(hasty, state, Command(CommandKind.DISCHARGE, NOW + 1, "nurse"))
-    assert wakes_at(gone) is None
+    assert idle_time(gone).until_at == inf
 
 
 def test_a_clock_that_is_set_is_due_at_once(monitor: Monitor, signal: np.ndarray):

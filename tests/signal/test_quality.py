@@ -37,7 +37,6 @@ def test_a_good_signal_is_good_at_any_rate(rate_hz: float):
     assert quality.index.shape == quality.word.shape == quality.readable.shape == (2, 61)
     assert np.all(quality.word == "good")
     assert np.all(quality.index > 0.7)
-    assert quality.window_s == 1.0
     assert [(s.lead, s.start_s, s.end_s, s.word) for s in quality.intervals()] == [
         (lead, 0.0, pytest.approx(61, abs=0.01), "good") for lead in (0, 1)
     ]

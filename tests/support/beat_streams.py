@@ -14,6 +14,7 @@ from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm import RhythmState, rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.signal import Quality
+from ectopy.signal.array_columns import select
 from ectopy.signal.beat_segments import BeatSegments
 
 PIECE_S, DELAY_S = 0.5, 1.9
@@ -39,9 +40,7 @@ def judged(times_s: Sequence[float], letters: str, after_gap: int | None = None)
     if after_gap is not None:
         intervals[after_gap] = np.nan
     hints = np.array([_KINDS[letter][1].value for letter in letters], "U21")
-    return JudgedBeats(
-        times, intervals, verdicts, hints, np.where(unreadable, np.nan, 0.0), np.ones(len(times), np.bool_)
-    )
+    return JudgedBeats(times, intervals, verdicts, hints, np.ones(len(times), np.bool_))
 
 
 def findings_of(
@@ -59,10 +58,7 @@ def findings_of(
     numbers = np.searchsorted(beats.time_s, np.append(-np.inf, ends - DELAY_S), side="right")
     outputs = []
     for end, first, last in zip(ends.tolist(), numbers[:-1].tolist(), numbers[1:].tolist(), strict=True):
-        piece = slice(max(first - 1, 0), max(last - 1, 0))
-        part = JudgedBeats(
-            *(getattr(beats, name)[piece] for name in ("time_s", "interval_s", "verdict", "hint", "score", "credible"))
-        )
+        part = select(beats, slice(max(first - 1, 0), max(last - 1, 0)))
         now = words(end) if callable(words) else words
         outputs.append(DetectorOutput(end, end - DELAY_S, beats.time_s[first:last], part, now))
     return outputs
@@ -72,7 +68,7 @@ def readings_of(
     findings: Iterable[DetectorOutput], limits: Limits | None = None
 ) -> list[tuple[float, dict[str, ConditionReading]]]:
     """What the rules say after each of the findings, by condition."""
-    state, limits, readings_at = RhythmState.fresh(), limits or Limits(), []
+    state, limits, readings_at = RhythmState(), limits or Limits(), []
     for each in findings:
         state, readings = rhythm_step(state, limits, each)
         readings_at.append((each.at_s, {reading.condition: reading for reading in readings}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -96,16 +96,12 @@ class Analysis:
         """Return which beats are judged abnormal."""
         return np.equal(self.verdict, Verdict.ABNORMAL)
 
-    @property
+    @cached_property
     def ectopic(self) -> NDArray[np.bool_]:
         """Return which beats are ventricular-like, supraventricular-like or cannot be read, shape (n,).
 
         Those that a person calls *other* belong to them: they are not of the usual rhythm.
         """
-        return self._ectopic
-
-    @cached_property
-    def _ectopic(self) -> NDArray[np.bool_]:
         ectopic = np.isin(self.hint, [Hint.VENTRICULAR, Hint.SUPRAVENTRICULAR])
         ectopic = ectopic | np.equal(self.verdict, Verdict.UNREADABLE) | self.corrected_to_other
         ectopic.flags.writeable = False
@@ -118,13 +114,9 @@ class Analysis:
             return np.zeros(len(self), np.bool_)
         return np.equal(self.hint, Hint.OTHER) & np.not_equal(self.correction, "")
 
-    @property
+    @cached_property
     def intervals_s(self) -> NDArray[np.float64]:
         """Return the RR interval before each beat, shape (n,); NaN = not known, see `known_intervals`."""
-        return self._intervals_s
-
-    @cached_property
-    def _intervals_s(self) -> NDArray[np.float64]:
         readable = np.not_equal(self.verdict, Verdict.UNREADABLE)
         intervals_s = known_intervals(
             self.beats.rr_s, readable, self.quality.uninformative_before(self.beats.times_s), self.missed
@@ -140,17 +132,7 @@ class Analysis:
     @property
     def judgement(self) -> Judgement:
         """Return verdicts, hints and scores alone."""
-        return Judgement(
-            self.verdict,
-            self.hint,
-            self.score,
-            self.p_value,
-            self.shape,
-            self.p_wave,
-            self.timing,
-            self.threshold,
-            self.difference,
-        )
+        return Judgement(*(getattr(self, field.name) for field in fields(Judgement)))
 
     def reason(self, beat: int) -> str:
         """Explain the verdict on a beat: who corrected it, and its shape and timing, with the figures."""
@@ -209,12 +191,7 @@ def analyse(
 
 
 def analyse_beats(
-    read: ReadRecording,
-    leads: tuple[str, ...],
-    sampling_rate_hz: float,
-    rules: JudgingRules,
-    normal: PatientTemplate | None = None,
-    learning_s: float = LEARNING_S,
+    read: ReadRecording, leads: tuple[str, ...], sampling_rate_hz: float, rules: JudgingRules
 ) -> Analysis:
     """Judge the beats of a recording that has been read, as `analyse` does.
 
@@ -225,10 +202,8 @@ def analyse_beats(
     sampling_rate_hz : float
         Of the recording.
     rules : JudgingRules
-    normal, learning_s
-        As for `analyse`.
     """
-    return _with_verdicts(read, sampling_rate_hz, _BeatJudge(leads, rules, normal, learning_s))
+    return _with_verdicts(read, sampling_rate_hz, _BeatJudge(leads, rules, None, LEARNING_S))
 
 
 class _BeatJudge:
@@ -280,15 +255,7 @@ def _with_verdicts(read: ReadRecording, sampling_rate_hz: float, judge: _BeatJud
         beats=beats,
         quality=read.quality,
         positions=np.round(beats.times_s * sampling_rate_hz).astype(np.int64),
-        verdict=judgement.verdict,
-        hint=judgement.hint,
-        score=judgement.score,
-        p_value=judgement.p_value,
-        shape=judgement.shape,
-        p_wave=judgement.p_wave,
-        timing=judgement.timing,
-        threshold=judgement.threshold,
-        difference=judgement.difference,
+        **{field.name: getattr(judgement, field.name) for field in fields(judgement)},
         normal=baseline.normal,
         baseline=baseline.text,
         missed=read.missed,

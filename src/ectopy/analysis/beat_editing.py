@@ -15,7 +15,7 @@ from ectopy.analysis.interval_model import Timing
 from ectopy.analysis.patient_template import BeatDifference
 from ectopy.detector import Verdict
 from ectopy.signal.beat_segments import BeatSegments
-from ectopy.signal.quality import Quality
+from ectopy.signal.quality import QUALITY_WINDOW_S, Quality
 
 _ADDED = -1
 _AT_ONCE = 4096
@@ -161,12 +161,12 @@ def without_noise(analysis: Analysis, noise: Sequence[tuple[float, float]]) -> A
     for start_s, end_s in noise:
         # From the interval before the first beat in it to that before the first beat after it.
         missed[np.searchsorted(times_s, start_s) : np.searchsorted(times_s, end_s, side="right") + 1] = True
-        seconds = slice(int(np.ceil(start_s / quality.window_s)), int(end_s // quality.window_s))
+        seconds = slice(int(np.ceil(start_s / QUALITY_WINDOW_S)), int(end_s // QUALITY_WINDOW_S))
         index[:, seconds], word[:, seconds] = 0.0, "noisy"
         spikes_s = spikes_s[(spikes_s < start_s) | (spikes_s > end_s)]
     return replace(
         analysis,
         missed=missed,
-        quality=Quality(index, word, quality.duration_s, quality.window_s),
+        quality=Quality(index, word, quality.duration_s),
         signs=replace(analysis.signs, spikes_s=spikes_s),
     )

@@ -18,6 +18,7 @@ from ectopy.analysis.population import median_height_mv
 from ectopy.analysis.verdicts import Hint
 from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BEFORE, MARGIN, BeatSegments, centred
+from ectopy.signal.similar_beats import normalised
 
 MOST_FAMILIES = 20
 """Number of families that a person looks through."""
@@ -175,7 +176,7 @@ def _leaders(
         leader = int(count.argmax())
         family = alike[:, leader] & left
         family[leader] = True
-        yield _Leader(hint, _normalised(units[family].mean(axis=0)), family.mean() * len(rows))
+        yield _Leader(hint, normalised(units[family].mean(axis=0)), family.mean() * len(rows))
         left &= ~family
 
 
@@ -224,12 +225,7 @@ def _inverse_lengths(around: NDArray[np.float32]) -> NDArray[np.float64]:
 def _units(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the QRS complexes of beats, mean 0 and length 1 in each lead, shape (n, leads, 50)."""
     qrs = samples[..., _QRS].astype(np.float64)
-    return _normalised(qrs - qrs.mean(axis=-1, keepdims=True))
-
-
-def _normalised(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    length = np.sqrt(np.square(rows).sum(axis=-1, keepdims=True))
-    return np.asarray(np.divide(rows, length, out=np.zeros_like(rows), where=length > 0))
+    return normalised(qrs - qrs.mean(axis=-1, keepdims=True))
 
 
 def _mean(beats: BeatSegments, rows: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ where one falls onto a T wave, nothing is told.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -23,6 +23,7 @@ from scipy.ndimage import uniform_filter1d
 from ectopy.analysis.atrial_fibrillation import find_fibrillation
 from ectopy.presentation import short_repr
 from ectopy.recording import Recording
+from ectopy.signal.array_columns import select
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.filters import Filtered, FilterSettings, filter_signal
 from ectopy.signal.wave_delineation import BeatWaves, delineate
@@ -72,7 +73,7 @@ class BlockedPWaves:
         return len(self.times_s)
 
     def __getitem__(self, rows: slice | NDArray[np.bool_]) -> BlockedPWaves:
-        return BlockedPWaves(*(getattr(self, each.name)[rows] for each in fields(self)))
+        return select(self, rows)
 
     @classmethod
     def of(cls, rows: list[tuple[float, float, float, float]]) -> BlockedPWaves:

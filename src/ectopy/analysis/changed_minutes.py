@@ -42,9 +42,10 @@ def measure_changed_minutes(
     changed = _changed(len(measured), analysed, corrected)
     if not changed.any():
         return measured
-    replaced = _widened(changed, _NEIGHBOURS)
+    replaced = _widened(changed)
     # Those around the replaced minutes are in view; the others have no beats to read.
-    needed = _widened(replaced, _NEIGHBOURS)[_minute_of(corrected, len(measured))]
+    minute = np.minimum(corrected.beats.times_s // MINUTE_S, len(measured) - 1).astype(np.intp)
+    needed = _widened(replaced)[minute]
     part = replace(corrected, beats=corrected.beats.masked(needed[:, None]))
     newest = measure_minutes(recording, part)
     return MinuteMeasurements(
@@ -70,13 +71,9 @@ def _changed(minutes: int, analysed: Analysis, corrected: Analysis) -> NDArray[n
     return np.array([not np.array_equal(rows, other, equal_nan=True) for rows, other in pairs], np.bool_)
 
 
-def _minute_of(analysis: Analysis, minutes: int) -> NDArray[np.intp]:
-    return np.minimum(analysis.beats.times_s // MINUTE_S, minutes - 1).astype(np.intp)
-
-
-def _widened(minutes: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+def _widened(minutes: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Add the minutes around those that are true."""
-    return np.convolve(minutes, np.ones(2 * by + 1), mode="full")[by : by + len(minutes)] > 0
+    return np.convolve(minutes, np.ones(2 * _NEIGHBOURS + 1), mode="full")[_NEIGHBOURS : _NEIGHBOURS + len(minutes)] > 0
 
 
 def _merged(rows: NDArray[np.bool_], first: Columns, other: Columns) -> Columns:

@@ -132,7 +132,12 @@ class _OfTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     end_s: float
 
     def __post_init__(self) -> None:
-        _check_span(self.start_s, self.end_s)
+        start_s, end_s = self.start_s, self.end_s
+        if not (_is_number(start_s) and _is_number(end_s) and 0 <= start_s < end_s <= _MOST_S):
+            raise DataError(
+                f"a time goes from 0 s or later to a later one, not from {short_text(start_s)} to {short_text(end_s)} "
+                "s."
+            )
 
 
 class MarkNoise(_OfTime, frozen=True, forbid_unknown_fields=True, tag="mark_noise"):
@@ -570,13 +575,6 @@ def _label(label: Any) -> BeatLabel:
         return BeatLabel(label)
     except ValueError as error:
         raise DataError(f"the label of a beat is {', '.join(BeatLabel)}, not {short_text(label)}.") from error
-
-
-def _check_span(start_s: Any, end_s: Any) -> None:
-    if not (_is_number(start_s) and _is_number(end_s) and 0 <= start_s < end_s <= _MOST_S):
-        raise DataError(
-            f"a time goes from 0 s or later to a later one, not from {short_text(start_s)} to {short_text(end_s)} s."
-        )
 
 
 def _is_number(value: Any) -> bool:

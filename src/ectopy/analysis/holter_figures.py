@@ -30,7 +30,7 @@ from ectopy.detector import Verdict
 from ectopy.presentation import finite_or_none, short_repr
 from ectopy.recording import Recording
 from ectopy.signal.heart_rate import WINDOW_S, heart_rate
-from ectopy.signal.quality import Quality
+from ectopy.signal.quality import QUALITY_WINDOW_S, Quality
 
 HOUR_S = 3600.0
 
@@ -392,10 +392,10 @@ def _times(recording: Recording, quality: Quality) -> RecordingTimes:
 
 def _readable_s(quality: Quality, start_s: float, end_s: float) -> float:
     """Time from one moment to another, at which windows begin or the recording ends, in which a lead is readable."""
-    first, stop = round(start_s / quality.window_s), int(np.ceil(end_s / quality.window_s))
+    first, stop = round(start_s / QUALITY_WINDOW_S), int(np.ceil(end_s / QUALITY_WINDOW_S))
     readable = np.asarray(quality.readable[:, first:stop].any(axis=0), np.bool_)
-    begins_s = start_s + quality.window_s * np.arange(len(readable))
-    return float(np.minimum(end_s - begins_s, quality.window_s)[readable].sum())
+    begins_s = start_s + QUALITY_WINDOW_S * np.arange(len(readable))
+    return float(np.minimum(end_s - begins_s, QUALITY_WINDOW_S)[readable].sum())
 
 
 def _count(analysis: Analysis, part: slice) -> BeatCounts:

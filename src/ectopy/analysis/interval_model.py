@@ -21,6 +21,7 @@ from scipy.special import expit, ndtri
 
 from ectopy.errors import DataError
 from ectopy.presentation import short_repr
+from ectopy.signal.array_columns import select
 from ectopy.signal.heartbeats import lower_median
 
 HISTORY = 50
@@ -244,29 +245,13 @@ class Timing:
     pause: NDArray[np.float64]
 
     def __getitem__(self, rows: slice | NDArray[np.intp]) -> Timing:
-        return Timing(self.early[rows], self.pause[rows])
-
-    @classmethod
-    def joined(cls, parts: Sequence[Timing]) -> Timing:
-        """Join one or more parts in their order."""
-        return cls(np.concatenate([part.early for part in parts]), np.concatenate([part.pause for part in parts]))
+        return select(self, rows)
 
 
 Result = TypeVar("Result")
 WithPredictions = Generator[Histories, Surprise, Result]
 """A calculation that asks for predictions: yields histories, and receives how early and late intervals after them are.
 """
-
-
-def time_beats(
-    model: IntervalModel,
-    history: IntervalHistory,
-    rr_s: NDArray[np.float64],
-    next_s: NDArray[np.float64],
-    usual_shape: NDArray[np.bool_],
-) -> tuple[IntervalHistory, Timing]:
-    """Measure how early the next beats come, and how late the beats after them; see `timing_step`."""
-    return predicting(model, timing_step(history, rr_s, next_s, usual_shape))
 
 
 def predicting(model: IntervalModel, calculation: WithPredictions[Result]) -> Result:

@@ -126,16 +126,17 @@ def minute_columns(minutes: MinuteMeasurements) -> dict[str, Any]:
     return {
         "start_s": minutes.start_s.tolist(),
         "beats": minutes.beats.tolist(),
-        "rr_s": _rounded(minutes.rr_s, 3),
-        **{name: _rounded(values, 1) for name, values in asdict(minutes.intervals).items()},
+        "rr_s": rounded(minutes.rr_s, 3),
+        **{name: rounded(values, 1) for name, values in asdict(minutes.intervals).items()},
         "st": {
-            lead: {name: _rounded(values[row], 3) for name, values in asdict(minutes.st).items()}
+            lead: {name: rounded(values[row], 3) for name, values in asdict(minutes.st).items()}
             for row, lead in enumerate(minutes.leads)
         },
     }
 
 
-def _rounded(values: NDArray[np.float64], places: int) -> list[float | None]:
+def rounded(values: NDArray[np.float64], places: int) -> list[float | None]:
+    """Return values for JSON; None = not known."""
     return [finite_or_none(value, places) for value in values.tolist()]
 
 

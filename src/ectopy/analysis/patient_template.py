@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +23,10 @@ from ectopy.arguments import checked
 from ectopy.errors import DataError
 from ectopy.files import array_bytes, atomic_path, packed, read_array, unpacked
 from ectopy.presentation import short_repr
+from ectopy.signal.array_columns import join, select
 from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred, finite_median
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
-from ectopy.signal.state_replace import builder
+from ectopy.signal.state_replace import replace
 
 LEARNING_S = 300.0
 LEAST_BEATS = 30
@@ -199,28 +200,7 @@ class BeatDifference:
     error: NDArray[np.float64]
 
     def __getitem__(self, rows: slice) -> BeatDifference:
-        part: BeatDifference = builder(BeatDifference)(*[column[rows] for column in self._columns])
-        return part
-
-    @classmethod
-    def joined(cls, parts: Sequence[BeatDifference]) -> BeatDifference:
-        """Join one or more parts in their order."""
-        return cls(*map(np.concatenate, zip(*(part._columns for part in parts), strict=True)))
-
-    @property
-    def _columns(self) -> tuple[NDArray[np.float64], ...]:
-        return (
-            self.shape,
-            self.window,
-            self.qrs,
-            self.p_wave,
-            self.p_share,
-            self.width,
-            self.prematurity,
-            self.delay,
-            self.best_qrs,
-            self.error,
-        )
+        return select(self, rows)
 
     @property
     def ventricular(self) -> NDArray[np.float64]:
@@ -233,6 +213,11 @@ class BeatDifference:
         timing = np.maximum(self.prematurity, 0.0) + _between(after, 0.0, _MOST_IRREGULARITIES)
         likeness: NDArray[np.float64] = np.log(0.1 + self.qrs) + 0.1 * timing + 0.5 * _between(self.width, -0.3, 0.8)
         return likeness
+
+
+def no_differences() -> BeatDifference:
+    """Return those of zero beats."""
+    return BeatDifference(*[np.empty(0)] * len(fields(BeatDifference)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,17 +236,15 @@ class Family:
     rate_bpm: float
 
 
-def learn_normal(beats: BeatSegments, leads: tuple[str, ...], learning_s: float = LEARNING_S) -> PatientTemplate | None:
-    """Learn a patient's template from the first beats; None if they are too few or too different.
+def learn_normal(beats: BeatSegments, leads: tuple[str, ...]) -> PatientTemplate | None:
+    """Learn a patient's template from the first five minutes; None if they are too few or too different.
 
     Parameters
     ----------
     beats : BeatSegments
     leads : tuple of str
-    learning_s : float
-        Seconds from the first readable beat; 300 by default.
     """
-    family = _learn(beats, learning_beats(beats, learning_s), leads, LEAST_BEATS)
+    family = _learn(beats, learning_beats(beats), leads, LEAST_BEATS)
     return None if family is None else family.normal
 
 
@@ -462,26 +445,10 @@ def _compare(
     for start in range(0, len(beats), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         each = rows if template.ndim == 3 else slice(None)
-        own = _own_samples(beats.next_s[rows])
         of_rows = None if change is None else change[each]
-        measured.append(
-            _measure(beats.samples[rows], beats.readable[rows], own, template[each], clearness[each], of_rows)
-        )
-    shape, window, qrs, p_wave, p_share, width, best_qrs, error = (
-        map(np.concatenate, zip(*measured, strict=True)) if measured else np.empty((8, 0))
-    )
-    return BeatDifference(
-        shape=shape,
-        window=window,
-        qrs=qrs,
-        p_wave=p_wave,
-        p_share=p_share,
-        width=width,
-        prematurity=beats.prematurity / irregularity,
-        delay=beats.delay / irregularity,
-        best_qrs=best_qrs,
-        error=error,
-    )
+        measured.append(_measure(beats[rows], template[each], clearness[each], of_rows))
+    difference = join(measured) if measured else no_differences()
+    return replace(difference, prematurity=beats.prematurity / irregularity, delay=beats.delay / irregularity)
 
 
 def _lead_weights(readable: NDArray[np.bool_], clearness: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -499,16 +466,12 @@ def _own_samples(next_s: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _measure(
-    samples: NDArray[np.float32],
-    readable: NDArray[np.bool_],
-    own: NDArray[np.bool_],
-    template: NDArray[np.float64],
-    clearness: NDArray[np.float64],
-    change: UsualChange | None,
-) -> tuple[NDArray[np.float64], ...]:
-    """Measure the differences of `BeatDifference`, without timing."""
+    beats: BeatSegments, template: NDArray[np.float64], clearness: NDArray[np.float64], change: UsualChange | None
+) -> BeatDifference:
+    """Measure the differences of beats; their timing is not yet in units of the irregularity."""
+    readable, own = beats.readable, _own_samples(beats.next_s)
     weights = _lead_weights(readable, clearness)
-    aligned = _aligned(samples, template)
+    aligned = _aligned(beats.samples, template)
     # The energy of the difference relative to that of the template, over the whole beat and its QRS complex.
     different = aligned - template
     noise_mv = beat_noise(aligned)
@@ -523,12 +486,22 @@ def _measure(
     clear = readable & (clearness > _CLEAR)
     mean_qrs = (qrs * weights).sum(axis=1)
     best_qrs = np.minimum(np.where(clear, qrs, np.inf).min(axis=1), mean_qrs)
-    means = (shape * weights).sum(axis=1), (window * weights).sum(axis=1)
     p_waves = compare_p_waves(aligned, readable, template, clearness, noise_mv)
-    error = np.full(len(samples), np.nan)
+    error = np.full(len(beats), np.nan)
     if change is not None:
         error = mean_over_leads(change.error(different, own, noise_mv), weights)
-    return *means, mean_qrs, p_waves.score, p_waves.share, (width * weights).sum(axis=1), best_qrs, error
+    return BeatDifference(
+        shape=(shape * weights).sum(axis=1),
+        window=(window * weights).sum(axis=1),
+        qrs=mean_qrs,
+        p_wave=p_waves.score,
+        p_share=p_waves.share,
+        width=(width * weights).sum(axis=1),
+        prematurity=beats.prematurity,
+        delay=beats.delay,
+        best_qrs=best_qrs,
+        error=error,
+    )
 
 
 def _own_difference(

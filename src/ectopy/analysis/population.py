@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
 from ectopy.detector.detector import Detector
-from ectopy.signal.beat_segments import BEFORE, MARGIN, BeatSegments, centred
+from ectopy.signal.beat_segments import BEFORE, MARGIN, BeatSegments, centred, finite_median
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 
 AMBULATORY_LAYOUT = BeatLayout("ambulatory", BEAT_SAMPLES, float(ANALYSIS_RATE_HZ), "share of the usual height")
@@ -32,18 +32,13 @@ def heights_mv(beats: BeatSegments) -> NDArray[np.float32]:
 
 def median_height_mv(heights: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the median of the finite heights of each lead, at least 0.1; from shape (n, leads) to (leads,)."""
-    beats, leads = heights.shape
-    if beats == 0:
-        return np.full(leads, _LEAST_HEIGHT_MV)
-    ordered, count, lead = np.sort(heights, axis=0), np.isfinite(heights).sum(axis=0), np.arange(leads)
-    median = (ordered[(count - 1) // 2, lead] + ordered[np.minimum(count // 2, beats - 1), lead]) / 2
-    height: NDArray[np.float64] = np.fmax(median.astype(np.float64), _LEAST_HEIGHT_MV)
+    if not len(heights):
+        return np.full(heights.shape[1], _LEAST_HEIGHT_MV)
+    height: NDArray[np.float64] = np.fmax(finite_median(heights, axis=0).astype(np.float64), _LEAST_HEIGHT_MV)
     return height
 
 
-def population_beats(
-    beats: BeatSegments, height_mv: NDArray[np.float64], source: str = "", labels: NDArray[np.int_] | None = None
-) -> Beats:
+def population_beats(beats: BeatSegments, height_mv: NDArray[np.float64]) -> Beats:
     """Return all leads of all beats, one row for each, in the layout of the population model.
 
     Parameters
@@ -51,18 +46,10 @@ def population_beats(
     beats : BeatSegments
     height_mv : ndarray of float64, shape (leads,)
         Usual height of the patient's beats, from `usual_height_mv`.
-    labels : ndarray of int, shape (n,), optional
-        One per beat.
     """
     samples = centred(beats.samples[:, :, MARGIN:-MARGIN] / height_mv[:, None])
     samples = np.where(beats.readable[:, :, None], samples, np.nan)
-    leads = samples.shape[1]
-    return Beats(
-        samples.reshape(-1, BEAT_SAMPLES).astype(np.float32),
-        AMBULATORY_LAYOUT,
-        None if labels is None else np.repeat(labels, leads),
-        source,
-    )
+    return Beats(samples.reshape(-1, BEAT_SAMPLES).astype(np.float32), AMBULATORY_LAYOUT)
 
 
 def population_difference(

@@ -20,6 +20,7 @@ from ectopy.analysis.beat_noise import noise_energy
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.errors import DataError
 from ectopy.presentation import short_repr
+from ectopy.signal.array_columns import select
 
 FEATURES = 2 * BEAT_SAMPLES + 1
 """Number of inputs of the network for one lead."""
@@ -55,16 +56,13 @@ class UsualChange:
     precision: Array
 
     def __getitem__(self, rows: slice) -> UsualChange:
-        return UsualChange(self.weights[rows], self.encoder[rows], self.precision[rows])
+        return select(self, rows)
 
     @classmethod
     def stacked(cls, changes: Sequence[UsualChange]) -> UsualChange:
         """Stack the changes of patients with equal numbers of leads along a new first axis."""
-        return cls(
-            np.array([change.weights for change in changes]),
-            np.array([change.encoder for change in changes]),
-            np.array([change.precision for change in changes]),
-        )
+        columns = zip(*((change.weights, change.encoder, change.precision) for change in changes), strict=True)
+        return cls(*map(np.array, columns))
 
     def error(self, difference_mv: Array, own: NDArray[np.bool_], noise_mv: Array) -> Array:
         """Return the error of each lead of beats, relative to the predicted spread and the beat's noise.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
 from ectopy.analysis.corrections import Corrections
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.inspection import origin
-from ectopy.analysis.minute_waves import MinuteMeasurements, minute_columns
+from ectopy.analysis.minute_waves import MinuteMeasurements, minute_columns, rounded
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes
 from ectopy.analysis.rhythm_events import Event
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
@@ -32,6 +30,7 @@ from ectopy.formats import write_annotations
 from ectopy.formats.annotation_files import Span
 from ectopy.presentation import finite_or_none, table_text
 from ectopy.recording import Annotations, Recording
+from ectopy.signal.quality import QUALITY_WINDOW_S
 
 NOISE = "~"
 RESULT_KINDS = (".csv", ".json", ".edf", ".atr", ".ecto", ".ann")
@@ -50,7 +49,6 @@ def summary(
     """
     figures = holter_figures(recording, analysis, events, minutes, limits)
     beats = figures.beats
-    readable = analysis.quality.readable
     return {
         "source": recording.source,
         "duration_s": round(recording.duration_s, 3),
@@ -58,7 +56,8 @@ def summary(
         "leads": list(recording.leads),
         "notes": list(recording.notes),
         "readable_share": {
-            lead: finite_or_none(share, 6) for lead, share in zip(recording.leads, _shares(readable), strict=True)
+            lead: round(float(row.mean()), 6) if len(row) else None
+            for lead, row in zip(recording.leads, analysis.quality.readable, strict=True)
         },
         "beats": beats.total,
         "normal": beats.normal,
@@ -135,10 +134,10 @@ def family_rows(analysis: Analysis, families: Sequence[BeatFamily]) -> list[dict
 
 def wave_columns(recording: Recording, measured: WaveMeasurements) -> dict[str, list[float | None]]:
     """Return the intervals of each beat, and level and slope of the ST segment in each lead; None = not known."""
-    columns = {name: _rounded(values, 1) for name, values in asdict(measured.intervals).items()}
+    columns = {name: rounded(values, 1) for name, values in asdict(measured.intervals).items()}
     for row, lead in enumerate(recording.leads):
         for name, values in asdict(measured.st).items():
-            columns[f"st_{name}_{lead}"] = _rounded(values[row], 3)
+            columns[f"st_{name}_{lead}"] = rounded(values[row], 3)
     return columns
 
 
@@ -147,7 +146,7 @@ def marks(recording: Recording, analysis: Analysis) -> Annotations:
     beats = analysis.annotations()
     readable = np.asarray(analysis.quality.readable.any(axis=0), np.bool_)
     changes = np.flatnonzero(np.diff(np.concatenate([[True], readable]).astype(np.int8)))
-    places = np.round(changes * analysis.quality.window_s * recording.sampling_rate_hz).astype(np.int64)
+    places = np.round(changes * QUALITY_WINDOW_S * recording.sampling_rate_hz).astype(np.int64)
     positions = np.concatenate([beats.positions, places])
     order = np.argsort(positions, kind="stable")
     symbols = np.concatenate([beats.symbols, np.full(len(places), NOISE)])
@@ -168,7 +167,6 @@ def write_results(
     analysis: Analysis,
     events: Sequence[Event],
     detector_digest: str | None = None,
-    limits: RhythmLimits = RECORDING,
     measured: WaveMeasurements | None = None,
     minutes: MinuteMeasurements | None = None,
     corrections: Corrections | None = None,
@@ -185,8 +183,6 @@ def write_results(
     recording, analysis, events
     detector_digest : str, optional
         SHA-256 of the bundle, see `ectopy.detector.bundle.bundle_digest`.
-    limits : RhythmLimits, optional
-        Those of the events.
     measured : WaveMeasurements, optional
         Its intervals and ST segments become columns of CSV and JSON.
     minutes : MinuteMeasurements, optional
@@ -217,7 +213,7 @@ def write_results(
                     beat_list[row]["family"] = number
             whole = {
                 **provenance(recording, detector_digest),
-                **summary(recording, analysis, events, limits, minutes),
+                **summary(recording, analysis, events, minutes=minutes),
                 "event_list": [asdict(event) for event in events],
                 "rhythm_episodes": [asdict(episode) for episode in find_rhythm_episodes(analysis)],
                 **({} if minutes is None else {"waves_by_minute": minute_columns(minutes)}),
@@ -244,11 +240,3 @@ def _table(recording: Recording, analysis: Analysis, measured: WaveMeasurements 
             for row, value in zip(rows, values, strict=True):
                 row[name] = value
     return rows
-
-
-def _rounded(values: NDArray[np.float64], places: int) -> list[float | None]:
-    return [finite_or_none(value, places) for value in values.tolist()]
-
-
-def _shares(readable: Any) -> list[float]:
-    return [float(row.mean()) if len(row) else math.nan for row in readable]

@@ -7,7 +7,7 @@ on rules and not on labels. An irregular rhythm is one outside of atrial fibrill
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -273,45 +273,41 @@ def _blocked(analysis: Analysis) -> tuple[BlockedPWaves, NDArray[np.intp]]:
 
 
 def _rates(analysis: Analysis, limits: RhythmLimits) -> list[Event]:
-    intervals_s = analysis.intervals_s[1:]
-    mean_s = moving_mean(intervals_s, RATE_OVER)
+    mean_s = moving_mean(analysis.intervals_s[1:], RATE_OVER)
     # Neither a pause nor a few early beats make a low rate.
-    lower_s = np.minimum(mean_s, _moving_median(intervals_s, RATE_OVER))
-    high_bpm, low_bpm = 60 / mean_s, 60 / lower_s
-    high, low = high_bpm > limits.high_bpm, low_bpm < limits.low_bpm
-    nearly_high = high_bpm > limits.high_bpm - limits.clear_bpm
-    nearly_low = low_bpm < limits.low_bpm + limits.clear_bpm
+    lower_s = np.minimum(mean_s, _moving_median(analysis.intervals_s[1:], RATE_OVER))
+    return [
+        *_rates_beyond(analysis, limits, RhythmKind.HIGH_RATE, 60 / mean_s),
+        *_rates_beyond(analysis, limits, RhythmKind.LOW_RATE, 60 / lower_s),
+    ]
+
+
+def _rates_beyond(
+    analysis: Analysis, limits: RhythmLimits, kind: RhythmKind, rate_bpm: NDArray[np.float64]
+) -> list[Event]:
+    """Return the episodes of a rate above the high limit or below the low one, which are the same but for the sign."""
+    if kind is RhythmKind.HIGH_RATE:
+        sign, limit_bpm, most, side = 1.0, limits.high_bpm, "most", "above"
+    else:
+        sign, limit_bpm, most, side = -1.0, limits.low_bpm, "least", "below"
+    intervals_s = analysis.intervals_s[1:]
     mean_bpm = mean_rates(intervals_s)
+    beyond, near = sign * rate_bpm > sign * limit_bpm, sign * rate_bpm > sign * limit_bpm - limits.clear_bpm
     events = []
-    for first, stop in _rate_episodes(
-        analysis, high, nearly_high, lambda first, last: mean_bpm(first, last) > limits.high_bpm
+    for first, stop in episodes(
+        beyond,
+        near,
+        analysis.beats.times_s,
+        RATE_OVER,
+        apart_s=RATE_APART_S,
+        may_join=lambda *ends: sign * mean_bpm(*ends) > sign * limit_bpm,
     ):
-        most_bpm = float(np.nanmax(high_bpm[first : stop + 1 - RATE_OVER]))
-        text = (
-            f"{most_bpm:.0f} per minute at most, {_average(intervals_s, first, stop)}; above {limits.high_bpm:g} for "
-        )
-        text += f"{_time_beyond_s(intervals_s, high, first, stop):,.0f} s"
-        events.append(_event(analysis, RhythmKind.HIGH_RATE, first, stop, text, most_bpm))
-    for first, stop in _rate_episodes(
-        analysis, low, nearly_low, lambda first, last: mean_bpm(first, last) < limits.low_bpm
-    ):
-        least_bpm = float(np.nanmin(low_bpm[first : stop + 1 - RATE_OVER]))
-        text = (
-            f"{least_bpm:.0f} per minute at least, {_average(intervals_s, first, stop)}; below {limits.low_bpm:g} for "
-        )
-        text += f"{_time_beyond_s(intervals_s, low, first, stop):,.0f} s"
-        events.append(_event(analysis, RhythmKind.LOW_RATE, first, stop, text, least_bpm))
+        extreme_bpm = sign * float(np.nanmax(sign * rate_bpm[first : stop + 1 - RATE_OVER]))
+        average = f"{_rate_bpm(intervals_s, first, stop - 1):.0f} on average over {stop - first:,} intervals"
+        time_s = _time_beyond_s(intervals_s, beyond, first, stop)
+        text = f"{extreme_bpm:.0f} per minute at {most}, {average}; {side} {limit_bpm:g} for {time_s:,.0f} s"
+        events.append(_event(analysis, kind, first, stop, text, extreme_bpm))
     return events
-
-
-def _rate_episodes(
-    analysis: Analysis, beyond: NDArray[np.bool_], near: NDArray[np.bool_], is_beyond: Callable[[int, int], bool]
-) -> list[tuple[int, int]]:
-    return episodes(beyond, near, analysis.beats.times_s, RATE_OVER, apart_s=RATE_APART_S, may_join=is_beyond)
-
-
-def _average(intervals_s: NDArray[np.float64], first: int, stop: int) -> str:
-    return f"{_rate_bpm(intervals_s, first, stop - 1):.0f} on average over {stop - first:,} intervals"
 
 
 def _time_beyond_s(intervals_s: NDArray[np.float64], beyond: NDArray[np.bool_], first: int, stop: int) -> float:

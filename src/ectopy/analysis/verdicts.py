@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from ectopy.analysis.baseline import Baseline
 from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, WithPredictions, timing_step
 from ectopy.analysis.normal_scale import NormalScale
-from ectopy.analysis.patient_template import BeatDifference, compare
+from ectopy.analysis.patient_template import BeatDifference, compare, no_differences
 from ectopy.analysis.population import AMBULATORY_LAYOUT, population_difference, ventricular_shape
 from ectopy.analysis.reconstruction import ReconstructionNetwork
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration, p_values_among
 from ectopy.errors import LayoutError
 from ectopy.presentation import short_repr
+from ectopy.signal.array_columns import join
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, no_beats
 from ectopy.signal.state_replace import replace
 
@@ -64,6 +66,9 @@ SYMBOLS: Mapping[str, str] = MappingProxyType({Hint.VENTRICULAR: "V", Hint.SUPRA
 """Annotation codes by hint; a beat without a hint is N, an unreadable one ?."""
 
 
+_PER_BEAT = ("verdict", "hint", "score", "p_value", "shape", "p_wave")
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """Verdicts, hints and scores of beats; arrays have one entry per beat.
@@ -99,38 +104,20 @@ class Judgement:
     difference: BeatDifference | None
 
     def __getitem__(self, rows: slice) -> Judgement:
-        return Judgement(
-            self.verdict[rows],
-            self.hint[rows],
-            self.score[rows],
-            self.p_value[rows],
-            self.shape[rows],
-            self.p_wave[rows],
-            self.timing[rows],
-            self.threshold,
-            None if self.difference is None else self.difference[rows],
-        )
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in (*_PER_BEAT, "timing")}
+        return replace(self, **columns, difference=None if self.difference is None else self.difference[rows])
 
     @classmethod
     def joined(cls, parts: Sequence[Judgement]) -> Judgement:
         """Join one or more judgements by the same rules."""
         if len(parts) == 1:
             return parts[0]
-        verdict, hint, score, p_value, shape, p_wave = (
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("verdict", "hint", "score", "p_value", "shape", "p_wave")
-        )
         difference = [part.difference for part in parts if part.difference is not None]
         return cls(
-            verdict,
-            hint,
-            score,
-            p_value,
-            shape,
-            p_wave,
-            Timing.joined([part.timing for part in parts]),
-            parts[0].threshold,
-            BeatDifference.joined(difference) if difference else None,
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _PER_BEAT},
+            timing=join([part.timing for part in parts]),
+            threshold=parts[0].threshold,
+            difference=join(difference) if difference else None,
         )
 
 
@@ -140,7 +127,7 @@ def no_judgement(baseline: Baseline, rules: JudgingRules) -> Judgement:
     if baseline.normal is None:
         difference, threshold = None, rules.without_baseline
     else:
-        difference, threshold = BeatDifference(*[empty] * len(fields(BeatDifference))), rules.with_baseline
+        difference, threshold = no_differences(), rules.with_baseline
     return Judgement(
         verdict=np.empty(0, "U10"),
         hint=np.empty(0, "U21"),

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ectopy.analysis.analysis import Analysis
 from ectopy.analysis.minute_waves import MINUTE_S, MinuteMeasurements
 from ectopy.analysis.rhythm_events import Event, Extreme, fibrillation_episodes, find_events
-from ectopy.analysis.rhythm_rules import RECORDING, RhythmLimits
 from ectopy.analysis.stretches import episodes
 from ectopy.analysis.wave_rules import (
     FAST_BPM,
@@ -51,11 +50,9 @@ def find_wave_events(minutes: MinuteMeasurements, analysis: Analysis, sex: str =
     return sorted(events, key=lambda event: (event.start_s, event.kind))
 
 
-def find_all_events(
-    analysis: Analysis, minutes: MinuteMeasurements, sex: str = "", limits: RhythmLimits = RECORDING
-) -> list[Event]:
+def find_all_events(analysis: Analysis, minutes: MinuteMeasurements, sex: str = "") -> list[Event]:
     """Find the events of the rhythm, `find_events`, and of the waves, in order of their start."""
-    events = [*find_events(analysis, limits), *find_wave_events(minutes, analysis, sex)]
+    events = [*find_events(analysis), *find_wave_events(minutes, analysis, sex)]
     return sorted(events, key=lambda event: (event.start_s, event.kind))
 
 

@@ -60,26 +60,3 @@ WAVE_TITLES: Mapping[WaveKind, str] = MappingProxyType(
 def qtc_limit_ms(sex: str) -> float:
     """Return from where on the QTc of a male or female patient is long; that of women where the sex is not known."""
     return QTC_MALE_MS if sex == "male" else QTC_FEMALE_MS
-
-
-def wave_definitions(sex: str = "") -> dict[WaveKind, str]:
-    """Say what each kind is, for a patient of this sex; ``male``, ``female`` or empty.
-
-    Examples
-    --------
-    >>> wave_definitions("male")[WaveKind.LONG_QTC]
-    'QTc (Framingham) of at least 450 ms for 5 minutes, 500 ms where QRS is wider than 120 ms, until below by 10 ms'
-    """
-    level = (
-        f"ST level {{}} the patient's usual one by at least {ST_MV:g} mV for {ST_LEAST_S:g} s, in means of a minute, "
-        f"until by less than {ST_STILL_MV:g} mV; not where the QRS complex differs from the usual one by more than "
-        f"{MOST_QRS_CHANGE:.0%}"
-    )
-    return {
-        WaveKind.ST_ELEVATION: level.format("above"),
-        WaveKind.ST_DEPRESSION: level.format("below"),
-        WaveKind.LONG_QTC: (
-            f"QTc (Framingham) of at least {qtc_limit_ms(sex):g} ms for {QTC_LEAST_S / 60:g} minutes, "
-            f"{QTC_VERY_LONG_MS:g} ms where QRS is wider than {WIDE_QRS_MS:g} ms, until below by {QTC_CLEAR_MS:g} ms"
-        ),
-    }

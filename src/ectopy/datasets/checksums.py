@@ -98,7 +98,7 @@ class Contents:
                     raise DataError(f"it has no {name}.")
                 extract(content, member, folder / name, MAX_MEMBER_BYTES)
 
-    def download(self, url: str, folder: Path, *, title: str, progress: bool) -> None:
+    def download(self, title: str, url: str, folder: Path, progress: bool) -> None:
         """Download the sums and the files one by one from the folder that has this URL."""
         sums = PurePosixPath(SUMS_FILE)
         download_files(url, [sums], folder, title=title, max_bytes=MAX_MEMBER_BYTES, progress=False)

@@ -145,21 +145,6 @@ def fetch_ecg5000(*, url: str = ECG5000_URL, progress: bool = True) -> Path:
     return _ECG5000.fetch(url, progress)
 
 
-def verify_ecg5000(train: Beats, test: Beats) -> None:
-    """Check that beats are those of ECG5000: how many, their classes and every value.
-
-    A copy may have the label 0 (abnormal, class not known) in place of classes 2 to 5 of the test
-    part.
-
-    Raises
-    ------
-    DataError
-        If they are not; the message names the part by its source.
-    """
-    _verify_part(train, _TRAIN)
-    _verify_part(test, _TEST)
-
-
 # The copy on this machine
 
 

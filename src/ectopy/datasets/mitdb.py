@@ -43,7 +43,7 @@ SAMPLING_RATE_HZ = 360
 LEADS = 2
 SAMPLES = 650_000
 
-_SUFFIXES = (".hea", ".dat", ".atr")
+SUFFIXES = (".hea", ".dat", ".atr")
 
 
 @checked
@@ -108,7 +108,7 @@ def _database(records: Sequence[str]) -> Published:
     return Published.of_files(
         name="mitdb",
         title="the MIT-BIH Arrhythmia Database",
-        files=tuple((f"{record}{suffix}",) for record in records for suffix in _SUFFIXES),
+        files=tuple((f"{record}{suffix}",) for record in records for suffix in SUFFIXES),
         verify=partial(_verify, records),
         max_archive_bytes=MAX_ARCHIVE_BYTES,
         max_member_bytes=MAX_MEMBER_BYTES,

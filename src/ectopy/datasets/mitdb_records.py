@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ectopy.datasets.labelled_recording import LabelledRecording
-from ectopy.datasets.mitdb import DS1, SPLITS
+from ectopy.datasets.mitdb import DS1, SPLITS, SUFFIXES
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import read
 from ectopy.recording import Recording
 
 NAME = "mitdb"
-
-_SUFFIXES = (".hea", ".dat", ".atr")
 
 
 def records_in(folder: Path, split: str, least: int = 1) -> tuple[str, ...]:
@@ -67,4 +65,4 @@ def read_annotated(path: Path) -> Recording:
 
 
 def _present(folder: Path, records: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in records if all((folder / f"{name}{end}").is_file() for end in _SUFFIXES))
+    return tuple(name for name in records if all((folder / f"{name}{end}").is_file() for end in SUFFIXES))

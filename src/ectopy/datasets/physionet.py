@@ -12,6 +12,7 @@ Attribution License 1.0.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ectopy.arguments import checked
@@ -139,8 +140,9 @@ def fetch_challenge_2017(*, url: str = CHALLENGE_2017_URL, progress: bool = True
         (folder / SUMS_FILE).unlink()
         write_sums(folder)
 
-    contents = _CHALLENGE_2017
-    return Published("cinc2017", title, contents.is_complete, obtain, contents.verify).fetch(url, progress)
+    return Published("cinc2017", title, _CHALLENGE_2017.is_complete, obtain, _CHALLENGE_2017.verify).fetch(
+        url, progress
+    )
 
 
 @checked
@@ -158,10 +160,7 @@ def fetch_ltafdb(*, url: str = LTAFDB_URL, progress: bool = True) -> Path:
         As for `fetch_challenge_2015`, and so are result and errors; the folder is ``ltafdb``.
     """
     title = "the Long-Term AF Database"
-
-    def obtain(url: str, folder: Path, progress: bool) -> None:
-        _LTAFDB.download(url, folder, title=f"Downloading {title}", progress=progress)
-
+    obtain = partial(_LTAFDB.download, f"Downloading {title}")
     return Published("ltafdb", title, _LTAFDB.is_complete, obtain, _LTAFDB.verify).fetch(url, progress)
 
 

@@ -136,14 +136,10 @@ def simulate_pulse(
     noise *= _NOISE_SHARE * (_SYSTOLIC_MMHG if is_pressure else 1.0)
     samples = samples + noise
     for artefact in artefacts:
-        edges = (min(round(t * sampling_rate_hz), size) for t in (artefact.start_s, _end_s(artefact)))
-        part = slice(*edges)
+        end_s = artefact.start_s + artefact.duration_s
+        part = slice(*(min(round(t * sampling_rate_hz), size) for t in (artefact.start_s, end_s)))
         samples[part] = _disturbed(samples[part], noise[part], artefact.kind, is_pressure, sampling_rate_hz, scale)
     return PulseWave(name, "mmHg" if is_pressure else "NU", sampling_rate_hz, samples.astype(np.float32))
-
-
-def _end_s(artefact: PulseArtefact) -> float:
-    return artefact.start_s + artefact.duration_s
 
 
 def _strokes(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:

@@ -97,17 +97,6 @@ class Comparison:
         """Supraventricular ectopic beats; an unclassifiable beat called S is forgiven, and see `fs_forgiven`."""
         return self._count(_S, (_N, _V, _O, _X) if self.fs_forgiven else (_N, _V, _F, _O, _X))
 
-    @property
-    def veb_fpr(self) -> float:
-        """Percentage of the beats other than V, with the extra ones, that are false V."""
-        not_v = self._sum(slice(None), _BEAT) - self._sum(slice(None), _V) - self._sum(_V, _BEAT) + self.veb.tp
-        return _percent(self.veb.fp, not_v + self.veb.fp)
-
-    def missed_in_shutdown(self, classes: str = "NSVFQ") -> float:
-        """Percentage of the reference beats of these classes that the test annotator missed in its shutdown."""
-        rows = [CLASSES.index(name) for name in classes]
-        return _percent(self._sum(rows, _X), self._sum(rows, slice(None)))
-
     def summary(self) -> dict[str, float]:
         """Every figure by its name: rates in percent, then counts."""
         kinds = {"qrs": self.qrs, "veb": self.veb, "sveb": self.sveb}

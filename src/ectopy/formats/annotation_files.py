@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -44,18 +45,9 @@ class Span(NamedTuple):
 
 def each_mark(annotations: Annotations) -> Iterator[Mark]:
     """The annotations one by one."""
-    blank = [""] * len(annotations)
-    zero = [0] * len(annotations)
-    yield from map(
-        Mark._make,
-        zip(
-            annotations.positions.tolist(),
-            annotations.symbols.tolist(),
-            zero if annotations.subtypes is None else annotations.subtypes.tolist(),
-            blank if annotations.notes is None else annotations.notes,
-            strict=True,
-        ),
-    )
+    subtypes = repeat(0) if annotations.subtypes is None else annotations.subtypes.tolist()
+    notes = repeat("") if annotations.notes is None else annotations.notes
+    return map(Mark, annotations.positions.tolist(), annotations.symbols.tolist(), subtypes, notes)
 
 
 def collect(marks: Sequence[Mark]) -> Annotations:

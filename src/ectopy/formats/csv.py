@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
-from ectopy.formats.leads import MAX_VALUES, Stated, check_size
+from ectopy.formats.leads import MAX_VALUES, Stated, check_size, damaged
 from ectopy.formats.row_times import StatedRates, columns_to_read, first_start, order_column, place_rows
 from ectopy.formats.sample_table import Column, choose_columns, number
 from ectopy.formats.text_table import HEAD_CHARACTERS, HEAD_LINES, Layout, Line, find_layout, is_comment
@@ -89,10 +89,7 @@ def _check_end(path: Path, layout: Layout, partial: bool) -> list[str]:
         return []
     lacking = f"is cut short: its last line has {len(layout.cells(last))} of {len(layout.headers)} columns"
     if not partial:
-        raise DataError(
-            f"{path} {lacking}; copy it again from its source, or read the intact part with partial=True (--partial on "
-            "the command line)."
-        )
+        raise damaged(path, lacking)
     return [f"{path.name} {lacking}; it is left out."]
 
 

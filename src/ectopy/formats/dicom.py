@@ -25,6 +25,7 @@ from ectopy.formats.leads import (
     Stated,
     check_size,
     choose_leads,
+    damaged,
     factors,
     left_out,
     sampling_rate,
@@ -94,10 +95,6 @@ def _read_dataset(path: Path, partial: bool) -> Any:
         import pydicom
     except ImportError as error:
         raise MissingExtraError.of("formats", "reading DICOM") from error
-    cut_short = (
-        f"{path} is cut short; copy it again from its source, or read the intact part with partial=True (--partial on "
-        "the command line)."
-    )
     with (
         warnings.catch_warnings(),
         raising_data_error(f"{path} is not a whole DICOM file; copy it again from its source."),
@@ -108,7 +105,7 @@ def _read_dataset(path: Path, partial: bool) -> Any:
             dataset = pydicom.dcmread(path, force=True)
         except OSError as error:
             if error.errno or not partial:  # pydicom says so, without a number, where no end of a sequence comes
-                raise error if error.errno else DataError(cut_short) from error
+                raise error if error.errno else damaged(path, "is cut short") from error
             dataset = _read_cut(path)
         kind = fact(dataset.SOPClassUID.name) if "SOPClassUID" in dataset else ""
         image, waveform = "PixelData" in dataset or "Rows" in dataset, "WaveformSequence" in dataset
@@ -240,10 +237,7 @@ def _groups(path: Path, dataset: Any, partial: bool) -> tuple[list[_Group], list
         if whole < samples:
             lacking = f"states {samples:,} samples of {count} channels and holds {whole:,}"
             if not partial:
-                raise DataError(
-                    f"{path} {lacking}; copy it again from its source, or read the intact part with partial=True "
-                    "(--partial on the command line)."
-                )
+                raise damaged(path, lacking)
             notes.append(f"{path.name} {lacking}; the rest is missing.")
         if _MEDIAN.search(label):
             continue

@@ -32,6 +32,7 @@ from ectopy.formats.leads import (
     Stated,
     check_size,
     choose_leads,
+    damaged,
     factors,
     left_out,
     sampling_rate,
@@ -308,10 +309,7 @@ def _count_records(path: Path, layout: _Layout, partial: bool) -> tuple[int, lis
     else:
         reason = f"is longer than its header says: it {lacking}, or other data after them"
     if not partial:
-        raise DataError(
-            f"{path} {reason}; copy it again from its source, or read the intact part with partial=True (--partial on "
-            "the command line)."
-        )
+        raise damaged(path, reason)
     records = min(whole_records, layout.records)
     missing_s = (layout.records - records) * layout.duration_s
     left_out = f"{missing_s:g} s at the end are missing" if missing_s else "what lies behind the announced is left out"

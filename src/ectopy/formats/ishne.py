@@ -19,7 +19,7 @@ from ectopy.errors import DataError
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_files import Mark, each_mark, within
 from ectopy.formats.identity import date_of, fact, facts, moment_of, patient
-from ectopy.formats.leads import BLOCK_S, Stated, check_size, sampling_rate, unique_names
+from ectopy.formats.leads import BLOCK_S, Stated, check_size, damaged, sampling_rate, unique_names
 from ectopy.recording import Annotations, Patient, Recording
 
 MAGIC = b"ISHNE1.0"
@@ -29,6 +29,7 @@ MAX_LEADS = 12
 
 _HEADER = struct.Struct("<8sH iiii h 40s40s20s hh 3h3h3h3h h 12h12h12h h 40sH 80s80s88s")
 _CHECKED_FROM = 10
+_CRC_BEGINS = 0xFFFF
 _UNKNOWN = -9
 _LEADS = {
     **{2: "X", 3: "Y", 4: "Z", 5: "I", 6: "II", 7: "III", 8: "aVR", 9: "aVL", 10: "aVF"},
@@ -140,7 +141,7 @@ def _read_header(path: Path) -> _Header:
     notes = []
     if version != 1:
         notes.append(f"{path.name} is of version {version} of the format, and is read as of version 1.")
-    if checksum not in (0, _checksum(checked)):
+    if checksum not in (0, binascii.crc_hqx(checked, _CRC_BEGINS)):
         notes.append(f"The header of {path.name} does not match its checksum: what it says may be wrong.")
     if start is None:
         notes.append(f"{path.name} does not say when it was recorded.")
@@ -166,11 +167,6 @@ def _read_header(path: Path) -> _Header:
     )
 
 
-def _checksum(content: bytes) -> int:
-    """CRC-CCITT of the header, from its first block to the end of the variable one."""
-    return binascii.crc_hqx(content, 0xFFFF)
-
-
 def _count_samples(path: Path, header: _Header, partial: bool) -> tuple[int, list[str]]:
     """Return how many samples of each lead are read, and what is to be said of the others."""
     leads = len(header.leads)
@@ -183,10 +179,7 @@ def _count_samples(path: Path, header: _Header, partial: bool) -> tuple[int, lis
     stated = f"states {header.samples:,} samples of each of its {leads} leads and holds {whole:,}"
     reason = f"is cut short: it {stated}" if whole < header.samples else f"is longer than it says: it {stated}"
     if not partial:
-        raise DataError(
-            f"{path} {reason}; copy it again from its source, or read the intact part with partial=True (--partial on "
-            "the command line)."
-        )
+        raise damaged(path, reason)
     return min(whole, header.samples), [f"{path.name} {reason}; read is the intact part."]
 
 
@@ -266,7 +259,7 @@ def write_annotations(
         *(_UNKNOWN, _UNKNOWN, _UNKNOWN, *day, _UNKNOWN, _UNKNOWN, _UNKNOWN, *clock),
         *(0, *unknown, *unknown, *unknown, 0, b"", int(sampling_rate_hz), GENERATOR.encode(), b"", b""),
     )
-    checksum = _checksum(fixed[_CHECKED_FROM:])
+    checksum = binascii.crc_hqx(fixed[_CHECKED_FROM:], _CRC_BEGINS)
     body = bytearray((0).to_bytes(4, "little"))
     before = 0
     for mark in each_mark(annotations):

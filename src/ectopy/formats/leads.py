@@ -158,6 +158,14 @@ def sampling_rate(path: Path, in_file_hz: float | None, stated_hz: float | None)
     return rate
 
 
+def damaged(path: Path, flaw: str) -> DataError:
+    """Return the error of a file whose intact part can be read, where that is not what the caller asks for."""
+    return DataError(
+        f"{path} {flaw}; copy it again from its source, or read the intact part with partial=True (--partial on the "
+        "command line)."
+    )
+
+
 def check_size(path: Path, samples: int, leads: int) -> None:
     """Raise DataError where a recording has no samples, or more than fit into memory."""
     if samples < 1:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
-from ectopy.formats.leads import MAX_LEADS, Stated, check_size, millivolt, sampling_rate, unique_names
+from ectopy.formats.leads import MAX_LEADS, Stated, check_size, damaged, millivolt, sampling_rate, unique_names
 from ectopy.formats.limb_leads import with_limb_leads
 from ectopy.formats.plausibility import check_step
 from ectopy.formats.spelling import stated_number, stated_whole_number
@@ -110,10 +110,7 @@ def _lead(path: Path, element: Element, partial: bool) -> _Lead:
     elif checksum and checksum != str(zlib.crc32(content)):
         defects.append(f"holds {subject} that do not match their checksum")
     if defects and not partial:
-        raise DataError(
-            f"{path} {defects[0]}; copy it again from its source, or read the intact part with partial=True (--partial "
-            "on the command line)."
-        )
+        raise damaged(path, defects[0])
     if text_at(element, "LeadOff").upper() == "TRUE":
         defects.append(f"says that the electrode of the lead {name!r} was off")
     with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later

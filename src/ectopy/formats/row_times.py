@@ -321,12 +321,7 @@ class _Runs(NamedTuple):
             yield rows, np.searchsorted(self.rows, rows, side="right") - 1
 
 
-class _Fit(NamedTuple):
-    runs: _Runs
-    rate_hz: float
-
-
-def _fit(path: Path, times: _Times, stated_hz: float | None) -> _Fit:
+def _fit(path: Path, times: _Times, stated_hz: float | None) -> tuple[_Runs, float]:
     """The rate and the gaps of times; at the rate that the caller states, if any.
 
     Times are taken for even if rounding explains their steps, then for even with gaps, and last for times that jitter
@@ -339,7 +334,7 @@ def _fit(path: Path, times: _Times, stated_hz: float | None) -> _Fit:
             raise DataError(
                 f"{path} has a single time; give the rate with sampling_rate_hz= (--rate on the command line)."
             )
-        return _Fit(_Runs.of(seconds, np.inf), sampling_rate(path, None, stated_hz))
+        return _Runs.of(seconds, np.inf), sampling_rate(path, None, stated_hz)
     mean_s = float(seconds[-1]) / (count - 1)
     usual_s = float(np.median(np.diff(seconds[:_BLOCK_ROWS]))) or mean_s
     # Times of a whole packet may be equal, and then tell no more than the time of the packet.
@@ -376,7 +371,7 @@ def _fit(path: Path, times: _Times, stated_hz: float | None) -> _Fit:
                 f"{path} repeats its times, which leaves the sampling rate open (about {rate:.4g} Hz): give it with "
                 "sampling_rate_hz= (--rate on the command line)."
             )
-        return _Fit(runs, rate)
+        return runs, rate
     if stated_hz is not None:
         raise DataError(
             f"{path} has times that are not evenly spaced at {stated_hz:.10g} Hz (about {best_hz:.4g} Hz); give the "

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats.identity import age, date_of, decoded, facts, moment_of, patient, reading
-from ectopy.formats.leads import MAX_LEADS, Stated, check_size, sampling_rate, unique_names
+from ectopy.formats.leads import MAX_LEADS, Stated, check_size, damaged, sampling_rate, unique_names
 from ectopy.formats.limb_leads import with_limb_leads
 from ectopy.formats.mdc_leads import lead_name
 from ectopy.formats.plausibility import check_step
@@ -30,6 +30,7 @@ MAX_BYTES = 2**27
 
 _HEADER_BYTES = 16
 _POINTER_BYTES = 10
+_CRC_BEGINS = 0xFFFF
 _NAMED = {1: "patient", 3: "leads", 6: "rhythm"}
 _HIGHEST_FACTOR = 20
 _MOST_STATEMENTS = 30
@@ -135,10 +136,7 @@ def read(path: Path, stated: Stated) -> Recording:
     if incomplete:
         lacking = f"holds fewer samples than it states of {', '.join(map(repr, incomplete[:8]))}"
         if not stated.partial:
-            raise DataError(
-                f"{path} {lacking}; copy it again from its source, or read the intact part with partial=True "
-                "(--partial on the command line)."
-            )
+            raise damaged(path, lacking)
         notes.append(f"{path.name} {lacking}; these are missing.")
     subject, device, start, doubt = _patient(path, sections.get(1, b""))
     signal, names, added = with_limb_leads(signal, unique_names([lead.name for lead in leads]))
@@ -170,7 +168,7 @@ def _read_sections(path: Path, partial: bool) -> tuple[_Sections, list[str]]:
     defects = []
     if len(content) < length:
         defects.append(f"is cut short: it states {length:,} bytes and has {len(content):,}")
-    elif _checksum(content[2:length]) != checksum:
+    elif binascii.crc_hqx(content[2:length], _CRC_BEGINS) != checksum:
         defects.append("does not match its checksum: it was damaged or changed")
     sections: _Sections = {}
     for number, header, body, whole in _pointers(path, content):
@@ -182,13 +180,10 @@ def _read_sections(path: Path, partial: bool) -> tuple[_Sections, list[str]]:
             continue
         if not whole:
             defects.append(f"ends within its section {number}")
-        elif stated not in (0, _checksum(header[2:] + body)):
+        elif stated not in (0, binascii.crc_hqx(header[2:] + body, _CRC_BEGINS)):
             defects.append(f"has a section {number} that does not match its checksum")
     if defects and not partial:
-        raise DataError(
-            f"{path} {defects[0]}; copy it again from its source, or read what is intact with partial=True (--partial "
-            "on the command line)."
-        )
+        raise damaged(path, defects[0])
     return {number: body for number, body in sections.items() if body}, [f"{path.name} {text}." for text in defects]
 
 
@@ -203,11 +198,6 @@ def _pointers(path: Path, content: bytes) -> Iterator[tuple[int, bytes, bytes, b
         begin = index - 1
         section = content[begin : begin + length]
         yield number, section[:_HEADER_BYTES], section[_HEADER_BYTES:], len(section) == length
-
-
-def _checksum(content: bytes) -> int:
-    """CRC-CCITT, beginning with ones."""
-    return binascii.crc_hqx(content, 0xFFFF)
 
 
 # Sections 1 and 3 to 6

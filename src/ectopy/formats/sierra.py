@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
-from ectopy.formats.leads import MAX_LEADS, Stated, check_size, sampling_rate, unique_names
+from ectopy.formats.leads import MAX_LEADS, Stated, check_size, damaged, sampling_rate, unique_names
 from ectopy.formats.library_errors import raising_data_error
 from ectopy.formats.plausibility import check_step
 from ectopy.formats.spelling import stated_number, stated_whole_number
@@ -80,10 +80,7 @@ def read(path: Path, stated: Stated) -> Recording:
     if np.isnan(counts).any():
         lacking = f"states {samples:,} samples of {len(names)} leads and does not hold them"
         if not stated.partial:
-            raise DataError(
-                f"{path} {lacking}; copy it again from its source, or read the intact part with partial=True "
-                "(--partial on the command line)."
-            )
+            raise damaged(path, lacking)
         notes.append(f"{path.name} {lacking}; the rest is missing.")
     with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
         signal = ((counts - offset) * (step_uv * 1e-3)).astype(np.float32)

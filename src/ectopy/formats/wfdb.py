@@ -21,7 +21,7 @@ from ectopy.errors import DataError
 from ectopy.files import atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
 from ectopy.formats.annotation_files import Mark, at_rate, collect, each_mark, within
-from ectopy.formats.identity import patient
+from ectopy.formats.identity import decoded, patient
 from ectopy.formats.leads import (
     BLOCK_S,
     Signal,
@@ -197,11 +197,9 @@ def _pattern(header: Header, segments: Sequence[_Segment]) -> Header:
 
 def _columns(header: Header, segment: _Segment, names: Sequence[str], columns: Sequence[int]) -> Sequence[int | None]:
     """Return where a segment has the signals of these names, which the whole record has in these columns."""
-    return _columns_by_name(segment.header, names) if header.variable and segment.header else columns
-
-
-def _columns_by_name(header: Header, names: Sequence[str]) -> list[int | None]:
-    present = unique_names([line.name for line in header.lines])
+    if not header.variable or segment.header is None:
+        return columns
+    present = unique_names([line.name for line in segment.header.lines])
     return [present.index(name) if name in present else None for name in names]
 
 
@@ -569,26 +567,14 @@ def _decode(content: bytes) -> list[_Word]:
             time += (high << 16) + low
             place += 4
         elif code == _SUBTYPE:
-            words[-1] = words[-1]._replace(subtype=_signed_byte(data))
+            words[-1] = words[-1]._replace(subtype=(data & 0xFF) - ((data & 0x80) << 1))
         elif code == _TEXT:
             (text,) = struct.unpack_from(f"{data}s", content, place)
             place += data + data % 2
-            words[-1] = words[-1]._replace(text=_decode_text(text))
+            words[-1] = words[-1]._replace(text=decoded(text.rstrip(b"\0")))
         elif code not in (_NUMBER, _CHANNEL):
             time += data
             words.append(_Word(time, code, 0, ""))
-
-
-def _signed_byte(data: int) -> int:
-    return (data & 0xFF) - ((data & 0x80) << 1)
-
-
-def _decode_text(text: bytes) -> str:
-    text = text.rstrip(b"\0")
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        return text.decode("latin-1")
 
 
 def _interpret(words: Iterable[_Word]) -> tuple[list[Mark], float | None]:

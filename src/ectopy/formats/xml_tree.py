@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from ectopy.errors import DataError, short_text
+from ectopy.formats.leads import damaged
 
 MAX_BYTES = 2**29
 """Largest document; a day of three leads as text has a third of it."""
@@ -88,10 +89,7 @@ def read_xml(path: Path, partial: bool = False) -> tuple[Element, list[str]]:
         place = f"line {error.lineno}" if isinstance(error, expat.ExpatError) else "its encoding"
         reason = f"is not whole, well-formed XML ({place}: {short_text(error)})"
         if not partial or not reader.elements:
-            raise DataError(
-                f"{path} {reason}; copy it again from its source, or read the intact part with partial=True "
-                "(--partial on the command line)."
-            ) from error
+            raise damaged(path, reason) from error
         return reader.end(), [f"{path.name} {reason}; read is what stands before."]
     return reader.end(), []
 

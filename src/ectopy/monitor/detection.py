@@ -252,10 +252,8 @@ class Detected:
     waveform: Waveform
 
 
-@lru_cache(maxsize=32)
-def filters_for(rate_hz: float) -> Filter:
-    """The filters for a sampling rate."""
-    return Filter.of(rate_hz)
+filters_for = lru_cache(maxsize=32)(Filter.of)
+"""The filters for a sampling rate."""
 
 
 def next_piece(state: DetectionState, piece: NDArray[np.floating], rate_hz: float) -> SignalBlock:

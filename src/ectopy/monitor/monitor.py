@@ -169,7 +169,7 @@ class MonitorState:
     limits: Limits = field(default_factory=lambda: Limits.of("ward"))
     normal: PatientTemplate | None = None
     signal: Signal | None = None
-    rhythm: RhythmState = field(default_factory=RhythmState.fresh)
+    rhythm: RhythmState = field(default_factory=RhythmState)
     waveform: WaveformState = field(default_factory=WaveformState)
     technical: TechnicalState = field(default_factory=TechnicalState)
     alarms: PatientAlarms = field(default_factory=PatientAlarms.fresh)
@@ -429,8 +429,7 @@ class _StepBuilder:
         if tick.expected and reading.present and not self.state.silent:
             self.state = replace(self.state, silent=True)
             self._apply_readings(self.state.received + NO_DATA_S - self._epoch, (reading,), now_s)
-        alarms, transitions = expire(self.state.alarms, self.monitor.alarms, now_s)
-        self._alarms(alarms, transitions)
+        self._alarms(*expire(self.state.alarms, self.monitor.alarms, now_s))
 
     def execute(self, command: Command) -> None:
         """Carry out a command of an operator."""
@@ -479,19 +478,17 @@ class _StepBuilder:
             case CommandKind.ADMIT:
                 self._admit(command, at_s)
             case _:
-                alarms, transitions = apply_command(self.state.alarms, self.monitor.alarms, at_s, command)
-                self._alarms(alarms, transitions)
+                self._alarms(*apply_command(self.state.alarms, self.monitor.alarms, at_s, command))
 
     def _discharge(self, command: Command, at_s: float) -> None:
         if self.state.discharged:
             raise SettingError("this patient is discharged already.")
-        alarms, transitions = apply_command(self.state.alarms, self.monitor.alarms, at_s, command)
-        self._alarms(alarms, transitions)
+        self._alarms(*apply_command(self.state.alarms, self.monitor.alarms, at_s, command))
         signal = self.state.signal
         self.state = replace(
             self.state,
             signal=None if signal is None else signal.without_samples(),
-            rhythm=RhythmState.fresh(),
+            rhythm=RhythmState(),
             waveform=WaveformState(),
             technical=TechnicalState(),
             silent=False,
@@ -591,7 +588,8 @@ class _StepBuilder:
 
     def _fresh_detection(self, rate_hz: float, leads: tuple[str, ...]) -> DetectionState:
         memory = [self.state.leads.get(name) for name in leads]
-        return DetectionState.fresh(rate_hz, len(leads), self._normal_for(leads), memory, self._provisional_for(leads))
+        normal = None if self.state.normal is None else self.state.normal.for_leads(leads)
+        return DetectionState.fresh(rate_hz, len(leads), normal, memory, self._provisional_for(leads))
 
     def _provisional_for(self, leads: tuple[str, ...]) -> Baseline | None:
         """Return the provisional baseline of the former segment, for leads that go on."""
@@ -600,9 +598,6 @@ class _StepBuilder:
             return None
         normal = baseline.normal.for_leads(leads)
         return None if normal is None else replace(given_baseline(normal), text=baseline.text, provisional=True)
-
-    def _normal_for(self, leads: tuple[str, ...]) -> PatientTemplate | None:
-        return None if self.state.normal is None else self.state.normal.for_leads(leads)
 
     def _check_clock(self, chunk: Chunk, at_s: float) -> None:
         if chunk.sent_at is None:
@@ -724,7 +719,8 @@ class _StepBuilder:
         self.state = replace(
             self.state,
             signal=Signal(segment, end, detection, no_beats(len(segment.leads))),
-            rhythm=self.state.rhythm.after_restart(),
+            # An asystole goes on until a beat ends it.
+            rhythm=RhythmState(asystole_s=self.state.rhythm.asystole_s),
             technical=TechnicalState(),
             clock_s=max(at_s, self.state.clock_s),
         )
@@ -821,8 +817,7 @@ class _StepBuilder:
     def _apply_readings(self, at_s: float, readings: Sequence[ConditionReading], now_s: float | None = None) -> None:
         if now_s is None and self.received is not None:
             now_s = self._second(self.received)
-        alarms, transitions = update_conditions(self.state.alarms, self.monitor.alarms, at_s, readings, now_s)
-        self._alarms(alarms, transitions)
+        self._alarms(*update_conditions(self.state.alarms, self.monitor.alarms, at_s, readings, now_s))
 
     def _alarms(self, alarms: PatientAlarms, transitions: tuple[Transition, ...]) -> None:
         if alarms is self.state.alarms:
@@ -894,7 +889,6 @@ def _findings(
         interval_s=detected.intervals_s,
         verdict=judgement.verdict,
         hint=judgement.hint,
-        score=judgement.score,
         credible=detected.credible,
     )
     return DetectorOutput(

@@ -38,6 +38,7 @@ from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.pulse_stream import PulsePiece
 from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
 from ectopy.presentation import short_repr
+from ectopy.signal.array_columns import join
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
 from ectopy.signal.state_replace import replace
 
@@ -137,8 +138,8 @@ class Wave:
         not be certain which pulse belongs to which beat. NaN = not learned, or not believed.
     amplitude : float
         Usual amplitude of a pulse; NaN = not learned.
-    floor, top : float
-        Usual lowest and highest value.
+    floor : float
+        Usual lowest value.
     pulse_s : float
         The newest pulse that is not far smaller than usual; before the first one, when the wave began.
     has_lost_pulse : bool
@@ -156,7 +157,6 @@ class Wave:
     delays_s: tuple[float, float] = _NOT_BELIEVED
     amplitude: float = nan
     floor: float = nan
-    top: float = nan
     pulse_s: float = -inf
     has_lost_pulse: bool = False
 
@@ -238,7 +238,7 @@ def remember_end(memory: PulseMemory) -> PulseMemory:
     waves = []
     for wave in memory.waves:
         detector, findings = pulse_end(wave.detector)
-        pulses = wave.pulses.followed_by(findings.pulses)[-_KEPT_PULSES:]
+        pulses = join([wave.pulses, findings.pulses])[-_KEPT_PULSES:]
         waves.append(replace(wave, detector=detector, pulses=pulses))
     return replace(memory, waves=tuple(waves))
 
@@ -251,7 +251,7 @@ def _wave_step(wave: Wave | None, piece: PulsePiece) -> Wave:
         wave = _fresh_wave(piece)
     pulses, pulse_s = wave.pulses, wave.pulse_s
     if len(findings.pulses):
-        pulses = pulses.followed_by(findings.pulses)[-_KEPT_PULSES:]
+        pulses = join([pulses, findings.pulses])[-_KEPT_PULSES:]
         large = findings.pulses.amplitude >= _SMALL * wave.amplitude if isfinite(wave.amplitude) else slice(None)
         pulse_s = max(pulse_s, *findings.pulses.onset_s[large].tolist(), -inf)
     low, high = wave.low, wave.high
@@ -278,7 +278,6 @@ def _learn(wave: Wave, beats_s: NDArray[np.float64]) -> Wave:
         delays_s=delays_s,
         amplitude=float(np.median(pulses.amplitude[-_KEPT_BEATS:])),
         floor=float(np.median(wave.low)),
-        top=float(np.median(wave.high)),
     )
 
 

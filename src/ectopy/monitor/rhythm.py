@@ -47,6 +47,7 @@ one of them of more than three beats.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import floor, inf, isfinite, isnan, nan
@@ -99,7 +100,6 @@ _EXTREME_CLEAR_SHARE = 0.1
 _MEASURED_EVERY = 8  # beats: the last 64 intervals change little from one to the next
 _NEAR_LOG_ODDS = -3.0, 3.0  # between them every beat is measured: the onset of atrial fibrillation may be near
 
-_EXERCISE = ("slow recovery", "sudden drop", "ectopy with effort")
 _ABSENT = {code: ConditionReading(code, False) for code in CODES}
 _UNKNOWN = {code: ConditionReading(code, None) for code in CODES}
 
@@ -240,15 +240,6 @@ class RhythmState:
     window_abnormal: tuple[bool, ...] = ()
     abnormal: bool = False
     exercise: ExerciseState = field(default_factory=ExerciseState)
-
-    @classmethod
-    def fresh(cls) -> RhythmState:
-        """Before the first findings."""
-        return cls()
-
-    def after_restart(self) -> RhythmState:
-        """Return what is left when detection starts again: an asystole goes on until a beat ends it."""
-        return RhythmState(asystole_s=self.asystole_s)
 
 
 def rhythm_step(
@@ -530,37 +521,36 @@ def _rate(row_s: tuple[float, ...], beats: int) -> float | None:
 def _readings(state: RhythmState, limits: Limits, findings: DetectorOutput) -> tuple[ConditionReading, ...]:
     if not _tellable(findings) and not state.still:
         return tuple(_UNKNOWN.values())
-    slow = {
-        "asystole": _asystole(state, limits),
-        "extreme bradycardia": _extreme_bradycardia(state, limits, findings),
-        "pause": _pause(state, limits),
-    }
+    readings = [_asystole(state, limits), _extreme_bradycardia(state, limits, findings), _pause(state, limits)]
     if not findings.readable or state.judged_s <= state.since_s:
-        return tuple((_UNKNOWN | slow).values())
-    fast = (
-        {}
-        if _is_silent(state, limits)
-        else {
-            "extreme tachycardia": _extreme_tachycardia(state, limits),
-            "ventricular tachycardia": _ventricular_tachycardia(state, limits),
-            "high rate": _high_rate(state, limits),
-            "ventricular run": _ventricular_run(state, limits),
-            "supraventricular run": _supraventricular_run(state, limits),
-            "bigeminy": _alternation("bigeminy", "other", state, state.alternating, 2 * limits.bigeminy_pairs),
-            "trigeminy": _alternation("trigeminy", "third", state, state.thirds, 3 * limits.bigeminy_pairs),
-        }
-    )
-    rest = {
-        "low rate": _low_rate(state, limits),
-        "couplet": _couplets(state, limits),
-        "atrial fibrillation": _atrial_fibrillation(state),
-        "irregular rhythm": _irregular(state, limits),
-        "not this patient's normal": _abnormal(state, limits),
-    }
-    effort = {}
+        return _in_order(_UNKNOWN, readings)
+    if not _is_silent(state, limits):
+        readings += [
+            _extreme_tachycardia(state, limits),
+            _ventricular_tachycardia(state, limits),
+            _high_rate(state, limits),
+            _ventricular_run(state, limits),
+            _supraventricular_run(state, limits),
+            _alternation("bigeminy", "other", state, state.alternating, 2 * limits.bigeminy_pairs),
+            _alternation("trigeminy", "third", state, state.thirds, 3 * limits.bigeminy_pairs),
+        ]
+    readings += [
+        _low_rate(state, limits),
+        _couplets(state, limits),
+        _atrial_fibrillation(state),
+        _irregular(state, limits),
+        _abnormal(state, limits),
+    ]
     if limits.profile == "exercise":
-        effort = dict(zip(_EXERCISE, exercise_readings(state.exercise, limits), strict=True))
-    return tuple((_ABSENT | slow | fast | rest | effort).values())
+        readings += exercise_readings(state.exercise, limits)
+    return _in_order(_ABSENT, readings)
+
+
+def _in_order(
+    every_reading: dict[str, ConditionReading], readings: Iterable[ConditionReading]
+) -> tuple[ConditionReading, ...]:
+    """Return a reading of every condition, in the order of `CODES`."""
+    return tuple((every_reading | {reading.condition: reading for reading in readings}).values())
 
 
 def _asystole(state: RhythmState, limits: Limits) -> ConditionReading:

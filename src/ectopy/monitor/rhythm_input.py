@@ -25,8 +25,6 @@ class JudgedBeats:
         A `Verdict`: NORMAL, ABNORMAL or UNREADABLE.
     hint : ndarray of str
         A `Hint`: empty, ventricular-like, supraventricular-like or other.
-    score : ndarray of float64
-        Larger = more abnormal; NaN = unreadable.
     credible : ndarray of bool
         Whether a beat ends a silence: it is not far lower than the patient's usual ones (`ectopy.monitor.beat_height`),
         and does not lie in a second in which all leads show noise alone.
@@ -38,7 +36,6 @@ class JudgedBeats:
     interval_s: NDArray[np.float64]
     verdict: NDArray[np.str_]
     hint: NDArray[np.str_]
-    score: NDArray[np.float64]
     credible: NDArray[np.bool_]
 
     def __len__(self) -> int:

@@ -28,7 +28,7 @@ def viewed_state(state: MonitorState) -> MonitorState:
     It is of no use for further inputs.
     """
     signal, rhythm = state.signal, state.rhythm
-    viewed_rhythm = replace(RhythmState.fresh(), row_s=rhythm.row_s[-1 - RATE_OVER :], abnormal=rhythm.abnormal)
+    viewed_rhythm = replace(RhythmState(), row_s=rhythm.row_s[-1 - RATE_OVER :], abnormal=rhythm.abnormal)
     return replace(
         state,
         # The normal of a patient with a signal is that of its baseline.

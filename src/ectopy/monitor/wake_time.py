@@ -55,18 +55,6 @@ def idle_time(state: MonitorState) -> IdleTime:
     return IdleTime(since_at + _ROUNDING_S, _due_at(state, state.epoch) - _ROUNDING_S, state.has_second_clock)
 
 
-def wakes_at(state: MonitorState) -> float | None:
-    """Return the earliest time at which a tick changes something, seconds since 1970; None if time changes nothing.
-
-    A tick that is earlier than those before it, or says that the clock was set, changes something at once: see
-    `idle_time`.
-    """
-    idle = idle_time(state)
-    if idle.since_at >= idle.until_at:
-        return -inf
-    return None if idle.until_at == inf else idle.until_at
-
-
 def _due_at(state: MonitorState, epoch: float) -> float:
     """Return when something is due: the silence, samples that are given up, a timer of an alarm."""
     due_at = [inf if state.silent else state.received + NO_DATA_S]

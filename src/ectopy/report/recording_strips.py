@@ -26,6 +26,7 @@ from ectopy.report.language import ENGLISH, Language
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.beat_segments import MARGIN
 from ectopy.signal.heart_rate import WINDOW_S, HeartRate
+from ectopy.signal.quality import QUALITY_WINDOW_S
 from ectopy.signal.similar_beats import similar_groups
 
 STRIP_S = 7.0
@@ -223,7 +224,7 @@ def cut_pulse(wave: PulseWave, start_s: float, end_s: float, begins_s: float = 0
 def _clearness(analysis: Analysis, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean index of quality of all leads in the strips around some moments."""
     total = np.append(0.0, np.cumsum(analysis.quality.index.mean(axis=0)))
-    windows = (times_s[:, None] + np.array([-STRIP_S, STRIP_S]) / 2) // analysis.quality.window_s
+    windows = (times_s[:, None] + np.array([-STRIP_S, STRIP_S]) / 2) // QUALITY_WINDOW_S
     first, last = np.clip(windows.T + np.array([[0], [1]]), 0, len(total) - 1).astype(np.int64)
     return np.asarray((total[last] - total[first]) / np.maximum(last - first, 1))
 

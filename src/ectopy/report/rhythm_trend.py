@@ -14,6 +14,7 @@ from ectopy.analysis.verdicts import Hint
 from ectopy.report.plots import Spans, Trend
 from ectopy.signal import heart_rate as rate
 from ectopy.signal.heart_rate import WINDOW_S, HeartRate
+from ectopy.signal.quality import QUALITY_WINDOW_S
 
 MOST_ROWS = 6
 
@@ -60,7 +61,7 @@ def _unreadable(analysis: Analysis, duration_s: float) -> Spans:
     """Stretches without a readable lead."""
     quality = analysis.quality
     windows = np.flatnonzero(~quality.readable.any(axis=0))
-    edges = np.minimum(np.stack([windows, windows + 1]) * quality.window_s, quality.duration_s).astype(np.float64)
+    edges = np.minimum(np.stack([windows, windows + 1]) * QUALITY_WINDOW_S, quality.duration_s).astype(np.float64)
     return _joined("unreadable", "unreadable", edges[0], edges[1], duration_s)
 
 

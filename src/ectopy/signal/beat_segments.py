@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 from ectopy import large_arrays
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.presentation import short_repr
+from ectopy.signal.array_columns import join, select
 from ectopy.signal.filters import Filtered
 from ectopy.signal.heartbeats import lower_median
-from ectopy.signal.state_replace import builder, replace
+from ectopy.signal.state_replace import replace
 
 BEFORE = 52
 AFTER = BEAT_SAMPLES - BEFORE
@@ -63,8 +63,7 @@ class BeatSegments:
         return len(self.times_s)
 
     def __getitem__(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> BeatSegments:
-        part: BeatSegments = builder(BeatSegments)(*[column[rows] for column in self._columns])
-        return part
+        return select(self, rows)
 
     @property
     def next_s(self) -> NDArray[np.float64]:
@@ -76,28 +75,11 @@ class BeatSegments:
     def joined(cls, parts: Sequence[BeatSegments]) -> BeatSegments:
         """Join one or more parts in their order."""
         filled = [part for part in parts if len(part)] or parts[:1]
-        if len(filled) == 1:
-            return filled[0]
-        together: BeatSegments = builder(BeatSegments)(
-            *map(np.concatenate, zip(*(part._columns for part in filled), strict=True))
-        )
-        return together
+        return filled[0] if len(filled) == 1 else join(filled)
 
     def masked(self, readable: NDArray[np.bool_]) -> BeatSegments:
         """Return the beats, readable only where `readable`, shape (n, leads), is true as well."""
         return replace(self, readable=self.readable & readable)
-
-    @property
-    def _columns(self) -> tuple[NDArray[Any], ...]:
-        return (
-            self.times_s,
-            self.samples,
-            self.readable,
-            self.prematurity,
-            self.delay,
-            self.irregularity,
-            self.rr_s,
-        )
 
 
 def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -109,7 +91,7 @@ def centred(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     return samples - middle
 
 
-def finite_median(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+def finite_median(values: NDArray[np.floating], axis: int = -1) -> NDArray[np.float64]:
     """Return the median of the finite values along an axis; NaN where there are none."""
     ordered = np.sort(np.moveaxis(values, axis, -1), axis=-1)
     rows = ordered.reshape(-1, ordered.shape[-1])
@@ -268,61 +250,37 @@ def cut_beats(filtered: Filtered, times_s: NDArray[np.float64]) -> BeatSegments:
     """
     leads, length = filtered.signal.shape
     samples = large_arrays.empty((len(times_s), leads, len(_OFFSETS)), np.float32)
-    state, parts, before, cut = CutState.fresh(leads), [], 0, 0
     block = round(_BLOCK_S * filtered.rate_hz)
-    for rows in large_arrays.blocks(length, block, filtered.signal, filtered.missing, samples):
-        whole = rows.stop == length
-        end = len(times_s) if whole else int(np.searchsorted(times_s, rows.stop / filtered.rate_hz))
-        state, beats = cut_step(state, filtered[rows], filtered[rows], times_s[before:end])
+    blocks = large_arrays.blocks(length, block, filtered.signal, filtered.missing, samples)
+    of_blocks = np.split(times_s, np.searchsorted(times_s, np.arange(block, length, block) / filtered.rate_hz))
+    parts, cut = [], 0
+    for beats in cut_by_part(filtered, zip((rows.stop for rows in blocks), of_blocks, strict=False)):
         samples[cut : cut + len(beats)] = beats.samples
-        parts.append(_without_samples(beats))
-        before, cut = end, cut + len(beats)
-    behind = filtered[length:]
-    beats = cut_end(state, behind, behind, times_s[before:])
-    samples[cut:] = beats.samples
-    parts.append(_without_samples(beats))
+        parts.append(without_samples(beats))
+        cut += len(beats)
     return replace(BeatSegments.joined(parts), samples=samples)
 
 
-class BeatCutter:
-    """Cuts the beats of a signal while it is still being filtered; all together they are those of `cut_beats`.
+def cut_by_part(filtered: Filtered, parts: Iterable[tuple[int, NDArray[np.float64]]]) -> Iterator[BeatSegments]:
+    """Cut the beats of a signal part by part, which may still be being filtered; together they are all its beats.
 
     Parameters
     ----------
     filtered : Filtered
-        Its samples need not be there yet, and it may be too long.
+        Its samples need not be there before their part comes, and it may be too long.
+    parts : iterable of (int, ndarray of float64)
+        The sample at which each part ends, and all heartbeats up to there that are not in an earlier one.
     """
-
-    def __init__(self, filtered: Filtered) -> None:
-        leads = len(filtered.signal)
-        self._filtered, self._end, self._state = filtered, 0, CutState.fresh(leads)
-        self._samples, self._parts = large_arrays.RowsInFile((leads, len(_OFFSETS)), np.float32), list[BeatSegments]()
-
-    def step(self, end: int, times_s: NDArray[np.float64]) -> BeatSegments:
-        """Return the beats that are complete where there are so many samples.
-
-        `times_s` are all heartbeats up to there that were not given before.
-        """
-        part, self._end = self._filtered[self._end : end], end
-        self._state, beats = cut_step(self._state, part, part, times_s)
-        self._keep(beats)
-        for array in (self._filtered.signal, self._filtered.missing):
-            large_arrays.release(array)
-        return beats
-
-    def finish(self, end: int, times_s: NDArray[np.float64]) -> BeatSegments:
-        """Return all beats of the signal, which has so many samples; `times_s` are the heartbeats not given before."""
-        self.step(end, times_s)
-        behind = self._filtered[end:end]
-        self._keep(cut_end(self._state, behind, behind, times_s[:0]))
-        return replace(BeatSegments.joined(self._parts), samples=self._samples.array())
-
-    def _keep(self, beats: BeatSegments) -> None:
-        self._samples.append(beats.samples)
-        self._parts.append(_without_samples(beats))
+    state, begin = CutState.fresh(len(filtered.signal)), 0
+    for end, times_s in parts:
+        part, begin = filtered[begin:end], end
+        state, beats = cut_step(state, part, part, times_s)
+        yield beats
+    behind = filtered[begin:begin]
+    yield cut_end(state, behind, behind, np.empty(0))
 
 
-def _without_samples(beats: BeatSegments) -> BeatSegments:
+def without_samples(beats: BeatSegments) -> BeatSegments:
     """Return beats whose samples are kept elsewhere: without a view, which would keep them in memory as well."""
     return replace(beats, samples=np.empty((*beats.samples.shape[:2], 0), np.float32))
 
@@ -408,12 +366,4 @@ def _emit(pending: PendingBeats, count: int) -> tuple[PendingBeats, BeatSegments
         irregularity,
         rr_s,
     )
-    rest = PendingBeats(
-        pending.times_s[count:],
-        pending.rr_s[count:],
-        pending.usual_s[count:],
-        pending.spread[count:],
-        pending.samples[count:],
-        pending.readable[count:],
-    )
-    return rest, beats
+    return select(pending, slice(count, None)), beats

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from ectopy import large_arrays
 from ectopy.large_arrays import ArrayAddress
 from ectopy.processes import ONE_THREAD, has_spare_core
-from ectopy.signal.beat_segments import BeatCutter, BeatSegments
+from ectopy.signal.beat_segments import BeatSegments, cut_by_part, no_beats, without_samples
 from ectopy.signal.filters import Filtered, FilterSettings, filter_into, unfilled
 from ectopy.signal.heartbeats import heartbeats_by_part
-from ectopy.signal.quality import WINDOW_S, IndexAndWord, Quality, assess_by_part, join_parts, readable_at
+from ectopy.signal.quality import QUALITY_WINDOW_S, IndexAndWord, Quality, assess_by_part, join_parts, readable_at
 
 LEAST_VALUES = 2**23
 """Samples of all leads below which a second process does not pay: it takes half a second to start."""
@@ -152,19 +152,32 @@ def _read(
         addresses[0], (addresses[1], addresses[2]), (addresses[3], addresses[4]), early.rate_hz, rate_hz, settings
     )
     with _ahead.pop() if _ahead else _OtherProcess() as process:
-        progress, cutter, times_s = process.begin(task), BeatCutter(filtered), np.empty(0)
-        for new_times_s in heartbeats_by_part(early, progress.parts(early)):
-            # Beats are cut where all heartbeats are found and the quality is known.
-            times_s = np.concatenate([times_s, new_times_s])
-            settled_s = min(progress.filtered_end / filtered.rate_hz - _SETTLED_S, progress.assessed_s)
-            count = int(np.searchsorted(times_s, settled_s))
-            if count:
-                beats = cutter.step(int(settled_s * filtered.rate_hz), times_s[:count])
-                times_s = times_s[count:]
-                on_beats(beats.masked(readable_at(progress.index(), beats.times_s)))
-        beats = cutter.finish(progress.filtered_end, times_s)
+        progress, parts = process.begin(task), list[BeatSegments]()
+        samples = large_arrays.RowsInFile(no_beats(len(filtered.signal)).samples.shape[1:], np.float32)
+        for beats in cut_by_part(filtered, _settled_parts(early, filtered, progress)):
+            samples.append(beats.samples)
+            parts.append(without_samples(beats))
+            large_arrays.release(filtered.signal)
+            large_arrays.release(filtered.missing)
+            on_beats(beats.masked(readable_at(progress.index(), beats.times_s)))
+        beats = replace(BeatSegments.joined(parts), samples=samples.array())
         quality = Quality(*progress.index_and_word(), len(signal) / rate_hz)
         return early[: progress.early_end], filtered[: progress.filtered_end], quality, beats
+
+
+def _settled_parts(
+    early: Filtered, filtered: Filtered, progress: _Progress
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield the parts, for `cut_by_part`, in which all heartbeats are found and the quality is known."""
+    times_s = np.empty(0)
+    for new_times_s in heartbeats_by_part(early, progress.parts(early)):
+        times_s = np.concatenate([times_s, new_times_s])
+        settled_s = min(progress.filtered_end / filtered.rate_hz - _SETTLED_S, progress.assessed_s)
+        count = int(np.searchsorted(times_s, settled_s))
+        if count:
+            yield int(settled_s * filtered.rate_hz), times_s[:count]
+            times_s = times_s[count:]
+    yield progress.filtered_end, times_s
 
 
 class _Progress:
@@ -181,7 +194,7 @@ class _Progress:
     @property
     def assessed_s(self) -> float:
         """Return up to where the quality is known, seconds."""
-        return WINDOW_S * float(sum(index.shape[1] for index, _ in self._seconds))
+        return QUALITY_WINDOW_S * float(sum(index.shape[1] for index, _ in self._seconds))
 
     def parts(self, early: Filtered) -> Iterator[slice]:
         """Yield the parts of the early signal, ten minutes or more, as soon as they are there."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.signal.array_columns import join
 from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, FilterState, filter_end, filter_step
 from ectopy.signal.heartbeats import LeadAmplitude, QrsStrength, QrsStrengthState, qrs_strength_end, qrs_strength_step
@@ -98,7 +99,7 @@ def end_front_end(filters: Filter, state: FrontEndState) -> FrontEndOutput:
     """Return what remains when the signal of one patient ends."""
     early, filtered = filter_end(filters, state.filters)
     evidence, qrs_strength = qrs_strength_step(state.evidence, early)
-    qrs_strength = qrs_strength.followed_by(qrs_strength_end(evidence))
+    qrs_strength = join([qrs_strength, qrs_strength_end(evidence)], axis=1)
     index, word = quality_end(state.quality, filters.rate_hz, filtered)
     waveform = fibrillation_end(state.fibrillation, filtered)
     return FrontEndOutput(early, filtered, qrs_strength, index, word, waveform, _still(early))

@@ -48,6 +48,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from ectopy import large_arrays
+from ectopy.signal.array_columns import join, select
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, design_bandpass, fir_end, fir_step, missing_step
 from ectopy.signal.state_replace import replace
@@ -155,19 +156,7 @@ class QrsStrength:
         return cls(zeros, zeros, zeros, zeros)
 
     def __getitem__(self, stretch: slice) -> QrsStrength:
-        return QrsStrength(
-            self.height[:, stretch], self.other_leads[:, stretch], self.sharpness[:, stretch], self.period[:, stretch]
-        )
-
-    def followed_by(self, *later: QrsStrength) -> QrsStrength:
-        """Append the strength of later samples."""
-        parts = (self, *later)
-        return QrsStrength(
-            np.concatenate([part.height for part in parts], axis=1),
-            np.concatenate([part.other_leads for part in parts], axis=1),
-            np.concatenate([part.sharpness for part in parts], axis=1),
-            np.concatenate([part.period for part in parts], axis=1),
-        )
+        return select(self, (slice(None), stretch))
 
 
 @dataclass(frozen=True, slots=True)
@@ -860,7 +849,7 @@ def _without_strongest(
 
 def _decide(state: PeaksState, strength: QrsStrength, *, last: bool) -> tuple[PeaksState, NDArray[np.float64]]:
     """Find the peaks in the strength, and accept those that are heartbeats."""
-    whole = state.evidence.followed_by(strength, *([QrsStrength.zero(_APART)] if last else []))
+    whole = join([state.evidence, strength, *([QrsStrength.zero(_APART)] if last else [])], axis=1)
     length = whole.height.shape[1]
     searched = length - 2 * _APART
     if searched <= 0:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ectopy.signal.filters import Filtered
 from ectopy.signal.heartbeats import find_heartbeats
-from ectopy.signal.quality import Quality
+from ectopy.signal.quality import QUALITY_WINDOW_S, Quality
 
 LONG_S = 2.0
 """RR intervals of this length, or longer, are compared with what each lead shows; no pause is shorter in a report."""
@@ -56,7 +56,7 @@ def _is_contradicted(early: Filtered, quality: Quality, times_s: NDArray[np.floa
     stop = int((end_s + _AROUND_S) * early.rate_hz)
     around = early[first:stop]
     offset_s = first / early.rate_hz
-    seconds = slice(int(start_s / quality.window_s), int(end_s / quality.window_s) + 1)
+    seconds = slice(int(start_s / QUALITY_WINDOW_S), int(end_s / QUALITY_WINDOW_S) + 1)
     all_times_s = times_s[(times_s >= offset_s) & (times_s <= end_s + _AROUND_S)]
     for lead in np.flatnonzero(quality.readable[:, seconds].all(axis=1)).tolist():
         alone = Filtered(around.signal[lead : lead + 1], around.missing[lead : lead + 1], around.rate_hz)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.presentation import short_repr
+from ectopy.signal.array_columns import join, select
 from ectopy.signal.state_replace import replace
 
 GRID_HZ = 64
@@ -82,15 +83,7 @@ class Pulses:
         return len(self.onset_s)
 
     def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Pulses:
-        return Pulses(self.onset_s[rows], self.amplitude[rows], self.readable[rows])
-
-    def followed_by(self, later: Pulses) -> Pulses:
-        """Join two sets of pulses."""
-        return Pulses(
-            np.concatenate([self.onset_s, later.onset_s]),
-            np.concatenate([self.amplitude, later.amplitude]),
-            np.concatenate([self.readable, later.readable]),
-        )
+        return select(self, rows)
 
 
 _NO_PULSES = Pulses.empty()
@@ -102,8 +95,6 @@ class PulseFindings:
 
     Attributes
     ----------
-    known_to_s : float
-        Time before which all upstrokes are detected.
     pulses : Pulses
         New ones.
     low, high : ndarray of float64, shape (seconds,)
@@ -112,7 +103,6 @@ class PulseFindings:
 
     __repr__ = short_repr
 
-    known_to_s: float
     pulses: Pulses
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -234,7 +224,7 @@ def pulse_step(
         pulses.append(new)
         low.append(values[0])
         high.append(values[1])
-    return state, PulseFindings(state.known_to_s, _joined(pulses), np.array(low), np.array(high))
+    return state, PulseFindings(_joined(pulses), np.array(low), np.array(high))
 
 
 def pulse_end(state: PulseState) -> tuple[PulseState, PulseFindings]:
@@ -250,17 +240,14 @@ def pulse_end(state: PulseState) -> tuple[PulseState, PulseFindings]:
     pending = np.concatenate([state.pending, np.full(missing, np.nan, np.float32)])
     padded = _next_block(replace(state, count=state.count + missing, pending=pending))
     if padded is None:
-        return state, PulseFindings(state.known_to_s, Pulses.empty(), np.empty(0), np.empty(0))
+        return state, PulseFindings(_NO_PULSES, np.empty(0), np.empty(0))
     ended, pulses = _detect(padded[0], _AHEAD_AT_END + ceil(missing / state.rate_hz * GRID_HZ))
-    return ended, PulseFindings(ended.known_to_s, pulses, np.empty(0), np.empty(0))
+    return ended, PulseFindings(pulses, np.empty(0), np.empty(0))
 
 
 def _joined(pulses: list[Pulses]) -> Pulses:
     filled = [each for each in pulses if len(each)]
-    joined = filled[0] if filled else _NO_PULSES
-    for new in filled[1:]:
-        joined = joined.followed_by(new)
-    return joined
+    return join(filled) if filled else _NO_PULSES
 
 
 def _next_block(state: PulseState) -> tuple[PulseState, tuple[float, float]] | None:

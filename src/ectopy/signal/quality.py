@@ -52,7 +52,7 @@ from ectopy.signal.fir import Fir, FirState, design_bandpass, fir_end, fir_step
 from ectopy.signal.heartbeats import lower_median
 from ectopy.signal.state_replace import replace
 
-WINDOW_S = 1.0
+QUALITY_WINDOW_S = 1.0
 QUALITY_WORDS = ("good", "missing", "saturated", "lead off", "flat", "noisy")
 READABLE = 0.5
 
@@ -71,7 +71,7 @@ _LIMITS = np.array([_MOST_SATURATED, LEAST_MOVEMENT_MV, _LEAST_SPAN_MV])[:, None
 
 _PERIODS = range(round(0.18 * ANALYSIS_RATE_HZ), round(0.62 * ANALYSIS_RATE_HZ))
 _SHORT = Fir(np.full(5, 0.2))
-_SAMPLES = round(WINDOW_S * ANALYSIS_RATE_HZ)
+_SAMPLES = round(QUALITY_WINDOW_S * ANALYSIS_RATE_HZ)
 _PIECES = 10  # of a second
 MEASURES = 9 + 2 + _PIECES
 """Measurements of a second in front of its samples."""
@@ -110,13 +110,12 @@ class Quality:
     Attributes
     ----------
     index : ndarray of float64, shape (leads, windows)
-        0 = useless, 1 = perfect; see the module.
+        0 = useless, 1 = perfect; see the module. Window k begins ``k * QUALITY_WINDOW_S`` seconds after the first
+        sample; it is assessed with the one before it.
     word : ndarray of str, shape (leads, windows)
         One of `QUALITY_WORDS`.
     duration_s : float
         Where the last window ends.
-    window_s : float
-        Window k begins ``k * window_s`` seconds after the first sample; it is assessed with the one before it.
     """
 
     __repr__ = short_repr
@@ -124,7 +123,6 @@ class Quality:
     index: NDArray[np.float64]
     word: NDArray[np.str_]
     duration_s: float
-    window_s: float = WINDOW_S
 
     @property
     def readable(self) -> NDArray[np.bool_]:
@@ -151,7 +149,7 @@ class Quality:
             ends = np.append(starts[1:], len(lead_words))
             if len(starts):
                 means = np.add.reduceat(indices, starts) / (ends - starts)
-                times = np.stack([starts * self.window_s, np.append(starts[1:] * self.window_s, self.duration_s)])
+                times = np.stack([starts * QUALITY_WINDOW_S, np.append(starts[1:] * QUALITY_WINDOW_S, self.duration_s)])
                 intervals += [
                     QualityInterval(lead, start_s, end_s, str(word), mean)
                     for start_s, end_s, word, mean in zip(
@@ -169,7 +167,7 @@ def readable_at(index: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDA
 
 
 def _windows_at(index: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.intp]:
-    windows: NDArray[np.intp] = np.clip((times_s / WINDOW_S).astype(int), 0, index.shape[1] - 1)
+    windows: NDArray[np.intp] = np.clip((times_s / QUALITY_WINDOW_S).astype(int), 0, index.shape[1] - 1)
     return windows
 
 

@@ -61,6 +61,10 @@ def _correlation(
 
 def _unit(samples: NDArray[np.floating]) -> NDArray[np.float64]:
     """Join all leads of each beat into a row of length 1 with median 0; a flat beat becomes a row of zeros."""
-    rows = centred(samples.astype(np.float64)).reshape(len(samples), -1)
-    length = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
+    return normalised(centred(samples.astype(np.float64)).reshape(len(samples), -1))
+
+
+def normalised(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows of length 1; those of length 0 stay."""
+    length = np.sqrt(np.square(rows).sum(axis=-1, keepdims=True))
     return np.asarray(np.divide(rows, length, out=np.zeros_like(rows), where=length > 0))

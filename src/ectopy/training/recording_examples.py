@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, time_beats
+from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, predicting, timing_step
 from ectopy.analysis.label_import import MATCH_S, nearest
 from ectopy.analysis.patient_template import LEARNING_S, compare, learn_normal
 from ectopy.analysis.population import population_beats, usual_height_mv
@@ -184,7 +184,7 @@ class TrainingBeats:
 
     def timing(self, model: IntervalModel) -> Timing:
         """Time all beats of the recording."""
-        return time_beats(model, IntervalHistory(), self.rr_s, self.next_s, self.usual_shape)[1]
+        return predicting(model, timing_step(IntervalHistory(), self.rr_s, self.next_s, self.usual_shape))[1]
 
 
 def beats_of(recording: Recording) -> BeatSegments:

@@ -170,9 +170,10 @@ def train_ambulatory(
     _, patients = np.unique([labelled.patient for labelled, _ in used], return_inverse=True)
     groups = np.repeat(patients, [len(recording.rows) for recording in recordings])
     detector = train(beats, settings, rule, random_state=random_state, progress=progress, groups=groups)
+    of_recordings = np.split(detector.calibration, np.cumsum([len(recording.rows) for recording in recordings])[:-1])
     population = [
         rows.reshape(len(recording.training_beats), -1).mean(axis=1)
-        for recording, rows in zip(recordings, _of_recordings(detector.calibration, recordings), strict=True)
+        for recording, rows in zip(recordings, of_recordings, strict=True)
     ]
     other_patients = np.array([not labelled.patient.startswith(f"{mitdb_records.NAME}/") for labelled, _ in used])
     of_mitdb = np.array([labelled.database == mitdb_records.NAME for labelled, _ in used])
@@ -208,10 +209,6 @@ def _at(items: Sequence[Item], rows: Sequence[int]) -> list[Item]:
 def _source(examples: Sequence[RecordingExamples]) -> str:
     """Name the databases, with the patients of each."""
     return ", ".join(f"{each.database} ({each.patients} patients)" for each in summarise_examples(examples)[:-1])
-
-
-def _of_recordings(values: NDArray[np.float64], recordings: Sequence[TrainingBeats]) -> list[NDArray[np.float64]]:
-    return np.split(values, np.cumsum([len(recording.rows) for recording in recordings])[:-1])
 
 
 def _finite(values: Sequence[NDArray[np.float64]], at_least: int = 0) -> NDArray[np.float64]:

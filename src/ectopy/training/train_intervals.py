@@ -8,7 +8,7 @@ learns to name the next normal beat whatever is between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -122,9 +122,7 @@ def unlabelled_examples(
     return _simulate_ectopy(windows, targets, np.full(len(targets), fibrillation), generator)
 
 
-def train_intervals(
-    patients: Sequence[IntervalExamples], seed: int, progress: Callable[[int, int], None] | None = None
-) -> IntervalModel:
+def train_intervals(patients: Sequence[IntervalExamples], seed: int) -> IntervalModel:
     """Train the network on the examples of many patients; about a minute for 400,000 on two cores.
 
     Parameters
@@ -132,8 +130,6 @@ def train_intervals(
     patients : sequence of IntervalExamples
         A patient counts by at most 3,000 examples.
     seed : int
-    progress : callable, optional
-        Called with the epochs done and all epochs.
 
     Raises
     ------
@@ -177,9 +173,6 @@ def train_intervals(
     )
     rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, _EPOCHS * -(-len(inputs) // _BATCH))
     network.compile(keras.optimizers.Adam(rate), loss=unlikelihood)
-    report = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: progress(epoch + 1, _EPOCHS) if progress else None
-    )
     network.fit(
         inputs.astype(np.float32),
         targets[:, None].astype(np.float32),
@@ -187,7 +180,6 @@ def train_intervals(
         batch_size=_BATCH,
         epochs=_EPOCHS,
         verbose=0,
-        callbacks=[report],
     )
     return IntervalModel(tuple(weight.astype(np.float32) for weight in network.get_weights()))
 

@@ -122,19 +122,19 @@ def _rows(patient: ReconstructionExamples) -> tuple[NDArray[np.float32], ...]:
     return tuple(column.astype(np.float32) for column in columns)
 
 
-def build(hidden: int = _HIDDEN, code: int = CODE) -> keras.Sequential:
-    """Build the network: 281 features to the log spread of 140 samples, and `code` forms of 140 samples."""
+def build() -> keras.Sequential:
+    """Build the network: 281 features to the log spread of 140 samples, and `CODE` forms of 140 samples."""
     import keras
 
-    first = np.zeros((1 + code, BEAT_SAMPLES), np.float32)
+    first = np.zeros((1 + CODE, BEAT_SAMPLES), np.float32)
     first[0] = _FIRST_LOG_SPREAD
-    forms = keras.random.normal((code, BEAT_SAMPLES), stddev=_FIRST_FORMS)
+    forms = keras.random.normal((CODE, BEAT_SAMPLES), stddev=_FIRST_FORMS)
     first[1:] = keras.ops.convert_to_numpy(forms)
     return keras.Sequential(
         [
             keras.Input((FEATURES,)),
-            keras.layers.Dense(hidden, "tanh"),
-            keras.layers.Dense(hidden, "tanh"),
+            keras.layers.Dense(_HIDDEN, "tanh"),
+            keras.layers.Dense(_HIDDEN, "tanh"),
             keras.layers.Dense(
                 first.size,
                 kernel_initializer=keras.initializers.RandomNormal(stddev=_FIRST_WEIGHTS),

@@ -23,6 +23,7 @@ from ectopy.errors import DatasetUnavailableError, NotEnoughNormalsError
 from ectopy.presentation import short_repr
 from ectopy.recording import Recording
 from ectopy.signal import filter_twice, find_heartbeats
+from ectopy.signal.array_columns import join, select
 from ectopy.signal.wave_delineation import BEFORE, beat_windows, network_inputs
 from ectopy.signal.wave_network import (
     DILATIONS,
@@ -93,13 +94,7 @@ class WaveExamples:
         return len(self.beats)
 
     def __getitem__(self, rows: NDArray[np.intp]) -> WaveExamples:
-        return WaveExamples(self.beats[rows], self.means[rows], self.marks[rows], self.is_known[rows])
-
-    @classmethod
-    def joined(cls, parts: Sequence[WaveExamples]) -> WaveExamples:
-        """Join one or more parts."""
-        columns = ([getattr(part, name) for part in parts] for name in cls.__dataclass_fields__)
-        return cls(*map(np.concatenate, columns))
+        return select(self, rows)
 
 
 def wave_examples(marked: MarkedRecording) -> WaveExamples | None:
@@ -119,7 +114,7 @@ def wave_examples(marked: MarkedRecording) -> WaveExamples | None:
         marks = (marks_s[:, near] * filtered.rate_hz - positions[rows] + BEFORE).T
         is_known = _learnable(marks, whole[near])
         examples.append(WaveExamples(beats, means, marks, is_known))
-    return WaveExamples.joined(examples)
+    return join(examples)
 
 
 def fibrillation_examples(recording: Recording) -> WaveExamples | None:
@@ -246,7 +241,7 @@ def _learnable(marks: NDArray[np.float64], whole: NDArray[np.bool_]) -> NDArray[
 
 def _draw(people: Sequence[WaveExamples], generator: np.random.Generator) -> WaveExamples:
     """Draw beats of each person, and shuffle them."""
-    beats = WaveExamples.joined(
+    beats = join(
         [person[generator.choice(len(person), min(len(person), _BEATS_OF_PERSON), replace=False)] for person in people]
     )
     return beats[generator.permutation(len(beats))]

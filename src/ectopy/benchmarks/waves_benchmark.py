@@ -147,8 +147,6 @@ def benchmark_left_out(folder: Path, left_out: str, progress: Progress = silent)
         there may be no P wave.
     left_out : {"patients", "databases"}
         A third of the patients of both databases, or one database.
-    progress : callable
-        Called with trainings done, trainings in all, and the current one.
 
     Returns
     -------

@@ -93,17 +93,14 @@ def expand_jobs(
                 import ectopy.service.interop.fhir_recording  # noqa: F401 - what is missing is told before the work
         if report is not None and report.is_dir():
             report = report / f"{name}{report_suffix}"
-        for path in (results, report, job.save_baseline):
-            if path is not None:
-                check_writable(path)
+        for path in filter(None, (results, report, job.save_baseline)):
+            check_writable(path)
         return [replace(job, recording=recordings[0], results=results, report=report)]
     if job.baseline is not None or job.save_baseline is not None:
         raise SettingError("a baseline belongs to one patient; name one recording at a time.")
     if job.corrections is not None:
         raise SettingError("corrections belong to one recording; name one at a time.")
-    for folder in (results, report):
-        if folder is None:
-            continue
+    for folder in filter(None, (results, report)):
         if folder.suffix.lower() in _FILE_SUFFIXES and not folder.is_dir():
             raise SettingError(
                 f"what is written of several recordings goes into a folder, and '{folder}' names a file."

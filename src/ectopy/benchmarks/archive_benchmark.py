@@ -53,12 +53,11 @@ def benchmark_archive(folder: Path, progress: Progress = silent) -> dict[str, An
         detect_s = _seconds("detect", str(folder), "-o", str(results), "--json", str(figures))
         progress(1, 2, "ectopy cluster detect")
         cluster_s = _seconds("cluster", "detect", str(folder), "-o", str(tables))
-        found = json.loads(figures.read_text(encoding="utf-8"))
+        summaries = json.loads(figures.read_text(encoding="utf-8"))["recordings"]
     progress(2, 2, "done")
-    rows = found.get("recordings", [found])
     return {
         "recordings": len(recordings),
-        "hours": sum(row["duration_s"] for row in rows) / 3600.0,
+        "hours": sum(row["duration_s"] for row in summaries) / 3600.0,
         "cores": core_count(),
         "detect_s": detect_s,
         "cluster_s": cluster_s,

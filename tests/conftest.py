@@ -94,12 +94,10 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-# Tests of minutes, which begin first: at the end nobody waits for one of them.
-_LONGEST = ("cluster/test_stream.py", "end_to_end/test_kill.py", "end_to_end/test_fuzz.py")
-
-
+# Those of Spark and Kafka come first: one process of four has all of them, and starts one session and one broker. The
+# others take what comes after them.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.path.as_posix().endswith(_LONGEST))
+    items.sort(key=lambda item: item.path.parent.name != "cluster")
 
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so would the processes that tests interrupt.

@@ -39,6 +39,13 @@ def test_mean_error_is_the_shift(shift_ms):
     assert result["p_invented"] == 0.0
 
 
+def test_recordings_that_differ_from_each_other_do_not_spread_within():
+    result = figures([compare_waves(marked(MARKS_S), [shifted(shift_s)]) for shift_s in (-0.02, 0.02)])
+    for mark in result["waves"].values():
+        assert mark["sd_ms"] == pytest.approx(20.0)
+        assert mark["sd_within_ms"] == pytest.approx(0.0, abs=0.01)
+
+
 def test_of_marks_set_for_both_leads_the_nearer_lead_counts():
     result = figures([compare_waves(marked(MARKS_S), [shifted(-0.03), shifted(0.01)])])
     assert [mark["mean_ms"] for mark in result["waves"].values()] == pytest.approx([10.0] * 5)

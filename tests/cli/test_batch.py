@@ -163,6 +163,18 @@ def test_results_of_several_recordings_need_a_folder(ectopy, dated: Path, tmp_pa
         assert not (tmp_path / name).exists()
 
 
+def test_what_is_written_of_one_recording_goes_into_a_folder_that_exists(ectopy, dated: Path, tmp_path: Path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    assert_success(ectopy("detect", dated, "-o", folder, "--report", folder))
+    assert_success(ectopy("report", dated, "-o", folder))
+    names = {f"{dated.stem}.csv", f"{dated.stem}.html"}
+    assert names <= {path.name for path in folder.iterdir()} <= names | {f"{dated.stem}.pdf"}
+    (folder / f"{dated.stem}.csv").write_text("somebody else's")
+    assert_refused(ectopy("detect", dated, "-o", folder), f"{dated.stem}.csv")
+    assert (folder / f"{dated.stem}.csv").read_text() == "somebody else's"
+
+
 def test_a_bad_file_is_named_and_does_not_stop_the_others_whose_tables_can_be_put_together(
     ectopy, recording: Recording, tmp_path: Path
 ):

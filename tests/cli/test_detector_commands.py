@@ -208,6 +208,7 @@ def test_train_warns_where_most_abnormal_beats_are_scored_normal(ectopy, tmp_pat
     assert (tmp_path / "own.ectopy").exists()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ecg5000_folder")
 def test_train_on_ecg5000_does_not_warn(ectopy, tmp_path: Path):
     assert "reversed" not in assert_success(ectopy("train", "ecg5000", "-o", tmp_path / "own.ectopy", *QUICK)).err

@@ -134,6 +134,7 @@ BASE = {
     **{f"benchmark {name}": ([["benchmark", name, "--data", "."], None],) for name in BENCHMARKS_OF_RECORDS},
     "benchmark strangers": ([["benchmark", "strangers", "--data", "databases"], "train"],),
     "benchmark holter": ([["benchmark", "holter", "--hours", "0.2"], None],),
+    "benchmark archive": ([["benchmark", "archive", "--data", "."], "spark"],),
     "benchmark cluster": ([["benchmark", "cluster", "--brokers", "127.0.0.1:9"], "spark"],),
     "benchmark monitor": (
         [["benchmark", "monitor"], "service"],

@@ -65,6 +65,7 @@ COMMANDS = {
     "benchmark ecg5000": (),
     **{f"benchmark {name}": ("--data", "@folder") for name in BENCHMARKS_OF_RECORDS},
     "benchmark strangers": ("--data", "@folder"),
+    "benchmark archive": ("--data", "@folder"),
     "benchmark holter": ("--hours", "0.1"),
     "benchmark monitor": ("--store", "@"),
     "benchmark service": (),

@@ -63,7 +63,10 @@ def grouped(normals: Beats) -> Grouped:
     return Grouped(train_network(normals.samples, settings, 0, report, groups), progress)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long) if name in ("conv", "tutorial") else name for name in ARCHITECTURES],
+)
 def test_litert_and_keras_agree_on_scores_after_save_and_load(name: str, simulated: Beats, tmp_path: Path):
     detector = saved_detector(name)
     judged = np.ascontiguousarray(simulated.samples[:300, :: 140 // detector.layout.samples])

@@ -230,8 +230,6 @@ def benchmark_alarms(
         Holds WFDB records with their reference annotations: ``.hea``, ``.dat`` and ``.atr``.
     split : {"ds1", "ds2"}
     profile : {"ward", "ambulatory", "exercise", "child", "infant"}
-    progress : callable
-        Called with records done, records in all, and the activity.
 
     Raises
     ------

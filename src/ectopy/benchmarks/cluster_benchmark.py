@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from confluent_kafka import Producer
@@ -145,8 +145,6 @@ def benchmark_cluster(
         Folder with the jars of Spark's Kafka connector; None = they are downloaded.
     has_skew : bool
         Whether unequal patients are measured.
-    progress : callable
-        Called with runs done, runs in all, and the current one.
 
     Raises
     ------
@@ -268,9 +266,7 @@ class _Load:
     began: float = 0.0
     measured_from: float = np.inf
     lag_s: float = np.inf
-
-    def __post_init__(self) -> None:
-        self._stopping = threading.Event()
+    _stopping: threading.Event = field(default_factory=threading.Event)
 
     def give_normals(self, commands: Sequence[bytes]) -> None:
         """Give each patient the normal of the recording."""
@@ -382,18 +378,13 @@ class _Spark:
     def end(self) -> tuple[list[dict[str, Any]], _ProcessorTime]:
         """Return the batches since `begin`, and the processor time for each second since then."""
         elapsed_s = time.monotonic() - self._at
-        before, after = self._before, _tree(self._process.pid)
-        cost = _ProcessorTime(
-            (after.python_s - before.python_s) / elapsed_s,
-            (after.java_s - before.java_s) / elapsed_s,
-            (after.compiler_s - before.compiler_s) / elapsed_s,
-            after.rss_mb,
-        )
-        return json.loads(self._ask("end")), cost
+        *times_s, rss_mb = _tree(self._process.pid)
+        spent = zip(times_s, self._before[:3], strict=True)
+        python, java, compiler = ((now_s - before_s) / elapsed_s for now_s, before_s in spent)
+        return json.loads(self._ask("end")), _ProcessorTime(python, java, compiler, rss_mb)
 
 
-@dataclass(frozen=True, slots=True)
-class _ProcessorTime:
+class _ProcessorTime(NamedTuple):
     """Processor time of processes in seconds, without and of the compilers of Java, and their memory in megabytes."""
 
     python_s: float

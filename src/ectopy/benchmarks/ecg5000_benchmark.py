@@ -30,8 +30,6 @@ def benchmark(
         How many trials.
     methods : iterable of str
         Names in `METHODS`.
-    progress : callable
-        Called with trials done, trials in all, and the current one.
 
     Returns
     -------

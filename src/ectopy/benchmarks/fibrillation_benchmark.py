@@ -72,8 +72,6 @@ def benchmark_fibrillation(folder: Path, progress: Progress = silent) -> dict[st
     ----------
     folder : Path
         Holds the folders ``vfdb``, ``mitdb``, ``qtdb``, ``cinc2017`` and ``cinc2015``, or some of them.
-    progress : callable
-        Called with records read, records in all, and the current one.
 
     Returns
     -------

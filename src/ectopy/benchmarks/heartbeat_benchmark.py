@@ -104,8 +104,6 @@ def benchmark_heartbeats(
         another database.
     methods : iterable of str
         Names in `METHODS`; one whose package is not installed is left out.
-    progress : callable
-        Called with runs done, runs in all, and the current one.
 
     Raises
     ------

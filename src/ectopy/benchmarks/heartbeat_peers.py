@@ -99,13 +99,11 @@ def _quiet(load: Callable[[], Find]) -> Callable[[], Find]:
     """Silence the warnings of a peer while it is imported and while it runs."""
 
     def load_quietly() -> Find:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             find = load()
 
         def find_quietly(samples: Samples) -> Positions:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with warnings.catch_warnings(action="ignore"):
                 return np.asarray(find(samples), dtype=np.int64)
 
         return find_quietly

@@ -49,8 +49,6 @@ def benchmark_holter(hours: float = 24.0, progress: Progress = silent) -> dict[s
     ----------
     hours : float
         Above 0, at most 168.
-    progress : callable
-        Called with runs done, runs in all, and the current one.
 
     Returns
     -------
@@ -128,8 +126,7 @@ def _process_with_neurokit(hours: float) -> float:
     import neurokit2
 
     lead = long_recording(hours).signal[:, 0].astype(np.float64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         neurokit2.ecg_process(lead[: 60 * round(_RATE_HZ)], sampling_rate=round(_RATE_HZ))  # imports on first use
         started = time.process_time()
         neurokit2.ecg_process(lead, sampling_rate=round(_RATE_HZ))

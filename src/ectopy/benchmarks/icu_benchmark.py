@@ -156,8 +156,6 @@ def benchmark_icu(folder: Path, with_pulse: bool = True, progress: Progress = si
         Holds ``ALARMS`` and the WFDB records that it names; or a folder ``cinc2015`` or ``training`` that does.
     with_pulse : bool
         Whether the monitor gets the pulse waves.
-    progress : callable
-        Called with records done, records in all, and the activity.
 
     Raises
     ------

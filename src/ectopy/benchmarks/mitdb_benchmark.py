@@ -160,8 +160,6 @@ def benchmark_mitdb(
     split : {"ds1", "ds2"}
     peers : collection of str
         Names in `PEERS`; one that cannot run is left out and named.
-    progress : callable
-        Called with steps done, steps in all, and the current one.
 
     Raises
     ------

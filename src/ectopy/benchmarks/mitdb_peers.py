@@ -47,12 +47,8 @@ def knn_score(beats: BeatSegments) -> Scores:
 def pca_score(beats: BeatSegments) -> Scores:
     """Return what eight principal components of the patient's beats of the first five minutes leave over, with timing.
 
-    A lead that is not readable in a beat counts as the mean of the learned ones.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        Timing alone where the first five minutes have fewer than thirty readable beats.
+    A lead that is not readable in a beat counts as the mean of the learned ones. Returns timing alone where `knn_score`
+    does.
     """
     rows, learned = _prepared(beats)
     if len(learned) < LEAST_BEATS:

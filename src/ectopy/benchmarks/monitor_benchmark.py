@@ -128,8 +128,6 @@ def benchmark_monitor(
         URL of a database, to which the patients are added; None = an SQLite file that is deleted afterwards.
     learning : bool
         Whether the patients' normals are still to be learned.
-    progress : callable
-        Called with runs done, runs in all, and the current one.
 
     Raises
     ------

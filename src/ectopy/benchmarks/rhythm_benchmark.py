@@ -130,8 +130,6 @@ def benchmark_rhythm(folder: Path, progress: Progress = silent) -> dict[str, Any
     ----------
     folder : Path
         Records with marks of rhythm, with their signals or without; or those of the Challenge 2017.
-    progress : callable
-        Called with records done, records in all, and the current one.
 
     Returns
     -------

@@ -101,8 +101,6 @@ def benchmark_service(
         1 to 100; the first one never reads.
     seconds : float
         5 to 3600.
-    progress : callable
-        Called with steps done, steps in all, and the current one.
 
     Raises
     ------

@@ -85,8 +85,6 @@ def read_recordings(places: Mapping[str, Path], progress: Progress = silent) -> 
     ----------
     places : mapping of str to Path
         Folder of each database, from `find_sources`.
-    progress : callable
-        Called with recordings done, recordings in all, and the current one.
 
     Raises
     ------

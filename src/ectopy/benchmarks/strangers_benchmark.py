@@ -101,8 +101,6 @@ def benchmark_strangers(
         Number of trainings for each database, 1 to 20.
     settings : TrainingSettings, optional
         Of the autoencoders.
-    progress : callable
-        Called with steps done, steps in all, and the current one.
 
     Returns
     -------
@@ -282,7 +280,7 @@ def _flagged_shares(
 
 def _run_of_classes(shares: Mapping[str, FlaggedShares]) -> Run:
     rows = list(shares.values())
-    figures, *peers = ({"method": name, **_class_figures(rows, name)} for name in rows[0].flagged)
+    figures = {name: _class_figures(rows, name) for name in rows[0].flagged}
     records = {
         name: {"class": row.label, "beats": row.beats, "flagged": row.flagged[OURS]} for name, row in shares.items()
     }
@@ -291,8 +289,7 @@ def _run_of_classes(shares: Mapping[str, FlaggedShares]) -> Run:
         "recordings": {label: sum(row.label == label for row in rows) for label in CLASSES},
         "without_readable_beats": sum(row.beats == 0 for row in rows),
     }
-    del figures["method"]
-    return Run(counts, {**figures, "peers": {peer.pop("method"): peer for peer in peers}}, records)
+    return Run(counts, {**figures.pop(OURS), "peers": figures}, records)
 
 
 def _class_figures(rows: Sequence[FlaggedShares], method: str) -> dict[str, Any]:

@@ -245,8 +245,6 @@ def benchmark_ventricular(folder: Path, progress: Progress = silent) -> Ventricu
     ----------
     folder : Path
         Holds WFDB records with marks of rhythm: ``.hea``, ``.dat`` and ``.atr``; or a folder ``vfdb`` that does.
-    progress : callable
-        Called with records done, records in all, and the activity.
 
     Raises
     ------

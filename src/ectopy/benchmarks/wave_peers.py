@@ -57,14 +57,12 @@ _NEUROKIT2 = {
 
 def load_neurokit2() -> Delineate:
     """Import NeuroKit2; its ``dwt`` takes each lead by itself, after its own cleaning and with its own R peaks."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         import neurokit2
 
     def delineate(recording: Recording) -> list[LeadMarks]:
         rate_hz = recording.sampling_rate_hz
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             return [_delineate(lead, rate_hz) for lead in np.nan_to_num(recording.signal.T.astype(np.float64))]
 
     def _delineate(lead: NDArray[np.float64], rate_hz: float) -> LeadMarks:

@@ -82,16 +82,22 @@ class WavesBenchmark:
 
 
 def figures(recordings: Iterable[WaveErrors]) -> dict[str, Any]:
-    """Return sensitivity in %, mean and standard deviation in ms of each mark, and invented P waves in %."""
+    """Return sensitivity in %, mean and standard deviation in ms of each mark, and invented P waves in %.
+
+    ``sd_ms`` is that of all marks together, ``sd_within_ms`` the mean of the standard deviations of the recordings.
+    """
     recordings = list(recordings)
     waves = {}
     for name in SCORED:
-        errors = np.concatenate([recording.errors_ms[name] for recording in recordings])
+        of_recordings = [recording.errors_ms[name] for recording in recordings]
+        errors = np.concatenate(of_recordings)
         detected = errors[np.isfinite(errors)]
+        within = [float(np.nanstd(marks)) for marks in of_recordings if np.isfinite(marks).sum() > 1]
         waves[name] = {
             "se": finite_or_none(100.0 * len(detected) / len(errors), 2) if len(errors) else None,
             "mean_ms": finite_or_none(float(detected.mean()), 2) if len(detected) else None,
             "sd_ms": finite_or_none(float(detected.std()), 2) if len(detected) else None,
+            "sd_within_ms": finite_or_none(float(np.mean(within)), 2) if within else None,
         }
     reported = sum(recording.p_reported for recording in recordings)
     invented = sum(recording.p_invented for recording in recordings)
@@ -141,8 +147,6 @@ def benchmark_left_out(folder: Path, left_out: str, progress: Progress = silent)
         there may be no P wave.
     left_out : {"patients", "databases"}
         A third of the patients of both databases, or one database.
-    progress : callable
-        Called with trainings done, trainings in all, and the current one.
 
     Returns
     -------

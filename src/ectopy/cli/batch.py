@@ -72,10 +72,10 @@ class Outcome:
 def expand_jobs(
     job: Job, recordings: Sequence[Path], results: Path | None, report: Path | None, report_suffix: str = ".html"
 ) -> list[Job]:
-    """Copy a job for each recording; with several, results and reports go into folders, named after the recordings.
+    """Copy a job for each recording; results and reports of several go into folders, named after the recordings.
 
-    A second recording with the name ``100`` has the results ``100-2.csv``. The suffix of reports in a folder is
-    `report_suffix`.
+    Those of one recording do, too, where the folder exists. A second recording with the name ``100`` has the results
+    ``100-2.csv``. The suffix of reports in a folder is `report_suffix`.
 
     Raises
     ------
@@ -85,21 +85,22 @@ def expand_jobs(
         If a file or folder cannot be written.
     """
     if len(recordings) == 1:
+        name = recordings[0].stem
         if results is not None:
+            results = results / f"{name}.csv" if results.is_dir() else results
             check_results(results)
             if results.name.endswith(FHIR_SUFFIX):
                 import ectopy.service.interop.fhir_recording  # noqa: F401 - what is missing is told before the work
-        for path in (results, report, job.save_baseline):
-            if path is not None:
-                check_writable(path)
+        if report is not None and report.is_dir():
+            report = report / f"{name}{report_suffix}"
+        for path in filter(None, (results, report, job.save_baseline)):
+            check_writable(path)
         return [replace(job, recording=recordings[0], results=results, report=report)]
     if job.baseline is not None or job.save_baseline is not None:
         raise SettingError("a baseline belongs to one patient; name one recording at a time.")
     if job.corrections is not None:
         raise SettingError("corrections belong to one recording; name one at a time.")
-    for folder in (results, report):
-        if folder is None:
-            continue
+    for folder in filter(None, (results, report)):
         if folder.suffix.lower() in _FILE_SUFFIXES and not folder.is_dir():
             raise SettingError(
                 f"what is written of several recordings goes into a folder, and '{folder}' names a file."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -313,6 +314,19 @@ def benchmark_cluster_command(
     if growth:
         cluster_plot(growth, figures)
         terminal.screen(json).print(f"Wrote {growth}.")
+
+
+@benchmark_app.command("archive")
+def benchmark_archive_command(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of recordings.")],
+    json: Json = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Judge the recordings of a folder with 'ectopy detect' and with 'ectopy cluster detect': time of each command."""
+    from ectopy.benchmarks.archive_benchmark import benchmark_archive
+    from ectopy.cli.output import archive_benchmark
+
+    _run(partial(benchmark_archive, data), archive_benchmark.renderables, json, overwrite, [data])
 
 
 @benchmark_app.command("monitor")

@@ -33,7 +33,7 @@ def report(
             "-o",
             "--output",
             metavar="REPORT",
-            help="A .pdf or .html file, of several recordings a folder; by default here, named after the recording.",
+            help="A .pdf or .html file, or a folder; by default here, named after the recording.",
             show_default=False,
         ),
     ] = None,
@@ -64,7 +64,7 @@ def report(
     require_extra()
     paths = find_recordings(recordings)
     # Whether a PDF can be made takes a second to find out.
-    suffix = usual_suffix() if output is None or len(paths) > 1 else output.suffix
+    suffix = usual_suffix() if output is None or output.is_dir() or len(paths) > 1 else output.suffix
     if output is None:
         output = Path() if len(paths) > 1 else Path(f"{paths[0].stem}{suffix}")
     job = Job(

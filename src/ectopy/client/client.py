@@ -1,10 +1,12 @@
 """Talks to a service of Ectopy: patients, alarms, recordings, and samples as a stream that survives a lost line.
 
->>> from ectopy.client import Client  # doctest: +SKIP
->>> with Client("http://127.0.0.1:8765", key) as client:  # doctest: +SKIP
-...     with client.stream("bed 3", 250.0, ("MLII", "V1")) as stream:
-...         for samples in device:
-...             stream.send(samples)
+An example::
+
+    from ectopy.client import Client
+
+    with Client("http://127.0.0.1:8765", key) as client, client.stream("bed 3", 250.0, ("MLII", "V1")) as stream:
+        for samples in device:
+            stream.send(samples)
 """
 
 from __future__ import annotations

@@ -194,18 +194,8 @@ class ClusterEngine:
     def submit(self, patient: str, input: Input) -> Future[Receipt]:
         """Write samples, a command or a reading into the log.
 
-        The receipt of samples comes when Kafka has them, that of a command when its events are read.
-
-        Raises
-        ------
-        NotFoundError
-            If the patient is not watched.
-        SettingError
-            If samples or a discharge are for the system patient.
-        DataError
-            If the samples are larger than 4 MiB, or the patient is discharged.
-        StorageError
-            If too much waits already, or the engine has been stopped; a `GapError` as in `MonitoringEngine.submit`.
+        The receipt of samples comes when Kafka has them, that of a command when its events are read. Errors as in
+        `MonitoringEngine.submit`; samples have at most 4 MiB.
         """
         if patient == SYSTEM_PATIENT:
             return self._itself.submit(patient, input)

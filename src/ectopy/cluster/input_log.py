@@ -7,7 +7,7 @@ Whoever takes over a shard reads the states, and steps them through the inputs s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -131,13 +131,13 @@ def _replay(
     monitor: Monitor, results: dict[str, MonitorState | DataError], inputs: Mapping[str, Sequence[StoredInput]]
 ) -> None:
     """Step all patients together, an input of each at a time."""
-    for items in _rounds(inputs):
+    for place in range(max(map(len, inputs.values()), default=0)):
         steps: list[tuple[str, MonitorState, Input]] = []
-        for patient, item in items:
+        for patient, items in inputs.items():
             state = results[patient]
-            if isinstance(state, MonitorState):
+            if place < len(items) and isinstance(state, MonitorState):
                 try:
-                    steps.append((patient, state, item.decoded()))
+                    steps.append((patient, state, items[place].decoded()))
                 except DataError as error:
                     results[patient] = error
         outcomes = monitor.step_together([(state, input) for _, state, input in steps])
@@ -146,8 +146,3 @@ def _replay(
                 results[patient] = DataError(f"a stored {kind_of(input)} cannot be taken: {type(outcome).__name__}.")
             else:
                 results[patient] = outcome[0]
-
-
-def _rounds(inputs: Mapping[str, Sequence[StoredInput]]) -> Iterator[list[tuple[str, StoredInput]]]:
-    for place in range(max(map(len, inputs.values()), default=0)):
-        yield [(patient, items[place]) for patient, items in inputs.items() if place < len(items)]

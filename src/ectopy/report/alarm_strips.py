@@ -106,7 +106,7 @@ class AlarmStrips:
             if strip is not None:
                 self.strips.append(strip)
         # The strip of a later alarm may be complete earlier, and more of them at a time where chunks are long.
-        urgent = sorted(self.strips, key=_urgency)[:MOST_STRIPS]
+        urgent = sorted(self.strips, key=lambda strip: (-strip.event.alarm.priority, strip.event.number))[:MOST_STRIPS]
         self.strips = sorted(urgent, key=lambda strip: strip.event.number)
 
     def _strip_of(self, event: AlarmChanged, segment: Segment) -> AlarmStrip | None:
@@ -161,7 +161,3 @@ def _changes_from(changes: list[QualityChanged], second: float) -> list[QualityC
     """Changes after a second, and the last one of each lead before it."""
     last = {change.lead: change for change in changes if change.since_s <= second}
     return [*last.values(), *(change for change in changes if change.since_s > second)]
-
-
-def _urgency(strip: AlarmStrip) -> tuple[int, int]:
-    return -strip.event.alarm.priority, strip.event.number

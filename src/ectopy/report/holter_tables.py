@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ectopy.analysis.heart_rate_variability import HeartRateVariability
 from ectopy.analysis.holter_figures import EctopicBeats, HolterFigures, HourFigures, Run
 from ectopy.analysis.rhythm_episodes import Rhythm
 from ectopy.analysis.rhythm_events import EVENT_TITLES
@@ -113,7 +112,9 @@ class HolterTables:
         periods = {text("whole"): figures.whole}
         if figures.day is not None and figures.night is not None:
             periods |= {text("day"): figures.day, text("night"): figures.night}
-        rows = [(text("NN intervals used"), *(self._share(period) for period in periods.values()))]
+        rows = [
+            (text("NN intervals used"), *(self._unit(100 * period.share_used, 0, "%") for period in periods.values()))
+        ]
         if figures.whole.share_used:
             rows += [
                 (name, *(self._number(getattr(period, field), places) for period in periods.values()))
@@ -309,9 +310,6 @@ class HolterTables:
             "sd1_ms": ("SD1 (ms)", 0),
             "sd2_ms": ("SD2 (ms)", 0),
         }
-
-    def _share(self, period: HeartRateVariability) -> str:
-        return self._unit(100 * period.share_used, 0, "%")
 
     # Values
 

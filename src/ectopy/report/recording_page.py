@@ -57,16 +57,8 @@ LIMITS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _StripCard:
-    title: str
-    verdict: str
-    text: str
-    svg: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Drawings:
-    """Drawings of single beats, one for each lead, with a title and a text."""
+    """The drawing of a strip, or those of single beats, one for each lead, with a title and a text."""
 
     title: str
     verdict: str
@@ -169,11 +161,12 @@ def _head(recording: Recording, filters: FilterSettings, figures: HolterFigures,
     ended = language.moment(start + timedelta(seconds=recording.duration_s)) if start else text("not stated")
     identity = [subject, patient.identifier if patient.name else "", born and text("born {date}", date=born)]
     readable = figures.times.readable_percent
+    sentences = [f"{sentence.rstrip('.')}." for sentence in STATEMENT.split(". ")]
     return {
         "subject": subject,
         "running_title": fmt.css_string(" · ".join(filter(None, identity))),
         "running_date": fmt.css_string(" · ".join((text("Holter ECG report"), started))),
-        "running_statement": fmt.css_string(" ".join(text(sentence) for sentence in _sentences(STATEMENT))),
+        "running_statement": fmt.css_string(" ".join(map(text, sentences))),
         "page_of": _page_of(language),
         "patient": [
             (text("Patient"), patient.name or text("not stated")),
@@ -200,14 +193,9 @@ def _head(recording: Recording, filters: FilterSettings, figures: HolterFigures,
 
 def _page_of(language: Language) -> str:
     """Write "page 1 of 7" as the content of a style sheet, which counts the pages."""
-    before, between, after = language.text("Page {page} of {pages}", page="\0", pages="\0").split("\0")
-    return " ".join(
-        (fmt.css_string(before), "counter(page)", fmt.css_string(between), "counter(pages)", fmt.css_string(after))
-    )
-
-
-def _sentences(text: str) -> list[str]:
-    return [f"{sentence.rstrip('.')}." for sentence in text.split(". ")]
+    page_of = language.text("Page {page} of {pages}", page="\0", pages="\0")
+    before, between, after = map(fmt.css_string, page_of.split("\0"))
+    return f"{before} counter(page) {between} counter(pages) {after}"
 
 
 def _pulse_facts(recording: Recording, language: Language) -> list[tuple[str, str]]:
@@ -312,7 +300,7 @@ def _drawings(
 
 def _strips(
     recording: Recording, analysis: Analysis, selected: Sequence[Choice], filters: FilterSettings, language: Language
-) -> list[_StripCard]:
+) -> list[_Drawings]:
     if len(recording.signal) == 0:
         return []
     cards = []
@@ -330,7 +318,7 @@ def _strips(
         if missing:
             more = language.counted("{number} more lead is not drawn.", "{number} more leads are not drawn.", missing)
             text = f"{text} {more}".strip()
-        cards.append(_StripCard(choice.title, choice.verdict, text, svg))
+        cards.append(_Drawings(choice.title, choice.verdict, text, (svg,)))
     return cards
 
 

@@ -468,7 +468,7 @@ def test_waits_grow_to_two_minutes():
 
 
 def test_the_schedule_is_in_the_outbox_and_ends_in_a_dead_letter(
-    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver
+    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ):
     receiver.answers = lambda number, content: answer(500, b"not today")
     (delivery,) = messages_for(changed(), ward)
@@ -484,6 +484,7 @@ def test_the_schedule_is_in_the_outbox_and_ends_in_a_dead_letter(
     assert len(receiver.requests) == MOST_ATTEMPTS
     dead = outbox.deliveries[delivery.key]
     assert (dead.state, dead.attempts, dead.error) == (DEAD, MOST_ATTEMPTS, "500 not today")
+    assert [record.getMessage() for record in caplog.records] == ["a message for 'ward' is given up: 500 not today"]
 
 
 @pytest.mark.parametrize(
@@ -619,11 +620,14 @@ def test_a_receiver_that_does_not_encrypt(outbox: ReadableOutbox, ward: WebhookT
     assert outbox.deliveries[delivery.key].error == "no encrypted connection; see the certificate"
 
 
-def test_an_unreadable_payload_is_a_dead_letter(outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver):
+def test_an_unreadable_payload_is_a_dead_letter(
+    outbox: ReadableOutbox, ward: WebhookTarget, receiver: Receiver, caplog: pytest.LogCaptureFixture
+):
     good, bad = messages_for(changed(), ward) + messages_for(changed(number=2), ward)
     outbox.put(good, replace(bad, payload="{"))
     assert deliver_due(outbox, [ward], NOW) == {DELIVERED: 1, DEAD: 1}
     assert "not a message" in outbox.deliveries[bad.key].error
+    assert "given up" in caplog.text
 
 
 def test_targets_need_different_names(outbox: ReadableOutbox, ward: WebhookTarget):

@@ -33,7 +33,7 @@ def _tables(figures: Mapping[str, Any]) -> Iterator[Table]:
         table = numbers_table(
             f"{name}: waves of {len(figures['records'])} records ({figures['database']})",
             "mark",
-            *("Se, %", "mean, ms", "SD, ms", "CSE, ms"),
+            *("Se, %", "mean, ms", "SD, ms", "SD within records, ms", "CSE, ms"),
             caption=f"Of the P waves reported, {decimals(row['p_invented'])} % are invented.",
         )
         for mark, title in _TITLES.items():
@@ -43,6 +43,7 @@ def _tables(figures: Mapping[str, Any]) -> Iterator[Table]:
                 decimals(error["se"]),
                 decimals(error["mean_ms"], 1),
                 decimals(error["sd_ms"], 1),
+                decimals(error["sd_within_ms"], 1),
                 decimals(TOLERANCES_MS[mark], 1),
             )
         yield table

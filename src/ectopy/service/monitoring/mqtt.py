@@ -115,9 +115,8 @@ class Bridge:
                     return
                 patient = message.topic.split("/")[1]
                 unanswered[patient] += 1
-                handler = _MessageHandler(send, clock, partial(_publish, client, patient))
-                has_room = unanswered[patient] <= MOST_AT_ONCE
-                task = tasks.create_task(_handle(client, message, patient, handler, has_room))
+                device = _Device(client, patient, send, clock)
+                task = tasks.create_task(device.handle(message, unanswered[patient] <= MOST_AT_ONCE))
                 task.add_done_callback(lambda _: unanswered.subtract([patient]))
 
             client.connect_async(self._host, self._port)
@@ -145,39 +144,30 @@ def _fail(future: asyncio.Future[None], error: Exception) -> None:
         future.set_exception(error)
 
 
-async def _handle(
-    client: mqtt.Client, message: mqtt.MQTTMessage, patient: str, handler: _MessageHandler, has_room: bool
-) -> None:
-    """Hand in a message where there is room for it, answer it, and acknowledge it to the broker."""
-    try:
-        if has_room:
-            await handler.submit(patient, message.payload)
-        else:
-            handler.answer(_rejection(None, StorageError(_NO_ROOM)))
-        client.ack(message.mid, message.qos)
-    except Exception:
-        _log.exception("a message for patient '%s' could not be taken", patient)
+class _Device:
+    """Hands in the chunks of a patient's messages, and answers them."""
 
+    def __init__(self, client: mqtt.Client, patient: str, send: Send, clock: Callable[[], float]) -> None:
+        self._client, self._patient, self._send, self._clock = client, patient, send, clock
 
-def _publish(client: mqtt.Client, patient: str, answer: dict[str, Any]) -> None:
-    """Publish an answer, from any thread; without effect where the connection is lost."""
-    client.publish(f"ectopy/{patient}/receipt", msgspec.json.encode(answer))
+    async def handle(self, message: mqtt.MQTTMessage, has_room: bool) -> None:
+        """Hand in a message where there is room for it, answer it, and acknowledge it to the broker."""
+        try:
+            if has_room:
+                await self._submit_all(message.payload)
+            else:
+                self._reject(None, StorageError(_NO_ROOM))
+            self._client.ack(message.mid, message.qos)
+        except Exception:
+            _log.exception("a message for patient '%s' could not be taken", self._patient)
 
-
-class _MessageHandler:
-    """Hands in the chunks of a message, and answers them."""
-
-    def __init__(self, send: Send, clock: Callable[[], float], answer: Callable[[dict[str, Any]], None]) -> None:
-        self._send, self._clock, self.answer = send, clock, answer
-
-    async def submit(self, patient: str, payload: object) -> None:
-        """Hand in all chunks of a message, and answer each."""
+    async def _submit_all(self, payload: object) -> None:
         try:
             messages = self._read(payload)
         except DataError as error:
-            self.answer(_rejection(None, error))
+            self._reject(None, error)
             return
-        await asyncio.gather(*(self._submit(patient, message) for message in messages))
+        await asyncio.gather(*map(self._submit, messages))
 
     def _read(self, payload: object) -> list[ChunkMessage]:
         if not isinstance(payload, bytes) or len(payload) > LARGEST_BYTES:
@@ -185,37 +175,43 @@ class _MessageHandler:
         form: Form = "json" if payload[:1] in (b"{", b"[") else "msgpack"
         return read(payload, form, self._clock())
 
-    async def _submit(self, patient: str, message: ChunkMessage) -> None:
+    async def _submit(self, message: ChunkMessage) -> None:
         sequence = message.sequence
         while True:
             try:
-                receipt = await self._send(patient, message.chunk)
+                receipt = await self._send(self._patient, message.chunk)
             except GapError as error:
                 # The device sends this again too, after the missing samples.
-                self.answer(_rejection(sequence, error))
+                self._reject(sequence, error)
                 return
             except (StorageError, TimeoutError):
                 # The broker delivers it again only to another connection.
                 await asyncio.sleep(_AGAIN_S)
             except EctopyError as error:
-                self.answer(_rejection(sequence, error))
+                self._reject(sequence, error)
                 return
             else:
                 break
         if receipt.rejected:
-            self.answer(_rejection(sequence, DataError(" ".join(receipt.rejected))))
+            self._reject(sequence, DataError(" ".join(receipt.rejected)))
             return
         answer = {"sequence": sequence, "next_position": receipt.next_position}
-        self.answer({**answer, "stored": receipt.stored, "late": receipt.late})
+        self._answer({**answer, "stored": receipt.stored, "late": receipt.late})
         if receipt.unstored is not None:
             receipt.unstored.then(partial(self._answer_resolved, answer))
 
     def _answer_resolved(self, answer: dict[str, Any], error: EctopyError | None) -> None:
         """Answer that an acknowledged chunk is stored now, or has to be sent again."""
-        self.answer({**answer, "stored": True} if error is None else _rejection(answer["sequence"], error))
+        if error is None:
+            self._answer({**answer, "stored": True})
+        else:
+            self._reject(answer["sequence"], error)
 
+    def _reject(self, sequence: int | None, error: EctopyError) -> None:
+        retry = isinstance(error, StorageError)
+        reason = sentence(error) if isinstance(error, StorageError) else str(error)
+        self._answer({"sequence": sequence, "rejected": reason, "retry": retry})
 
-def _rejection(sequence: int | None, error: EctopyError) -> dict[str, Any]:
-    retry = isinstance(error, StorageError)
-    reason = sentence(error) if isinstance(error, StorageError) else str(error)
-    return {"sequence": sequence, "rejected": reason, "retry": retry}
+    def _answer(self, answer: dict[str, Any]) -> None:
+        """Publish an answer, from any thread; without effect where the connection is lost."""
+        self._client.publish(f"ectopy/{self._patient}/receipt", msgspec.json.encode(answer))

@@ -126,8 +126,7 @@ class _TargetQueue:
             try:
                 messages.append(QueuedMessage(delivery, read_message(delivery.payload)))
             except DataError as error:
-                self.outbox.failed(delivery.key, self.clock(), str(error), None)
-                states[DeliveryState.DEAD] += 1
+                states[self._give_up(delivery, str(error), self.clock())] += 1
         return group(messages), states
 
     def _attempt(self, batch: MessageBatch) -> tuple[Answer, Counter[DeliveryState]]:
@@ -144,11 +143,15 @@ class _TargetQueue:
             return DeliveryState.DELIVERED
         attempts = delivery.attempts + 1
         if answer.outcome is Outcome.REJECTED or attempts >= MOST_ATTEMPTS:
-            self.outbox.failed(delivery.key, now, answer.text, None)
-            return DeliveryState.DEAD
+            return self._give_up(delivery, answer.text, now)
         wait_s = max(backoff_s(attempts), min(answer.retry_after_s, _LONGEST_REQUESTED_WAIT_S))
         self.outbox.failed(delivery.key, now, answer.text, now + wait_s)
         return DeliveryState.WAITING
+
+    def _give_up(self, delivery: Delivery, reason: str, now: float) -> DeliveryState:
+        self.outbox.failed(delivery.key, now, reason, None)
+        _log.warning("a message for '%s' is given up: %s", self.target.name, reason)
+        return DeliveryState.DEAD
 
 
 def _queues(outbox: Outbox, targets: Sequence[Target], clock: Callable[[], float]) -> list[_TargetQueue]:

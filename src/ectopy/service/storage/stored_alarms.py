@@ -109,9 +109,9 @@ class AlarmStore:
         """
         with self._database.reading() as connection:
             owner = patient_id(connection, patient)
-            start, digest = _checkpoint(connection, owner)
+            start, digest = _newest_entry(connection, tables.checkpoints, owner)
             intact = verify(_entries(connection, owner, start), start, digest) is None
-            last = _last_entry(connection, owner)
+            last = _newest_entry(connection, tables.alarm_log, owner)
             changes = [stored.event for stored in _changes(connection, patient, number)]
             own = [event for event in changes if isinstance(event, AlarmChanged)]
             numbers = {event.transition.number for event in own}
@@ -204,18 +204,11 @@ def _entries(connection: sa.Connection, patient: int, after: int = 0) -> Iterato
     return (codec.decode(AlarmChanged, body).transition for body in connection.scalars(query))
 
 
-def _checkpoint(connection: sa.Connection, patient: int) -> tuple[int, str]:
-    """Return number and digest of the entry up to which a log was verified."""
-    column = tables.checkpoints.c
+def _newest_entry(connection: sa.Connection, table: sa.Table, patient: int) -> tuple[int, str]:
+    """Return number and digest of the newest entry of a log, or of the checkpoint: that up to which it was verified."""
+    column = table.c
     query = sa.select(column.number, column.digest).where(column.patient_id == patient)
-    row = connection.execute(query).one_or_none()
-    return (0, GENESIS) if row is None else (row.number, row.digest)
-
-
-def _last_entry(connection: sa.Connection, patient: int) -> tuple[int, str]:
-    """Return number and digest of the newest entry of a log."""
-    query = sa.select(_LOG.number, _LOG.digest).where(_LOG.patient_id == patient)
-    row = connection.execute(query.order_by(_LOG.number.desc()).limit(1)).one_or_none()
+    row = connection.execute(query.order_by(column.number.desc()).limit(1)).one_or_none()
     return (0, GENESIS) if row is None else (row.number, row.digest)
 
 

@@ -161,6 +161,8 @@ class _Line:
     ) -> None:
         self._socket, self._ward, self._metrics, self._patient = socket, ward, metrics, patient
         self._caller, self._authenticator = caller, authenticator
+        self._place = partial(_next_position, ward, patient, caller)
+        self._missing = partial(_missing, ward, patient, caller)
         self._loop = asyncio.get_running_loop()
         self._answers: asyncio.Queue[tuple[dict[str, Any], bool]] = asyncio.Queue()
         self._unanswered = 0
@@ -255,12 +257,6 @@ class _Line:
         reason = sentence(error) if isinstance(error, StorageError) else str(error)
         answer = {"sequence": sequence, "rejected": reason, "retry": isinstance(error, StorageError | OccupiedError)}
         self._answers.put_nowait(({**answer, **self._place()}, first))
-
-    def _place(self) -> _NextPosition:
-        return _next_position(self._ward, self._patient, self._caller)
-
-    def _missing(self) -> _Missing:
-        return _missing(self._ward, self._patient, self._caller)
 
 
 async def _read(content: bytes, form: Form, received: float) -> list[ChunkMessage]:

@@ -15,11 +15,12 @@ from ectopy.signal.beat_segments import BeatSegments
 
 FIRST_BEATS = 10
 """Readable beats of which the first provisional baseline is learned."""
+WIDE = 1.5
+"""Ventricular shape above which a beat is wide."""
 
 _LEAST_PROVISIONAL = 8
 _STRANGE = 1.0
 _CLEARLY_LESS = 1.0
-_WIDE = 1.5
 _FAST_BPM = 100.0
 
 
@@ -165,7 +166,7 @@ def like_tachycardia(family: Family) -> bool:
     """Return whether beats are so wide and so fast that they may be ventricular tachycardia."""
     normal = family.normal
     shape = ventricular_shape(normal.template[None], normal.clearness[None] > 0)
-    return family.rate_bpm > _FAST_BPM and bool(shape[0] > _WIDE)
+    return family.rate_bpm > _FAST_BPM and bool(shape[0] > WIDE)
 
 
 def _doubt(family: Family, most: Family, detector: Detector) -> float:

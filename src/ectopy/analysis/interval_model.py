@@ -34,17 +34,19 @@ LAYERS = 3
 LOG_SCALES = -4.0, 0.0
 """Least and greatest log of the scale of a component. Below 0.018, a rhythm without any variability would make a beat
 that comes 5 % early as rare as an ectopic one."""
+FURTHEST = 1.5
+"""Logarithm of an interval over the usual one, at most; further ones count as this far."""
+FAST_S = 0.6
+"""Intervals below are those of a fast rhythm, above 100 per minute."""
 
 _LATEST = 32
 _USUAL_S = 0.8
-_FURTHEST = 1.5
 _LEAST_SPREAD = 0.01
 _ROWS, _AT_ONCE = 8, 255  # a block of intervals, and the prediction after it, fill rows
 _RAREST, _COMMONEST = 1e-15, 1.0 - 1e-15
 _SURPRISING = 2.0
 _LIKELY_SURPRISING = math.log(0.85)
 _EARLY_RATIO = math.log(0.75)
-_FAST_S = 0.6
 _MOST_DOUBTFUL, _MOST_EARLY = 16, 200
 _UNKNOWN = np.array([np.nan])
 
@@ -112,8 +114,8 @@ def features(windows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     """
     usual = _or_zero(lower_median(windows))
     relative = windows - usual[:, None]
-    latest = np.minimum(np.maximum(relative[:, : -_LATEST - 1 : -1], -_FURTHEST), _FURTHEST)
-    spread = 1.4826 * np.minimum(_or_zero(lower_median(np.abs(relative, out=relative))), _FURTHEST)
+    latest = np.minimum(np.maximum(relative[:, : -_LATEST - 1 : -1], -FURTHEST), FURTHEST)
+    spread = 1.4826 * np.minimum(_or_zero(lower_median(np.abs(relative, out=relative))), FURTHEST)
     is_known = np.isfinite(latest)
     inputs = np.empty((len(windows), 2 * _LATEST + 3))
     inputs[:, :_LATEST] = np.where(is_known, latest, 0.0)
@@ -361,7 +363,7 @@ def _after(
         ends = beat + 1
         hardly_early = block[beat] - usual[beat] > _EARLY_RATIO
         early += 1
-        doubtful += int(hardly_early) + int(block[beat] >= math.log(_FAST_S)) + int(usual_shape[beat])
+        doubtful += int(hardly_early) + int(block[beat] >= math.log(FAST_S)) + int(usual_shape[beat])
         if doubtful >= _MOST_DOUBTFUL or early >= _MOST_EARLY:
             latest = _latest(history.latest, block[:ends][is_known[:ends]])
             return IntervalHistory(latest, latest), ends, True

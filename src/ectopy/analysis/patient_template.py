@@ -32,6 +32,7 @@ LEARNING_S = 300.0
 LEAST_BEATS = 30
 LEAST_CLEARNESS = 1.0
 MAX_BASELINE_BYTES = 2**20
+LEAST_IRREGULARITY = 0.05
 
 _NEIGHBOURS = 0.3
 _MOST_LEARNED = 2000
@@ -41,7 +42,6 @@ _QRS = slice(BEFORE - 22, BEFORE + 28)
 _SHIFTED_QRS = np.arange(2 * MARGIN + 1)[:, None] + np.arange(_QRS.start, _QRS.stop)
 _WIDTH = slice(BEFORE - 30, BEFORE + 40)
 _LEAST_AMPLITUDE_MV = 0.1
-_LEAST_IRREGULARITY = 0.05
 _UNKNOWN_SPREAD_MV = 0.1
 _USUAL = 0.3  # share of the beats; ectopic beats, up to seven in ten, do not count
 _DEVIATION = 1.4826  # standard deviation over median absolute deviation
@@ -307,7 +307,7 @@ def _learn(beats: BeatSegments, first: NDArray[np.intp], leads: tuple[str, ...],
     early = beats.prematurity[first]
     spread = _DEVIATION * float(np.median(np.abs(early - np.median(early))))
     normal = PatientTemplate(
-        template, clearness, spread_mv, float(np.hypot(spread, _LEAST_IRREGULARITY)), len(first), leads
+        template, clearness, spread_mv, float(np.hypot(spread, LEAST_IRREGULARITY)), len(first), leads
     )
     difference = compare(beats[first], normal).shape
     normal = replace(normal, usual_difference=float(np.quantile(difference, _USUAL)))

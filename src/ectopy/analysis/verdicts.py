@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.baseline import Baseline
-from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, WithPredictions, timing_step
+from ectopy.analysis.baseline import WIDE, Baseline
+from ectopy.analysis.interval_model import FAST_S, IntervalHistory, IntervalModel, Timing, WithPredictions, timing_step
 from ectopy.analysis.normal_scale import NormalScale
-from ectopy.analysis.patient_template import BeatDifference, compare, no_differences
+from ectopy.analysis.patient_template import LEAST_IRREGULARITY, BeatDifference, compare, no_differences
 from ectopy.analysis.population import AMBULATORY_LAYOUT, population_difference, ventricular_shape
 from ectopy.analysis.reconstruction import ReconstructionNetwork
 from ectopy.detector import Detector, Verdict
@@ -31,14 +31,11 @@ CHANGED_SHAPE = 0.6
 _VENTRICULAR, _VENTRICULAR_WITHOUT_P_WAVE = 0.57, 0.35
 _USUAL_QRS = 0.5
 _USUAL_QRS_OF_ONE_LEAD = 0.3
-_LEAST_IRREGULARITY = 0.05
 _EARLY, _SOMEWHAT_EARLY = 2.0, 0.5
 _SUDDEN = 0.08
 _VERY_SURPRISING, _SURPRISING, _HARDLY_SURPRISING = 3.3, 2.3, 1.0
 _UNUSUAL_P_WAVE = 2.0
 _SHORT = 0.75
-_WIDE = 1.5
-_FAST_S = 0.6
 _ALIKE = 0.4
 _BY_PAUSE, _MOST_PAUSE = 0.3, 3.0
 _MOST_BY_P_WAVE = 6.0
@@ -412,8 +409,8 @@ def _assign_hints(
     """
     ventricular = usual_qrs = usual_shape = np.zeros(len(beats), np.bool_)
     if difference is None:
-        wide = ventricular_shape(beats.samples[:, :, MARGIN:-MARGIN], beats.readable) > _WIDE
-        ventricular = wide & (beats.rr_s < _FAST_S)
+        wide = ventricular_shape(beats.samples[:, :, MARGIN:-MARGIN], beats.readable) > WIDE
+        ventricular = wide & (beats.rr_s < FAST_S)
     else:
         usual_qrs = difference.qrs < _USUAL_QRS
         no_p_wave = difference.p_share < _ABSENT_P_SHARE
@@ -422,7 +419,7 @@ def _assign_hints(
         ventricular &= difference.best_qrs >= _USUAL_QRS_OF_ONE_LEAD
         # On time, after the usual P wave, and not in a tachycardia: conducted, however wide.
         conducted = ventricular & (difference.p_share > _USUAL_P_SHARE[0]) & (difference.p_share < _USUAL_P_SHARE[1])
-        conducted &= (timing.early < _HARDLY_SURPRISING) & (beats.rr_s >= _FAST_S)
+        conducted &= (timing.early < _HARDLY_SURPRISING) & (beats.rr_s >= FAST_S)
         ventricular = ventricular & ~conducted
         abnormal = abnormal | conducted
     # Most beats are neither ventricular-like, abnormal nor in a run: the rest cannot name them.
@@ -430,7 +427,7 @@ def _assign_hints(
         row = before.row if unreadable.all() else _NO_ROW
         return replace(before, rr_s=float(beats.rr_s[-1]), row=row), _HINTS[np.zeros(len(beats), np.intp)]
     # Early: beyond twice the irregularity, and suddenly, by 8 % from one interval to the next.
-    irregularity = np.hypot(beats.irregularity, _LEAST_IRREGULARITY)
+    irregularity = np.hypot(beats.irregularity, LEAST_IRREGULARITY)
     early = (timing.early > _SURPRISING) & (beats.prematurity > _EARLY * irregularity)
     rr_before_s = np.concatenate([[before.rr_s], beats.rr_s])[:-1]
     early &= np.log(rr_before_s / beats.rr_s) > _SUDDEN

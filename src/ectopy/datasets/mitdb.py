@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from ectopy.arguments import checked
+from ectopy.datasets.checksums import MAX_MEMBER_BYTES
 from ectopy.datasets.published import Published
 from ectopy.errors import DataError, SettingError
 from ectopy.formats import read
@@ -18,7 +19,6 @@ from ectopy.recording import Recording
 
 MITDB_URL = "https://physionet.org/static/published-projects/mitdb/mit-bih-arrhythmia-database-1.0.0.zip"
 MAX_ARCHIVE_BYTES = 256 * 2**20
-MAX_MEMBER_BYTES = 4 * 2**20
 
 
 def _records(*numbers: int) -> tuple[str, ...]:

@@ -10,6 +10,9 @@ from datetime import date, datetime, time
 from ectopy.errors import short_text
 from ectopy.recording import Patient
 
+SEXES = {1: "male", 2: "female"}
+"""By the number in ISHNE and SCP-ECG files."""
+
 _SEXES = {"f": "female", "female": "female", "w": "female", "m": "male", "male": "male"}
 _UNSTATED = frozenset(("", "-", "--", "---", "?", "x", "n/a", "none", "unknown", "null", "not specified"))
 _MOST_YEARS = 150.0

@@ -18,7 +18,7 @@ from ectopy import large_arrays
 from ectopy.errors import DataError
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_files import Mark, each_mark, within
-from ectopy.formats.identity import date_of, fact, facts, moment_of, patient
+from ectopy.formats.identity import SEXES, date_of, fact, facts, moment_of, patient
 from ectopy.formats.leads import BLOCK_S, Stated, check_size, damaged, sampling_rate, unique_names
 from ectopy.recording import Annotations, Patient, Recording
 
@@ -36,7 +36,6 @@ _LEADS = {
     **{code: f"V{code - 10}" for code in range(11, 17)},
     **{17: "ES", 18: "AS", 19: "AI"},
 }
-_SEXES = {1: "male", 2: "female"}
 _PACEMAKERS = {
     **{1: "of unknown type", 2: "single chamber, unipolar", 3: "dual chamber, unipolar"},
     **{4: "single chamber, bipolar", 5: "dual chamber, bipolar"},
@@ -157,7 +156,7 @@ def _read_header(path: Path) -> _Header:
     return _Header(
         samples,
         data_at,
-        patient(facts(first, last), number, _SEXES.get(sex, ""), date_of(*reversed(birth))),
+        patient(facts(first, last), number, SEXES.get(sex, ""), date_of(*reversed(birth))),
         start,
         leads,
         tuple(resolutions[:count]),

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.identity import age, date_of, decoded, facts, moment_of, patient, reading
+from ectopy.formats.identity import SEXES, age, date_of, decoded, facts, moment_of, patient, reading
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size, damaged, sampling_rate, unique_names
 from ectopy.formats.limb_leads import with_limb_leads
 from ectopy.formats.mdc_leads import lead_name
@@ -35,7 +35,6 @@ _NAMED = {1: "patient", 3: "leads", 6: "rhythm"}
 _HIGHEST_FACTOR = 20
 _MOST_STATEMENTS = 30
 _AGE_UNITS = {1: "years", 2: "months", 3: "weeks", 4: "days", 5: "hours"}
-_SEXES = {1: "male", 2: "female"}
 
 _Sections = dict[int, bytes]
 
@@ -216,7 +215,7 @@ def _patient(path: Path, section: bytes) -> tuple[Patient, str, datetime | None,
     subject = patient(
         facts(*(fields.get(tag) for tag in (1, 0, 3))),
         fields.get(2),
-        _SEXES.get(fields.get(8, b"\0")[0] if fields.get(8) else 0, ""),
+        SEXES.get(fields.get(8, b"\0")[0] if fields.get(8) else 0, ""),
         _date(birth),
         age(int.from_bytes(years[:2], "little"), _AGE_UNITS.get(years[2], "")) if len(years) == 3 else None,
     )

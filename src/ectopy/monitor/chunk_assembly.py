@@ -59,7 +59,7 @@ class Segment:
         Millivolt, of the piece that is not complete.
     pieces : int
         Pieces given.
-    buffered : tuple of Held
+    buffered : tuple of BufferedSamples
         What lies behind a hole, in order of position.
     """
 

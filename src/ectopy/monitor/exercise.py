@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.rhythm_input import ConditionReading
+from ectopy.monitor.rhythm_input import MOST_EVIDENCE, ConditionReading
 from ectopy.presentation import short_repr
 
 _DROP_WITHIN_S = 20.0
@@ -33,7 +33,6 @@ _LONGEST_UNKNOWN_S = 30.0
 _ECTOPY_WITHIN_S = 60.0
 _LEAST_REST_S = 60.0
 _MOST_ECTOPIC = 240
-_MOST_EVIDENCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ def _recovery(state: ExerciseState, limits: Limits) -> ConditionReading:
         f"The rate has fallen by {fall:.0f} per minute, from {state.peak.bpm:.0f}, in a minute or more after effort; "
         f"{limits.recovery_bpm:g} or more are expected."
     )
-    return ConditionReading("slow recovery", True, text, fall, limits.recovery_bpm, state.rate_s[-_MOST_EVIDENCE:])
+    return ConditionReading("slow recovery", True, text, fall, limits.recovery_bpm, state.rate_s[-MOST_EVIDENCE:])
 
 
 def _drop(state: ExerciseState, limits: Limits) -> ConditionReading:
@@ -168,7 +167,7 @@ def _drop(state: ExerciseState, limits: Limits) -> ConditionReading:
         f"The rate has fallen from {highest:.0f} to {state.bpm:.0f} per minute within {_DROP_WITHIN_S:g} s; more than "
         f"{limits.drop_bpm:g} is sudden."
     )
-    return ConditionReading("sudden drop", True, text, drop, limits.drop_bpm, state.rate_s[-_MOST_EVIDENCE:])
+    return ConditionReading("sudden drop", True, text, drop, limits.drop_bpm, state.rate_s[-MOST_EVIDENCE:])
 
 
 def _ectopy(state: ExerciseState, limits: Limits) -> ConditionReading:
@@ -183,4 +182,4 @@ def _ectopy(state: ExerciseState, limits: Limits) -> ConditionReading:
         f"{count} ventricular-like beats in the last minute of effort, {without_samples:.1f} a minute at rest; "
         f"{limit:.1f} or more are frequent."
     )
-    return ConditionReading("ectopy with effort", True, text, float(count), limit, state.ectopic_s[-_MOST_EVIDENCE:])
+    return ConditionReading("ectopy with effort", True, text, float(count), limit, state.ectopic_s[-MOST_EVIDENCE:])

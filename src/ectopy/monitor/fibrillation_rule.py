@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.monitor.rhythm import RhythmState
+from ectopy.monitor.rhythm import GAP_S, RhythmState
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
 from ectopy.signal.state_replace import replace
 
@@ -27,7 +27,6 @@ _EVEN_OVER, _EVEN = 4, 0.15  # intervals, and how far one may be from their medi
 _FLUTTER_S = 0.25  # an interval of 240 per minute
 _GOES_ON_S = 1.0  # a beat is judged when the next one has come
 _BEGINS_S, _ENDS_S = 4, 4
-_GAP_S = 1.25  # findings come every second
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def waveform_step(state: WaveformState, findings: DetectorOutput) -> tuple[Wavef
     reading : ConditionReading
         Of "ventricular fibrillation"; not known where the newest second tells nothing.
     """
-    if not 0.0 <= findings.at_s - state.at_s <= _GAP_S:
+    if not 0.0 <= findings.at_s - state.at_s <= GAP_S:
         state = WaveformState(present=state.present, leads=state.leads)
     state = replace(state, at_s=findings.at_s)
     waveform = findings.waveform

@@ -25,6 +25,7 @@ from ectopy.formats.pulse_channels import (
     pulse_unit,
     readable_pulse,
 )
+from ectopy.monitor.chunk_assembly import LONGEST_CHUNK_S
 from ectopy.monitor.inputs import Chunk, PulseChunk
 from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
@@ -38,7 +39,6 @@ MOST_AHEAD_S = 2.0
 
 _LONGEST_NAME = 64
 _MOST_IGNORED = 4
-_LONGEST_CHUNK_S = 60.0
 _ABSENT = -np.float32(np.inf)
 """A sample that has not come; one that has come and is not valid is NaN."""
 
@@ -137,9 +137,9 @@ def _check_pulse(pulse: PulseChunk) -> None:
         )
     if samples.ndim != 1 or samples.dtype.kind not in "fiu":
         raise DataError(f"the pulse wave {name} needs a row of numbers, not {samples.dtype} of shape {samples.shape}.")
-    if len(samples) > _LONGEST_CHUNK_S * pulse.sampling_rate_hz:
+    if len(samples) > LONGEST_CHUNK_S * pulse.sampling_rate_hz:
         raise DataError(
-            f"a chunk holds up to {_LONGEST_CHUNK_S:g} s of the pulse wave {name}, not {len(samples)} samples at "
+            f"a chunk holds up to {LONGEST_CHUNK_S:g} s of the pulse wave {name}, not {len(samples)} samples at "
             f"{pulse.sampling_rate_hz:g} Hz; send it in parts."
         )
     if not isinstance(pulse.position, int | np.integer) or not 0 <= pulse.position < 2**53:

@@ -72,16 +72,17 @@ from ectopy.detector import Verdict
 from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
+from ectopy.monitor.rhythm_input import MOST_EVIDENCE, ConditionReading, DetectorOutput
 from ectopy.presentation import short_repr
 from ectopy.signal.state_replace import replace
 
 CODES = tuple(code for code, condition in CONDITIONS.items() if condition.basis is not Basis.OTHER)
 """Conditions judged here, in the order of the readings."""
+GAP_S = 1.25
+"""Findings come every second; those that are further apart do not follow each other."""
 
 _TELLABLE = frozenset({"good", "flat"})
 _FLAT = frozenset({"flat", "lead off"})
-_GAP_S = 1.25  # findings come every second
 _LEAST_BEATS = 5
 _BROKEN_S = 3.0
 _FLAT_S = 2.0
@@ -89,7 +90,6 @@ _STILL_S = 2.0
 _COUPLETS_WITHIN_S = 300.0
 _ABNORMAL_WITHIN_S = 60.0
 _MOST_COUPLETS = 100
-_MOST_EVIDENCE = 20
 _LEAST_HEARD = 10  # of which the last few may turn out not to be credible
 _SAME_BEAT_S = 1e-6
 _BRIDGED_BY, _BRIDGED_S = 3, 1.0  # a second without any readable lead does not fit in between
@@ -261,7 +261,7 @@ def rhythm_step(
     readings : tuple of ConditionReading
         One for each of `CODES`, in that order.
     """
-    if not 0.0 <= findings.at_s - state.at_s <= _GAP_S:
+    if not 0.0 <= findings.at_s - state.at_s <= GAP_S:
         went_on = findings.at_s > state.at_s
         exercise = state.exercise if went_on else ExerciseState()
         state = RhythmState(since_s=findings.at_s, exercise=exercise, asystole_s=state.asystole_s)
@@ -425,7 +425,7 @@ def _update_with_beat(
         couplets_s=couplets_s,
         alternating=alternating,
         thirds=thirds,
-        alternation_s=(*state.alternation_s, beat_s)[-min(max(alternating, thirds, 2), _MOST_EVIDENCE) :],
+        alternation_s=(*state.alternation_s, beat_s)[-min(max(alternating, thirds, 2), MOST_EVIDENCE) :],
         last_ventricular=last[-2:],
         usual_rr_s=usual_rr_s,
         ectopic=ectopic,
@@ -485,9 +485,9 @@ def _extend(run: Run, beat_s: float, interval_s: float, *, belongs: bool) -> Run
     if not run.beats or beat_s - run.times_s[-1] > _BROKEN_S:
         return Run(1, (beat_s,))
     known_intervals_s = (interval_s,) if isfinite(interval_s) else ()
-    times_s = (*run.times_s, beat_s)[-_MOST_EVIDENCE:]
+    times_s = (*run.times_s, beat_s)[-MOST_EVIDENCE:]
     even = run.even or not known_intervals_s or _about_equal(*run.intervals_s[-1:], interval_s)
-    return Run(run.beats + 1, times_s, (run.intervals_s + known_intervals_s)[-_MOST_EVIDENCE:], even=even)
+    return Run(run.beats + 1, times_s, (run.intervals_s + known_intervals_s)[-MOST_EVIDENCE:], even=even)
 
 
 def _about_equal(*two_s: float) -> bool:
@@ -667,7 +667,7 @@ def _extreme_tachycardia(state: RhythmState, limits: Limits) -> ConditionReading
     if len(state.row_s) < beats or not state.row_readable:
         return _UNKNOWN[code]
     text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or more is extreme."
-    return ConditionReading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-_MOST_EVIDENCE:])
+    return ConditionReading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-MOST_EVIDENCE:])
 
 
 def _high_rate(state: RhythmState, limits: Limits) -> ConditionReading:
@@ -740,7 +740,7 @@ def _couplets(state: RhythmState, limits: Limits) -> ConditionReading:
         return _ABSENT["couplet"]
     text = f"{count} ventricular couplets in the last five minutes; more than {limits.couplets} are told."
     return ConditionReading(
-        "couplet", True, text, float(count), float(limits.couplets), state.couplets_s[-_MOST_EVIDENCE:]
+        "couplet", True, text, float(count), float(limits.couplets), state.couplets_s[-MOST_EVIDENCE:]
     )
 
 
@@ -759,9 +759,7 @@ def _irregular(state: RhythmState, limits: Limits) -> ConditionReading:
         clear = share <= STILL_IRREGULAR * limits.irregular_share
         return _ABSENT["irregular rhythm"] if clear else _UNKNOWN["irregular rhythm"]
     text = f"Successive intervals differ by {share:.0%} of the mean; above {limits.irregular_share:.0%} is irregular."
-    return ConditionReading(
-        "irregular rhythm", True, text, share, limits.irregular_share, state.row_s[-_MOST_EVIDENCE:]
-    )
+    return ConditionReading("irregular rhythm", True, text, share, limits.irregular_share, state.row_s[-MOST_EVIDENCE:])
 
 
 def _atrial_fibrillation(state: RhythmState) -> ConditionReading:
@@ -775,7 +773,7 @@ def _atrial_fibrillation(state: RhythmState) -> ConditionReading:
         f"The last {WINDOW} intervals differ without a pattern, {bpm:.0f} per minute on average: "
         f"log odds {odds:.1f}, above {FIBRILLATION_LOG_ODDS:g}."
     )
-    return ConditionReading(code, True, text, odds, FIBRILLATION_LOG_ODDS, state.row_s[-_MOST_EVIDENCE:])
+    return ConditionReading(code, True, text, odds, FIBRILLATION_LOG_ODDS, state.row_s[-MOST_EVIDENCE:])
 
 
 def _abnormal(state: RhythmState, limits: Limits) -> ConditionReading:
@@ -790,4 +788,4 @@ def _abnormal(state: RhythmState, limits: Limits) -> ConditionReading:
         f"{count} of the last {len(flags)} readable beats are abnormal; {limits.abnormal_k} of {limits.abnormal_n} are "
         f"told, until at most {limits.abnormal_k // 2} are."
     )
-    return ConditionReading(code, True, text, float(count), float(limits.abnormal_k), beats_s[-_MOST_EVIDENCE:])
+    return ConditionReading(code, True, text, float(count), float(limits.abnormal_k), beats_s[-MOST_EVIDENCE:])

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from ectopy.presentation import short_repr
 from ectopy.signal.fibrillation_waveform import Waveform
 
+MOST_EVIDENCE = 20
+"""Beats that a reading names as its evidence, at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedBeats:

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
-from ectopy.signal.fir import Fir, FirState, design_bandpass, fir_end, fir_step, missing_step
+from ectopy.signal.fir import HALVING, Fir, FirState, design_bandpass, fir_end, fir_step, missing_step
 from ectopy.signal.state_replace import replace
 
 WINDOW_S = 4
@@ -46,7 +46,6 @@ MEASURES = (
 )
 """In the order of the weights."""
 
-_MISSING = Fir(np.ones(3), 1, 2)
 _WINDOW = WINDOW_S * RATE_HZ
 _MOST_MISSING = 0.1
 _LEAST_RMS_MV, _MOST_RMS_MV = 0.012, 4.0
@@ -137,7 +136,7 @@ def fibrillation_step(state: FibrillationState, filtered: Filtered) -> tuple[Fib
         Of seconds of 90 samples, counted from the start of the signal.
     """
     band, wave = fir_step(_band(), state.band, filtered.signal)
-    missing, absent = missing_step(_MISSING, state.missing, filtered.missing)
+    missing, absent = missing_step(HALVING, state.missing, filtered.missing)
     state = FibrillationState(
         band, missing, np.concatenate([state.wave, wave], axis=1), np.concatenate([state.absent, absent], axis=1)
     )
@@ -147,10 +146,10 @@ def fibrillation_step(state: FibrillationState, filtered: Filtered) -> tuple[Fib
 def fibrillation_end(state: FibrillationState, filtered: Filtered) -> Waveform:
     """Assess the remaining complete seconds when the signal ends with these samples."""
     band, wave = fir_step(_band(), state.band, filtered.signal)
-    missing, absent = missing_step(_MISSING, state.missing, filtered.missing)
+    missing, absent = missing_step(HALVING, state.missing, filtered.missing)
     edge = np.zeros((len(state.wave), 1))
     wave = np.concatenate([state.wave, wave, fir_end(_band(), band, edge)], axis=1)
-    absent = np.concatenate([state.absent, absent, fir_end(_MISSING, missing, edge) > 0], axis=1)
+    absent = np.concatenate([state.absent, absent, fir_end(HALVING, missing, edge) > 0], axis=1)
     return _assess_complete(FibrillationState(band, missing, wave, absent))[1]
 
 

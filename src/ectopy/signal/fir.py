@@ -60,6 +60,10 @@ class Fir:
         return Phase(first, np.ascontiguousarray(self.taps[first * self.up - centre + half :: self.up]))
 
 
+HALVING = Fir(np.ones(3), 1, 2)
+"""At half the rate, a sample rests on a missing one where the sample or one beside it is missing."""
+
+
 @cache
 def design_bandpass(length: int, low_hz: float, high_hz: float, rate_hz: float, down: int = 1) -> Fir:
     """Return a filter of an odd length, designed by the window method, that passes a band."""

@@ -50,7 +50,7 @@ from scipy.ndimage import maximum_filter1d
 from ectopy import large_arrays
 from ectopy.signal.array_columns import join, select
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
-from ectopy.signal.fir import Fir, FirState, design_bandpass, fir_end, fir_step, missing_step
+from ectopy.signal.fir import HALVING, Fir, FirState, design_bandpass, fir_end, fir_step, missing_step
 from ectopy.signal.state_replace import replace
 
 STRENGTH_RATE_HZ = ANALYSIS_RATE_HZ // 2
@@ -58,7 +58,6 @@ _STEP = 600 * ANALYSIS_RATE_HZ
 
 _ENERGY = Fir(np.full(7, 1 / 7))
 _CURVATURE = Fir(np.array([-1.0, 2.0, -1.0]))
-_MISSING = Fir(np.ones(3), 1, 2)
 
 _BLOCK = STRENGTH_RATE_HZ  # one second
 _REMEMBERED_BLOCKS = 9
@@ -360,7 +359,7 @@ def qrs_strength_step(
     # The same of its second difference, which tells sharp waves from smooth ones.
     curvature, curved = fir_step(_CURVATURE, state.curvature, qrs)
     bent, bend = fir_step(_ENERGY, state.bent, curved * curved)
-    missing, absent = missing_step(_MISSING, state.missing, filtered.missing)
+    missing, absent = missing_step(HALVING, state.missing, filtered.missing)
     leads, strength = _normalise_leads(state.leads, power, bend, qrs, absent, patients, last=False)
     return QrsStrengthState(band, energy, curvature, bent, missing, leads), strength
 
@@ -375,7 +374,7 @@ def qrs_strength_end(state: QrsStrengthState) -> QrsStrength:
     curved = np.concatenate([curved, fir_end(_CURVATURE, curvature, qrs[:, -1:] if qrs.shape[1] else edge)], axis=1)
     bent, bend = fir_step(_ENERGY, state.bent, curved * curved)
     bend = np.concatenate([bend, fir_end(_ENERGY, bent, edge)], axis=1)
-    missing = fir_end(_MISSING, state.missing, edge) > 0
+    missing = fir_end(HALVING, state.missing, edge) > 0
     return _normalise_leads(state.leads, power, bend, qrs, missing, 1, last=True)[1]
 
 

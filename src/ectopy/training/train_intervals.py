@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.interval_model import COMPONENTS, HISTORY, LEAST_INTERVALS, LOG_SCALES, IntervalModel, features
+from ectopy.analysis.interval_model import (
+    COMPONENTS,
+    FURTHEST,
+    HISTORY,
+    LEAST_INTERVALS,
+    LOG_SCALES,
+    IntervalModel,
+    features,
+)
 from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRhythms
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.presentation import short_repr
@@ -39,7 +47,6 @@ _MEASURED_TO_S = 0.003
 _LEFT_OUT = 1.0, 0.85, 0.0
 _SIMULATED = 0.3
 _SHORTENED = 0.25
-_FURTHEST = 1.5
 _ONE_RECORDING = 1000
 _WEIGHT_OF = 3000
 
@@ -147,7 +154,7 @@ def train_intervals(patients: Sequence[IntervalExamples], seed: int) -> Interval
     inputs, usual = features(np.concatenate([patient.windows for patient in patients]))
     targets = np.concatenate([patient.log_s for patient in patients]) - usual
     weights = np.concatenate([np.full(len(patient), _weight(len(patient))) for patient in patients])
-    near = np.abs(targets) < _FURTHEST
+    near = np.abs(targets) < FURTHEST
     inputs, targets, weights = inputs[near], targets[near], weights[near]
 
     def unlikelihood(target: tensorflow.Tensor, output: tensorflow.Tensor) -> tensorflow.Tensor:
@@ -156,7 +163,7 @@ def train_intervals(patients: Sequence[IntervalExamples], seed: int) -> Interval
         standard = (target - location) / tf.exp(log_scale)
         log_density = tf.nn.log_softmax(share) - standard - log_scale - 2.0 * tf.nn.softplus(-standard)
         explained = tf.reduce_logsumexp(log_density, axis=1) + np.float32(np.log(1.0 - _UNEXPLAINED))
-        unexplained = tf.fill(tf.shape(explained), np.float32(np.log(_UNEXPLAINED / (2 * _FURTHEST))))
+        unexplained = tf.fill(tf.shape(explained), np.float32(np.log(_UNEXPLAINED / (2 * FURTHEST))))
         return -tf.reduce_logsumexp(tf.stack([explained, unexplained]), axis=0)
 
     keras.utils.set_random_seed(seed)

@@ -17,12 +17,8 @@ from ectopy.recording import Recording
 from ectopy.signal import Filtered, FilterSettings, filter_signal, filter_twice, find_heartbeats
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
-from ectopy.signal.heartbeats import (
-    STRENGTH_RATE_HZ,
-    PeaksState,
-    QrsStrength,
-    _decide,
-)
+from ectopy.signal.heartbeats import PeaksState, peaks_end, peaks_step
+from ectopy.signal.qrs_strength import STRENGTH_RATE_HZ, QrsStrength
 from support.heartbeat_stream import HeartbeatStream
 
 RATES = [100.0, 128.0, 180.0, 250.0, 257.3, 360.0, 500.0, 901.14, 1000.0]
@@ -160,9 +156,9 @@ def test_a_higher_peak_at_the_edge_of_the_refractory_period_counts_in_a_stream_t
     height[0, 29:32] = 0.84, 1.0, 0.60
     height[0, 51:54] = 1.4999, 1.5, 0.5
     evidence = QrsStrength(height, height, np.ones_like(height), np.zeros_like(height))
-    _, whole = _decide(PeaksState.fresh(), evidence, last=True)
-    state, first_beats = _decide(PeaksState.fresh(), evidence[:cut], last=False)
-    _, rest = _decide(state, evidence[cut:], last=True)
+    whole = peaks_end(PeaksState.fresh(), evidence)
+    state, first_beats = peaks_step(PeaksState.fresh(), evidence[:cut])
+    rest = peaks_end(state, evidence[cut:])
     np.testing.assert_array_equal(np.concatenate([first_beats, rest]), whole)
     assert len(whole) == 1
 

@@ -6,14 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.signal.filters import Filtered
-from ectopy.signal.heartbeats import (
-    PeaksState,
-    QrsStrengthState,
-    peaks_end,
-    peaks_step,
-    qrs_strength_end,
-    qrs_strength_step,
-)
+from ectopy.signal.heartbeats import PeaksState, peaks_end, peaks_step
+from ectopy.signal.qrs_strength import QrsStrengthState, qrs_strength_end, qrs_strength_step
 
 
 class HeartbeatStream:

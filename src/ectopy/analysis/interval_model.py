@@ -22,7 +22,7 @@ from scipy.special import expit, ndtri
 from ectopy.errors import DataError
 from ectopy.presentation import short_repr
 from ectopy.signal.array_columns import select
-from ectopy.signal.heartbeats import lower_median
+from ectopy.signal.lower_median import lower_median
 
 HISTORY = 50
 """Number of intervals that a prediction rests on."""

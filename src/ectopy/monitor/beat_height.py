@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.signal.beat_segments import BEFORE, MARGIN, BeatSegments
-from ectopy.signal.heartbeats import lower_median
+from ectopy.signal.lower_median import lower_median
 
 LOW_SHARE = 0.4
 LOW_MV = 0.35

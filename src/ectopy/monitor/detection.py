@@ -34,7 +34,8 @@ from ectopy.signal.beat_segments import BeatSegments, CutState, cut_end, cut_ste
 from ectopy.signal.fibrillation_waveform import Waveform
 from ectopy.signal.filters import Filter
 from ectopy.signal.front_end import FrontEndOutput, FrontEndState, SignalBlock, end_front_end
-from ectopy.signal.heartbeats import LeadAmplitude, PeaksState, in_empty_seconds, known_to, peaks_end, peaks_step
+from ectopy.signal.heartbeats import PeaksState, known_to, peaks_end, peaks_step
+from ectopy.signal.qrs_strength import LeadAmplitude, in_empty_seconds
 from ectopy.signal.quality import READABLE, uninformative
 from ectopy.signal.state_replace import replace
 
@@ -377,7 +378,7 @@ def judge_step(
         last, intervals_s = _intervals(last, before, beats, judgement, new.darkness)
     # A beat is credible if it is high enough, and does not lie where every lead shows noise alone.
     leads_state = state.frontend.evidence.leads
-    in_noise = in_empty_seconds(leads_state, state.peaks, beats.times_s * (sensed.filtered.rate_hz / 2))
+    in_noise = in_empty_seconds(leads_state, state.peaks.end, beats.times_s * (sensed.filtered.rate_hz / 2))
     heights, credible = height_step(state.heights, qrs_heights_mv(beats), beats.rr_s, in_noise)
     return (
         replace(judged, last=last, heights=heights),

@@ -13,7 +13,7 @@ from ectopy.beats import BEAT_SAMPLES
 from ectopy.presentation import short_repr
 from ectopy.signal.array_columns import join, select
 from ectopy.signal.filters import Filtered
-from ectopy.signal.heartbeats import lower_median
+from ectopy.signal.lower_median import lower_median
 from ectopy.signal.state_replace import replace
 
 BEFORE = 52

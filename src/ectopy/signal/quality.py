@@ -49,7 +49,7 @@ from ectopy.errors import DataError
 from ectopy.presentation import short_repr
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
 from ectopy.signal.fir import Fir, FirState, design_bandpass, fir_end, fir_step
-from ectopy.signal.heartbeats import lower_median
+from ectopy.signal.lower_median import lower_median
 from ectopy.signal.state_replace import replace
 
 QUALITY_WINDOW_S = 1.0

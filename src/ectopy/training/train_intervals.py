@@ -27,7 +27,7 @@ from ectopy.analysis.interval_model import (
 from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRhythms
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.presentation import short_repr
-from ectopy.signal.heartbeats import lower_median
+from ectopy.signal.lower_median import lower_median
 from ectopy.training.load_tensorflow import load_tensorflow
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ from ectopy.monitor import (
     ServiceReport,
     Tick,
     chunks,
+    patient_step,
     replay,
 )
-from ectopy.monitor import monitor as monitor_module
 from ectopy.monitor.codec import decode, encode, to_json
 from ectopy.monitor.replay import whole
 from ectopy.monitor.rhythm_input import ConditionReading
@@ -357,7 +357,7 @@ def test_a_clock_that_jumps_is_told(monitor: Monitor):
 
 def test_a_fault_of_the_software_is_told_and_watching_goes_on(monitor: Monitor, monkeypatch: pytest.MonkeyPatch):
     recording = simulate_recording(60)
-    whole, calls = monitor_module.detect_step, []
+    whole, calls = patient_step.detect_step, []
 
     def failing(*arguments):
         calls.append(1)
@@ -365,7 +365,7 @@ def test_a_fault_of_the_software_is_told_and_watching_goes_on(monitor: Monitor, 
             raise IndexError("out of bounds")
         return whole(*arguments)
 
-    monkeypatch.setattr(monitor_module, "detect_step", failing)
+    monkeypatch.setattr(patient_step, "detect_step", failing)
     events = list(replay(monitor, recording))
     assert alarms(events, "raised") == [("raised", "detector failed")]
     beats = [e for e in events if isinstance(e, BeatJudged)]

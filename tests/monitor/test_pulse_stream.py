@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError
-from ectopy.monitor import Chunk, Monitor, MonitorState, codec
-from ectopy.monitor import monitor as monitor_module
+from ectopy.monitor import Chunk, Monitor, MonitorState, codec, patient_step
 from ectopy.monitor.events import AlarmChanged, Event, InputRejected, Notice
 from ectopy.monitor.inputs import PulseChunk
 from ectopy.monitor.pulse_stream import (
@@ -262,7 +261,7 @@ def test_a_bad_pulse_changes_nothing_in_what_is_said_of_the_ecg(
 def test_a_fault_in_the_analysis_of_a_pulse_does_not_touch_that_of_the_ecg(
     monitor: Monitor, still: Recording, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    calls, remember = [], monitor_module.remember
+    calls, remember = [], patient_step.remember
 
     def failing(*arguments):
         calls.append(1)
@@ -270,7 +269,7 @@ def test_a_fault_in_the_analysis_of_a_pulse_does_not_touch_that_of_the_ecg(
             raise IndexError("out of bounds")
         return remember(*arguments)
 
-    monkeypatch.setattr(monitor_module, "remember", failing)
+    monkeypatch.setattr(patient_step, "remember", failing)
     _, events = feed(monitor, MonitorState(), *whole(replace(still, pulses=(pulse_wave(60),))))
     alarms = [event for event in events if isinstance(event, AlarmChanged)]
     assert "IndexError" in alarms[0].transition.alarm.reading.text

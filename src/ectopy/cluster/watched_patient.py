@@ -8,7 +8,7 @@ from ectopy.errors import EctopyError
 from ectopy.monitor import Chunk, MonitorState, status
 from ectopy.monitor.chunk_assembly import Segment, require_count, validated_samples
 from ectopy.monitor.detection import DetectionState
-from ectopy.monitor.monitor import Signal
+from ectopy.monitor.monitor_state import Signal
 from ectopy.monitor.pulse_stream import check_pulses
 from ectopy.signal.beat_segments import no_beats
 from ectopy.signal.state_replace import replace

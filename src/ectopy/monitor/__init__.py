@@ -12,7 +12,8 @@ from ectopy.monitor.alarms import AlarmSettings
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
 from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.monitor import Monitor, MonitorState
+from ectopy.monitor.monitor import Monitor
+from ectopy.monitor.monitor_state import MonitorState
 from ectopy.monitor.replay import chunks, replay
 
 __all__ = [

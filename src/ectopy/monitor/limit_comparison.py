@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ectopy.monitor.alarm import Alarm
 from ectopy.monitor.events import AlarmChanged
 from ectopy.monitor.inputs import Command, CommandKind, Input
-from ectopy.monitor.monitor import Monitor, MonitorState
+from ectopy.monitor.monitor import Monitor
+from ectopy.monitor.monitor_state import MonitorState
 from ectopy.presentation import short_repr
 
 _SAME_S = 10.0

@@ -11,7 +11,8 @@ from ectopy.errors import SettingError
 from ectopy.monitor.chunk_assembly import LONGEST_CHUNK_S
 from ectopy.monitor.events import Event
 from ectopy.monitor.inputs import Chunk, End, PulseChunk
-from ectopy.monitor.monitor import Monitor, MonitorState
+from ectopy.monitor.monitor import Monitor
+from ectopy.monitor.monitor_state import MonitorState
 from ectopy.recording import PulseWave, Recording
 from ectopy.signal.amplitude import require_plausible_start
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ectopy.errors import DataError
 from ectopy.monitor.codec import decode, encode
-from ectopy.monitor.monitor import MonitorState
+from ectopy.monitor.monitor_state import MonitorState
 
 SNAPSHOT_VERSION = 1
 """Version of the form of stored states: add 1 when an older Ectopy would misread a state, or lose a part of it."""

@@ -12,7 +12,7 @@ from ectopy.monitor.alarms import active, is_held
 from ectopy.monitor.chunk_assembly import Segment
 from ectopy.monitor.conditions import AlarmType
 from ectopy.monitor.inputs import Chunk
-from ectopy.monitor.monitor import MonitorState
+from ectopy.monitor.monitor_state import MonitorState
 from ectopy.signal.state_replace import replace
 
 SILENT_S = 3.0

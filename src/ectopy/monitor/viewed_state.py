@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ectopy.analysis.rhythm_rules import RATE_OVER
 from ectopy.monitor.detection import LearningBuffer
 from ectopy.monitor.fibrillation_rule import WaveformState
-from ectopy.monitor.monitor import MonitorState, Signal
+from ectopy.monitor.monitor_state import MonitorState, Signal
 from ectopy.monitor.pulse_rules import PulseMemory
 from ectopy.monitor.pulse_stream import PulseStream
 from ectopy.monitor.rhythm import RhythmState

@@ -12,7 +12,7 @@ from ectopy.monitor.alarms import next_deadline_s
 from ectopy.monitor.chunk_assembly import WAIT_S
 from ectopy.monitor.clock_pace import LATE_S
 from ectopy.monitor.inputs import Tick
-from ectopy.monitor.monitor import MonitorState
+from ectopy.monitor.monitor_state import MonitorState
 from ectopy.monitor.technical import NO_DATA_S
 
 _ROUNDING_S = 0.001

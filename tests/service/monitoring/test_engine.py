@@ -36,7 +36,7 @@ from ectopy.monitor import (
 from ectopy.monitor.alarm import AlarmState
 from ectopy.monitor.alarm_log import verify
 from ectopy.monitor.codec import encode
-from ectopy.monitor.monitor import Outcome
+from ectopy.monitor.patient_step import Outcome
 from ectopy.monitor.snapshot import SNAPSHOT_VERSION
 from ectopy.recording import Recording
 from ectopy.service.live.live_samples import LiveSamples

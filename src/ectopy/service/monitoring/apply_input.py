@@ -18,7 +18,7 @@ from ectopy.monitor import (
     ServiceReport,
 )
 from ectopy.monitor.inputs import input_time
-from ectopy.monitor.monitor import Outcome
+from ectopy.monitor.patient_step import Outcome
 from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.status import next_position
 

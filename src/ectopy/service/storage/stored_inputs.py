@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ectopy.errors import DataError
 from ectopy.monitor import codec
 from ectopy.monitor.inputs import Command, Input
-from ectopy.monitor.monitor import MonitorState
+from ectopy.monitor.monitor_state import MonitorState
 from ectopy.monitor.snapshot import decode_snapshot
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, Row

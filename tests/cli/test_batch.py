@@ -163,6 +163,12 @@ def test_results_of_several_recordings_need_a_folder(ectopy, dated: Path, tmp_pa
         assert not (tmp_path / name).exists()
 
 
+def test_mains_hum_can_be_removed(ectopy, dated: Path):
+    done = assert_success(ectopy("detect", dated, "--notch", 50, "--json", "-"))
+    (figures,) = json.loads(done.out)["recordings"]
+    assert figures["holter"]["waves"]["intervals_ms"]["qrs_ms"] is not None
+
+
 def test_what_is_written_of_one_recording_goes_into_a_folder_that_exists(ectopy, dated: Path, tmp_path: Path):
     folder = tmp_path / "out"
     folder.mkdir()

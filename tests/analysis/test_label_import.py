@@ -62,14 +62,14 @@ def test_corrected_labels_are_read_back_from_every_format(
 
 def test_a_beat_at_an_artefact_mark_is_unreadable_and_makes_no_pause():
     positions = ANALYSIS.positions.tolist()
-    symbols = "N" * len(positions)
+    symbols = "".join(ANALYSIS.annotations().symbols)
     marked = labels_of(positions, symbols[:3] + "||" + symbols[5:])
     after = corrected(ANALYSIS, *made_from(marked))
     assert after.positions.tolist() == positions
     assert np.flatnonzero(after.verdict == Verdict.UNREADABLE).tolist() == [3, 4]
     assert find_events(after) == []
     # An artefact where no heartbeat was found is none.
-    between = labels_of([*positions, positions[0] + 40], symbols + "|")
+    between = labels_of([positions[0], positions[0] + 40, *positions[1:]], symbols[0] + "|" + symbols[1:])
     assert made_from(between) == []
 
 

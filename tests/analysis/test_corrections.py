@@ -152,6 +152,12 @@ def test_noise_from_beat_to_beat_includes_both_as_their_times_are_rounded():
     assert np.flatnonzero(after.verdict == Verdict.UNREADABLE).tolist() == [4, 5, 6]
 
 
+@pytest.mark.parametrize("made", [MarkNoise(2.0, 20_000.0), ChooseStrip(2.0, 20_000.0, "")])
+def test_a_time_that_ends_after_the_recording_is_refused(made: Correction):
+    with pytest.raises(DataError, match="20000 s lies after the end of the recording"):
+        corrected(ANALYSIS, made)
+
+
 def test_noise_holds_no_spikes_of_a_pacemaker():
     paced = replace(ANALYSIS, signs=RhythmSigns(spikes_s=np.array([0.9, 2.5, 3.3, 4.1])))
     assert corrected(paced, MarkNoise(2.4, 3.4)).signs.spikes_s.tolist() == [0.9, 4.1]

@@ -20,6 +20,7 @@ from ectopy.analysis.corrections import (
 from ectopy.analysis.label_import import corrections_from_annotations, read_corrections
 from ectopy.analysis.recording_results import RESULT_KINDS, write_results
 from ectopy.analysis.rhythm_events import find_events
+from ectopy.detector import Verdict
 from ectopy.errors import DataError
 from ectopy.formats import read_annotations, write_annotations
 from ectopy.recording import Annotations, Recording
@@ -57,6 +58,19 @@ def test_corrected_labels_are_read_back_from_every_format(
         np.testing.assert_array_equal(again.positions, after.positions, err_msg=suffix)
         np.testing.assert_array_equal(again.verdict, after.verdict, err_msg=suffix)
         np.testing.assert_array_equal(again.hint, after.hint, err_msg=suffix)
+
+
+def test_a_beat_at_an_artefact_mark_is_unreadable_and_makes_no_pause():
+    positions = ANALYSIS.positions.tolist()
+    symbols = "".join(ANALYSIS.annotations().symbols)
+    marked = labels_of(positions, symbols[:3] + "||" + symbols[5:])
+    after = corrected(ANALYSIS, *made_from(marked))
+    assert after.positions.tolist() == positions
+    assert np.flatnonzero(after.verdict == Verdict.UNREADABLE).tolist() == [3, 4]
+    assert find_events(after) == []
+    # An artefact where no heartbeat was found is none.
+    between = labels_of([positions[0], positions[0] + 40, *positions[1:]], symbols[0] + "|" + symbols[1:])
+    assert made_from(between) == []
 
 
 def test_json_results_and_a_file_of_corrections_give_the_corrections_themselves(tmp_path: Path):

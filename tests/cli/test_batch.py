@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
@@ -158,9 +159,21 @@ def test_the_shipped_detector_has_a_name_in_every_command(ectopy):
 
 
 def test_results_of_several_recordings_need_a_folder(ectopy, dated: Path, tmp_path: Path):
+    other = shutil.copy(dated, tmp_path / f"other{dated.suffix}")
     for option, name in (("--report", "page.html"), ("-o", "beats.csv"), ("-o", "beats.JSON")):
-        assert_refused(ectopy("detect", "ambulatory", dated, dated, option, tmp_path / name), "folder")
+        assert_refused(ectopy("detect", "ambulatory", dated, other, option, tmp_path / name), "folder")
         assert not (tmp_path / name).exists()
+
+
+def test_a_recording_named_twice_is_judged_once(ectopy, dated: Path):
+    done = assert_success(ectopy("detect", dated, dated, "--json", "-"))
+    assert len(json.loads(done.out)["recordings"]) == 1
+
+
+def test_mains_hum_can_be_removed(ectopy, dated: Path):
+    done = assert_success(ectopy("detect", dated, "--notch", 50, "--json", "-"))
+    (figures,) = json.loads(done.out)["recordings"]
+    assert figures["holter"]["waves"]["intervals_ms"]["qrs_ms"] is not None
 
 
 def test_what_is_written_of_one_recording_goes_into_a_folder_that_exists(ectopy, dated: Path, tmp_path: Path):
@@ -233,6 +246,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(ectopy, file: Path, bundle:
     text.write_text("no recording")
     numbers = tmp_path / "numbers.npy"
     np.save(numbers, np.zeros((1000, 1)))
+    other = shutil.copy(file, tmp_path / "other.csv")
     for arguments, words in (
         (("ambulatory", tmp_path / "gone.hea"), "gone.hea"),
         (("ambulatory", text), "notes.txt"),
@@ -242,8 +256,8 @@ def test_what_cannot_be_done_is_said_in_one_sentence(ectopy, file: Path, bundle:
         (("ambulatory", file, "-o", tmp_path / "results.xlsx"), "results.xlsx"),
         (("ambulatory", file, "-o", tmp_path / "nowhere" / "beats.csv"), "nowhere"),
         (("ambulatory", file, "--notch", "400"), "notch"),
-        (("ambulatory", file, file, "--save-baseline", tmp_path / "b.npz"), "one patient"),
-        ((bundle, file, file), "one data set"),
+        (("ambulatory", file, other, "--save-baseline", tmp_path / "b.npz"), "one patient"),
+        ((bundle, file, other), "one data set"),
         ((bundle, "holter.edf"), "'ambulatory' takes recordings"),
         ((tmp_path / "gone.ectopy", file), "gone.ectopy"),
         (("ambulatory", file, "--target-fpr", "0.00001"), "1e-05"),

@@ -69,6 +69,13 @@ def test_replay_says_what_is_wrong(ectopy, options: tuple[str, ...], why: str, m
 
 
 @pytest.mark.usefixtures("own_log")
+def test_serve_says_that_there_is_no_such_host(ectopy, tmp_path: Path):
+    done = ectopy("serve", "--home", tmp_path, "--host", "no-host.invalid", "--port", 0)
+    assert done.status == 2
+    assert "choose another host" in done.err
+
+
+@pytest.mark.usefixtures("own_log")
 def test_serve_says_that_an_address_is_taken(ectopy, tmp_path: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

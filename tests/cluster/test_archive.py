@@ -245,7 +245,7 @@ def test_mistakes_are_said_before_spark_starts(ectopy, recordings: list[Path], b
 
     good, file = recordings[0], tmp_path / "file"
     file.write_text("mine")
-    refused(good, "-o", file, words="Ectopy did not write it")
+    refused(good, "-o", file, words="does not say that Ectopy wrote it")
     refused(good, "-o", file, "--overwrite", words="it is a file; name a folder")
     refused(good, "-o", tmp_path, words="it holds other files; name a new or empty folder")
     refused(tmp_path / "gone.edf", "-o", tmp_path / "tables", words="does not exist; name recordings, folders of them")

@@ -18,6 +18,7 @@ from ectopy.formats import remote
 from ectopy.formats.remote import display_url, list_recordings, remote_url
 from support.command_line import CommandResult, assert_success
 from support.edf_files import MILLIVOLT, edf
+from support.server import reserved_port
 
 fsspec = pytest.importorskip("fsspec", reason="the extra 'remote' is not installed")
 
@@ -140,3 +141,8 @@ def test_a_web_server_in_trouble(
     with pytest.raises(DataError) as caught:
         ectopy.read(f"{server}/{name}?token=secret")
     assert str(caught.value) == f"{server}/{name} {expected}"
+
+
+def test_a_web_server_that_is_not_there():
+    with reserved_port() as port, pytest.raises(DataError, match="cannot be read: its server cannot be reached"):
+        ectopy.read(f"http://127.0.0.1:{port}/day.edf")

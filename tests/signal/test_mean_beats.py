@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ectopy.signal.filters import filter_twice
+from ectopy.signal.filters import FilterSettings, filter_twice
 from ectopy.signal.mean_beats import mean_beats
 from ectopy.signal.wave_delineation import BEFORE
 from ectopy.signal.wave_network import SAMPLES
@@ -16,18 +16,20 @@ def some_signal(leads: int = 2, seconds: int = 20) -> np.ndarray:
     return (np.cumsum(steps, axis=0) / 20 + steps).astype(np.float32)
 
 
-def windows_of(signal: np.ndarray, positions: np.ndarray) -> np.ndarray:
+def windows_of(signal: np.ndarray, positions: np.ndarray, filters: FilterSettings | None) -> np.ndarray:
     """The filtered signal around each position, shape (leads, beats, 252)."""
-    early, _ = filter_twice(signal, RATE_HZ)
+    early, _ = filter_twice(signal, RATE_HZ, filters)
     places = positions[:, None] // 2 + np.arange(-BEFORE, SAMPLES - BEFORE)
     return early.signal[:, places]
 
 
-def test_filter_of_the_mean_is_the_mean_of_the_filtered_beats():
-    signal = some_signal()
+@pytest.mark.parametrize("high_hz", [15.0, 40.0, 60.0])
+@pytest.mark.parametrize("notch_hz", [None, 10.0, 50.0, 60.0])
+def test_filter_of_the_mean_is_the_mean_of_the_filtered_beats(notch_hz: float | None, high_hz: float):
+    signal, filters = some_signal(), FilterSettings(high_hz=high_hz, notch_hz=notch_hz)
     positions = np.array([900, 1500, 2222, 4000])
-    means, counts = mean_beats(signal, RATE_HZ, [(positions, np.ones((4, 2), np.bool_))])
-    expected = windows_of(signal, positions).mean(axis=1)
+    means, counts = mean_beats(signal, RATE_HZ, [(positions, np.ones((4, 2), np.bool_))], filters)
+    expected = windows_of(signal, positions, filters).mean(axis=1)
     expected -= np.median(expected, axis=1, keepdims=True)
     assert counts.tolist() == [[4, 4]]
     assert means.rate_hz == 180

@@ -43,6 +43,7 @@ LEAST_APART_S = 0.1
 
 _FORMAT, _VERSION = "ectopy corrections", 1
 _MOST_S, _MOST_POSITION = 1e8, 1 << 53
+_ROUNDED_S = 1.0
 _AS_ANALYSED = -1
 _WIDE_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")  # as word processors write them
 
@@ -474,10 +475,14 @@ class _Labels:
                 self._require_free(correction.position)
                 self._added[correction.position] = _LABELS.index(correction.label), number
             case MarkNoise():
+                self._require_inside(correction)
                 self._relabel(*self._inside(correction), BeatLabel.UNREADABLE, number)
                 self._noise.append((correction.start_s, correction.end_s))
-            case _:
+            case ChooseStrip():
+                self._require_inside(correction)
                 return  # strips and the conclusion belong to the report
+            case _:
+                return
         self.has_changed = True
 
     def applied(self, entries: Sequence[CorrectionEntry]) -> Analysis:
@@ -524,6 +529,12 @@ class _Labels:
         begin, end = np.searchsorted(self._analysis.positions, [first, last + 1])
         rows = begin + np.flatnonzero(self._remains[begin:end])
         return rows, [position for position in self._added if first <= position <= last]
+
+    def _require_inside(self, time: MarkNoise | ChooseStrip) -> None:
+        """Raise DataError if a time ends after the recording, by more than a page rounds it."""
+        duration_s = self._analysis.quality.duration_s
+        if time.end_s > duration_s + _ROUNDED_S:
+            raise DataError(f"{time.end_s:g} s lies after the end of the recording, which is {duration_s:,.1f} s long.")
 
     def _require_free(self, position: int) -> None:
         """Raise DataError if a beat cannot be added here."""

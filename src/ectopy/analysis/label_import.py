@@ -45,6 +45,7 @@ _LABEL_OF_CLASS = {
 _LABELS = {symbol: _LABEL_OF_CLASS[name] for name, symbols in LABEL_MAPS["aami"].items() for symbol in symbols} | {
     "?": BeatLabel.UNREADABLE
 }
+_ARTEFACT = "|"
 
 
 @checked
@@ -56,7 +57,7 @@ def corrections_from_annotations(
     A beat and a mark at most 150 ms apart, each the nearest to the other, are one; the beat stays where it is. A beat
     without a mark is deleted, and a mark without a beat added, unless it is less than 0.1 s from a beat and so marks it
     a second time. Labels are those of the AAMI: fusion, paced and unclassifiable beats are ``other``; ``?`` is
-    unreadable. Marks that are not beats say nothing.
+    unreadable, as is a beat at an artefact mark (``|``), which may hide a heartbeat. Other marks say nothing.
 
     Parameters
     ----------
@@ -95,6 +96,11 @@ def corrections_from_annotations(
         )
     corrections: list[Correction] = []
     without_mark = np.delete(beats, rows)
+    artefacts = annotations.positions[np.equal(annotations.symbols, _ARTEFACT)]
+    in_artefact, _ = _pairs(without_mark, artefacts, MATCH_S * sampling_rate_hz)
+    if len(in_artefact):
+        corrections.append(Relabel(tuple(without_mark[in_artefact].tolist()), BeatLabel.UNREADABLE))
+        without_mark = np.delete(without_mark, in_artefact)
     if len(without_mark):
         corrections.append(DeleteBeats(tuple(without_mark.tolist())))
     old = analysis.annotations().symbols[rows].tolist()
@@ -104,7 +110,7 @@ def corrections_from_annotations(
         if changed:
             corrections.append(Relabel(tuple(beats[changed].tolist()), label))
     # A mark near a beat, or near the last one that was added, is the second of that beat.
-    remaining, near = beats[rows], LEAST_APART_S * sampling_rate_hz
+    remaining, near = np.setdiff1d(beats, without_mark), LEAST_APART_S * sampling_rate_hz
     without_beat = np.delete(np.arange(len(marks)), mark_rows)
     if len(remaining):
         apart = positions[without_beat] - remaining[nearest(positions[without_beat], remaining)]

@@ -67,13 +67,18 @@ def trials(protocol: str, beats: Beats, seeds: int) -> Iterator[Trial]:
     Raises
     ------
     SettingError
-        If the protocol is unknown, or there is not at least one seed.
+        As `check_protocol`.
     """
+    check_protocol(protocol, seeds)
+    return PROTOCOLS[protocol](beats, seeds)
+
+
+def check_protocol(protocol: str, seeds: int) -> None:
+    """Raise SettingError if the protocol is unknown, or there is not at least one seed."""
     if protocol not in PROTOCOLS:
         raise SettingError(f"unknown protocol '{protocol}'; use one of {', '.join(PROTOCOLS)}.")
     if seeds < 1:
         raise SettingError(f"a benchmark needs at least one seed, not {seeds}.")
-    return PROTOCOLS[protocol](beats, seeds)
 
 
 def _split(beats: Beats, **how: object) -> tuple[Beats, Beats]:

@@ -60,7 +60,10 @@ def benchmark_ecg5000(
     """Ours and the peers on the same beats in the same run; no method sees a label."""
     from ectopy import datasets
     from ectopy.benchmarks.ecg5000_benchmark import benchmark
+    from ectopy.benchmarks.protocols import check_protocol
     from ectopy.cli.output import ecg5000
+
+    check_protocol(protocol, seeds)
 
     def measure(progress: Progress) -> Mapping[str, Any]:
         return benchmark(datasets.load_ecg5000("all"), protocol, seeds, methods.split(","), progress)

@@ -57,8 +57,8 @@ def check_outputs(
             raise OutputError(f"cannot write {path}: the command reads this file; name another one.")
         if not overwrite and not written_by_ectopy(path):
             raise OutputError(
-                f"cannot write {path}: it is there already, and Ectopy did not write it; name another file, or add "
-                "--overwrite."
+                f"cannot write {path}: it is there already, and does not say that Ectopy wrote it; name another file, "
+                "or add --overwrite."
             )
 
 

@@ -13,7 +13,7 @@ from ectopy.formats.wfdb_header import find_header, read_header, segment_names
 
 
 def find_recordings(paths: Sequence[str | Path]) -> list[Path]:
-    """List files, and the recordings of folders and patterns without the segments of other records.
+    """List files, and the recordings of folders and patterns without the segments of other records, each once.
 
     In a folder a file is a recording by its content, elsewhere (``s3://``) by its suffix; tables and arrays, which may
     hold anything, have to be named. A pattern, as of `glob` with ``**`` for folders in folders, names what it matches
@@ -37,7 +37,7 @@ def find_recordings(paths: Sequence[str | Path]) -> list[Path]:
             recordings += _matching(path)
         else:
             recordings.append(path)
-    return recordings
+    return list(dict.fromkeys(recordings))
 
 
 def files_of(recording: Path) -> list[Path]:

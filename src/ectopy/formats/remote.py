@@ -176,6 +176,8 @@ def _reason(error: Exception, url: str) -> str:
         return f"cannot be read now: its server answers {status}; try again later"
     if isinstance(cause, TimeoutError):
         return f"cannot be read: its server was silent for {SILENCE_S:g} s; try again later"
+    if "ClientConnectorError" in {kind.__name__ for kind in type(cause).__mro__}:
+        return "cannot be read: its server cannot be reached"
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     reason = short_text(str(error).replace(url, display_url(url)) or type(error).__name__)

@@ -292,6 +292,14 @@ def _event_text(event: Event, language: Language) -> str:
     if event.rate_bpm is None:
         return language.text("{beats} in {duration}.", beats=beats, duration=duration)
     rate = fmt.whole(event.rate_bpm, language)
+    if event.kind == RhythmKind.HIGH_RATE:
+        return language.text(
+            "{beats} in {duration}, at most {rate} per minute.", beats=beats, duration=duration, rate=rate
+        )
+    if event.kind == RhythmKind.LOW_RATE:
+        return language.text(
+            "{beats} in {duration}, at least {rate} per minute.", beats=beats, duration=duration, rate=rate
+        )
     return language.text("{beats} in {duration}, {rate} per minute.", beats=beats, duration=duration, rate=rate)
 
 

@@ -79,8 +79,9 @@ class Server(uvicorn.Server):
                 sockets = self._listen()
             except OSError as error:
                 await asyncio.to_thread(self._app.state.lease.close)
+                wrong = "host" if isinstance(error, socket.gaierror) else "port"
                 raise SettingError(
-                    f"the service cannot listen at {self.address} ({error.strerror or error}); choose another port."
+                    f"the service cannot listen at {self.address} ({error.strerror or error}); choose another {wrong}."
                 ) from error
         await super().startup(sockets)
         if self.started:

@@ -162,7 +162,7 @@ def load_settings(**flags: Any) -> Settings:
             ) from error
         raise SettingError(f"the setting '{name}': {first['msg']}.") from error
     except (SettingsError, OSError, ValueError) as error:
-        raise SettingError(f"the settings cannot be read: {error}.") from error
+        raise SettingError(f"the settings in {FILE} cannot be read: {error}.") from error
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise SettingError("TLS needs both files: give 'tls_certificate' and 'tls_key'.")
     return settings

@@ -18,8 +18,7 @@ from ectopy.signal.fir import FirState, fir_step
 from ectopy.signal.wave_delineation import BEFORE
 from ectopy.signal.wave_network import SAMPLES
 
-_MARGIN_S = 0.1
-"""Time on both sides of a window that the filter needs."""
+_LEAST_MARGIN_S = 0.1
 
 
 def mean_beats(
@@ -51,10 +50,12 @@ def mean_beats(
     """
     design = Filter.of(rate_hz, filters)
     up, down = design.lowpass.up, design.lowpass.down
+    # The filter needs samples on both sides of a window, more where it removes mains hum.
+    margin_s = max(_LEAST_MARGIN_S, design.lowpass.reach / rate_hz)
     # The fiducial point must be a sample before and after the change of the rate.
-    blocks = math.ceil((BEFORE / ANALYSIS_RATE_HZ + _MARGIN_S) * rate_hz / down)
+    blocks = math.ceil((BEFORE / ANALYSIS_RATE_HZ + margin_s) * rate_hz / down)
     before = blocks * down
-    length = before + math.ceil(((SAMPLES - BEFORE) / ANALYSIS_RATE_HZ + 2 * _MARGIN_S) * rate_hz)
+    length = before + math.ceil(((SAMPLES - BEFORE) / ANALYSIS_RATE_HZ + 2 * margin_s) * rate_hz)
     leads = signal.shape[1]
     means = np.zeros((leads, len(groups), SAMPLES))
     counts = np.zeros((len(groups), leads), np.intp)

@@ -20,7 +20,7 @@ import ectopy.client
 from ectopy.client import Client
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
-from ectopy.errors import ConflictError, DataError, ServiceError, SettingError
+from ectopy.errors import ConflictError, DataError, OutputError, ServiceError, SettingError
 from ectopy.monitor import Chunk, chunks
 from ectopy.recording import PulseWave
 from ectopy.service.access import Scope
@@ -311,6 +311,12 @@ def test_upload(client: Client, tmp_path):
     assert client.recording(id)["name"] == "short.csv"
 
 
+def test_files_that_cannot_be_read_are_not_uploaded(client: Client, tmp_path):
+    for path in (tmp_path / "nope.csv", tmp_path):
+        with pytest.raises(DataError, match=rf"^{path} cannot be read: .*\.$"):
+            client.upload(path)
+
+
 def test_a_recording_is_read_and_corrected(client: Client, tmp_path):
     path = tmp_path / "holter.csv"
     path.write_bytes(csv(30))
@@ -318,6 +324,9 @@ def test_a_recording_is_read_and_corrected(client: Client, tmp_path):
     until(lambda: client.recording(id)["status"] == "done")
     client.report(id, tmp_path / "report.html")
     assert "holter.csv" in (tmp_path / "report.html").read_text()
+    with pytest.raises(OutputError, match=r"a report is \.pdf or \.html; name it so\."):
+        client.report(id, tmp_path / "report.txt")
+    assert not (tmp_path / "report.txt").exists()
     families = client.families(id)
     assert families["families"][0]["hint"] == ""
     seen = client.correct(id, {"type": "relabel", "family": 1, "label": "ventricular"}, families)

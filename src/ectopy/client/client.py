@@ -22,14 +22,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.arguments import checked
-from ectopy.errors import ConflictError, DataError, MissingExtraError, ServiceError, SettingError
+from ectopy.errors import ConflictError, DataError, MissingExtraError, OutputError, ServiceError, SettingError
 from ectopy.files import atomic_path
 from ectopy.monitor.inputs import Chunk, PulseChunk
 from ectopy.recording import PulseWave
@@ -58,6 +58,7 @@ _OVERHEAD_BYTES = 256
 """Memory that a message takes beside its content."""
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
 _TOO_OFTEN = 429
+_REPORTS = {".html": "html", ".htm": "html", ".pdf": "pdf"}
 
 _QUIET = logging.getLogger("ectopy.client.connection")
 """For what a connection has to say when it is lost: it is opened again, and nobody need read a traceback."""
@@ -168,10 +169,18 @@ class Client:
     # Recordings
 
     def upload(self, *paths: str | Path, sampling_rate_hz: float | None = None, unit: str | None = None) -> str:
-        """Upload the files of one recording, to be analysed; its id."""
+        """Upload the files of one recording, to be analysed; its id.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be read.
+        ServiceError
+            If the service cannot be reached, or rejects the files.
+        """
         stated = {"sampling_rate_hz": sampling_rate_hz, "unit": unit}
         with ExitStack() as stack:
-            files = [("files", (Path(path).name, stack.enter_context(Path(path).open("rb")))) for path in paths]
+            files = [("files", (Path(path).name, stack.enter_context(_open(Path(path))))) for path in paths]
             answer = self._call_for_object(
                 "POST",
                 "/api/recordings",
@@ -251,17 +260,26 @@ class Client:
         self._download(f"{_recording(id)}/results", {"format": kind}, Path(path))
 
     def report(self, id: str, path: str | Path, language: str = "en", paper: str = "a4") -> None:
-        """Write the report on a recording with its corrections; errors as in `results`.
+        """Write the report on a recording with its corrections.
 
         Parameters
         ----------
         id : str
         path : str or Path
-            A PDF where it ends with ``.pdf``, else an HTML file.
+            By its suffix ``.html`` or ``.pdf``.
         language : {"en", "de"}
         paper : {"a4", "letter"}
+
+        Raises
+        ------
+        OutputError
+            If `path` has another suffix, or the file cannot be written.
+        ServiceError
+            If the service cannot be reached, or has no such report.
         """
-        kind = "pdf" if Path(path).suffix.lower() == ".pdf" else "html"
+        kind = _REPORTS.get(Path(path).suffix.lower())
+        if kind is None:
+            raise OutputError(f"cannot write {path}: a report is .pdf or .html; name it so.")
         self._download(f"{_recording(id)}/report", {"format": kind, "language": language, "paper": paper}, Path(path))
 
     def _change(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -622,6 +640,13 @@ class Stream:
             self._to_resend[sequence] = None
         else:
             self._disconnected = True
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _of(patient: str) -> str:

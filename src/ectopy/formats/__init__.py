@@ -31,7 +31,7 @@ from ectopy.errors import DataError, SettingError
 from ectopy.formats import aecg, annotation_files, csv, dicom, edf, ishne, muse, npy, parquet, scp, sierra, wfdb
 from ectopy.formats.annotation_files import Span
 from ectopy.formats.content import format_of, is_text
-from ectopy.formats.leads import MAX_RATE_HZ, MIN_RATE_HZ, Stated, millivolt
+from ectopy.formats.leads import Stated, check_stated
 from ectopy.formats.plausibility import check_values
 from ectopy.formats.remote import display_url, local_copy, remote_url
 from ectopy.formats.wfdb_header import find_header
@@ -104,7 +104,7 @@ def read(
     MissingExtraError
         If the format needs the extra ``formats``, or a URL the extra ``remote``, which is not installed.
     """
-    stated = _check_stated(sampling_rate_hz, unit)._replace(partial=partial)
+    stated = check_stated(sampling_rate_hz, unit)._replace(partial=partial)
     if not isinstance(path, str | os.PathLike):
         raise SettingError(f"a recording is read from a path, not from {type(path).__name__}.")
     if url := remote_url(path):
@@ -142,7 +142,7 @@ def read_annotations(path: str | Path, sampling_rate_hz: float) -> Annotations:
         If the file is missing, damaged, too large or something else.
     """
     path = Path(path)
-    _check_stated(sampling_rate_hz, None)
+    check_stated(sampling_rate_hz, None)
     try:
         with path.open("rb") as stream:
             head = stream.read(4096)
@@ -198,7 +198,7 @@ def write_annotations(
     """
     path = Path(path)
     check_annotation_suffix(path)
-    _check_stated(sampling_rate_hz, None)
+    check_stated(sampling_rate_hz, None)
     if np.any(annotations.positions < 0):
         raise DataError(f"{path} cannot hold the position {annotations.positions.min()}; expected positions from 0.")
     if path.suffix.lower() == ".edf":
@@ -217,16 +217,6 @@ def check_annotation_suffix(path: Path) -> None:
     raise SettingError(
         f"annotations are written as .csv, .json, .edf, .ann or a WFDB annotator such as .atr, not as '{path.name}'."
     )
-
-
-def _check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
-    if sampling_rate_hz is not None and not MIN_RATE_HZ <= sampling_rate_hz <= MAX_RATE_HZ:
-        raise SettingError(
-            f"the sampling rate must be from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz, not {sampling_rate_hz} Hz."
-        )
-    if unit is not None and millivolt(unit) is None:
-        raise SettingError(f"the unit {unit!r} is unknown; known are V, mV, uV and nV.")
-    return Stated(None if sampling_rate_hz is None else float(sampling_rate_hz), unit)
 
 
 def _reader(path: Path) -> Callable[[Path, Stated], Recording]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ectopy.errors import DataError
+from ectopy.errors import DataError, SettingError
 
 MAX_LEADS = 64
 """Most leads that are read from one recording."""
@@ -53,6 +53,17 @@ class Signal(NamedTuple):
 def millivolt(unit: str) -> float | None:
     """Return what one of `unit` is in mV; None where it is not an unit of voltage."""
     return _FACTORS.get(unit.strip())
+
+
+def check_stated(sampling_rate_hz: float | None, unit: str | None) -> Stated:
+    """Return what a caller states on a file; a `SettingError` if the rate is out of range or the unit is unknown."""
+    if sampling_rate_hz is not None and not MIN_RATE_HZ <= sampling_rate_hz <= MAX_RATE_HZ:
+        raise SettingError(
+            f"the sampling rate must be from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz, not {sampling_rate_hz} Hz."
+        )
+    if unit is not None and millivolt(unit) is None:
+        raise SettingError(f"the unit {unit!r} is unknown; known are V, mV, uV and nV.")
+    return Stated(None if sampling_rate_hz is None else float(sampling_rate_hz), unit)
 
 
 def choose_leads(path: Path, signals: Sequence[Signal], unit: str | None) -> list[int]:

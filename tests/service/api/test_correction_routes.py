@@ -259,8 +259,11 @@ def test_results_are_of_the_corrected_recording(service: Service, http: httpx.Cl
     bundle = http.get(f"{recording}/results", params={"format": "fhir"})
     assert bundle.headers["content-type"] == "application/fhir+json"
     assert bundle.json()["resourceType"] == "Bundle"
-    assert "day.csv.fhir.json" in bundle.headers["content-disposition"]
     log = http.get(f"{recording}/results", params={"format": "corrections"})
+    table = http.get(f"{recording}/results", params={"format": "csv"})
+    # As they lie beside day.csv, which none of them may replace.
+    for answer, name in ((bundle, "day.fhir.json"), (log, "day.corrections.json"), (table, "day.csv.csv")):
+        assert f'filename="{name}"' in answer.headers["content-disposition"]
     (tmp_path / "log.json").write_bytes(log.content)
     assert Corrections.load(tmp_path / "log.json").entries[-1].correction == Relabel(
         (row["position"],), BeatLabel.VENTRICULAR

@@ -71,6 +71,10 @@ def test_upload_to_report_and_replay(http: httpx.Client, service: Service):
     assert one_lead["leads"] == close["leads"][1:]
     assert one_lead["samples"] == close["samples"][1:]
     assert http.get(f"/api/recordings/{id}/signal", params={"lead": 2}).status_code == 422
+    for path in ("signal", "beats", "families/1/beats"):
+        reverse = http.get(f"/api/recordings/{id}/{path}", params={"start_s": 5, "stop_s": 1})
+        assert reverse.status_code == 422
+        assert reverse.json() == {"detail": "'stop_s' is 1 s, and must not be before 'start_s', which is 5 s."}
     beats = http.get(f"/api/recordings/{id}/beats", params={"stop_s": 10}).json()
     assert 5 < len(beats) < 20
     trend = http.get(f"/api/recordings/{id}/trend", params={"step_s": 30}).json()
@@ -166,17 +170,36 @@ def test_bombs_are_refused(http: httpx.Client):
         ),
         (b"{}", "application/json"),
         (b"files=a", "application/x-www-form-urlencoded"),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\nI\n0\n\r\n--x--\r\n',
+            "multipart/form-data; boundary=x",
+        ),
     ],
 )
 def test_uploads_without_files_are_refused(http: httpx.Client, content: bytes, kind: str):
     answer = http.post("/api/recordings", content=content, headers={"Content-Type": kind})
     assert answer.status_code in (400, 422)
-    assert answer.json()["detail"]
+    assert answer.status_code == 400 or "form field 'files'" in answer.json()["detail"]
 
 
 def test_stated_rate_must_be_a_number(http: httpx.Client):
     answer = upload(http, {"a.csv": b"I\n0\n"}, sampling_rate_hz="fast")
     assert (answer.status_code, "number of Hz" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"unit": "furlong"}, "the unit 'furlong' is unknown; known are V, mV, uV and nV."),
+        ({"sampling_rate_hz": "1e9"}, "the sampling rate must be from 1 to 100000 Hz"),
+        ({"sampling_rate_hz": "nan"}, "the sampling rate must be from 1 to 100000 Hz"),
+    ],
+)
+def test_what_is_stated_is_checked_at_once(http: httpx.Client, stated: dict, words: str):
+    before = http.get("/api/recordings").json()
+    answer = upload(http, {"a.csv": csv(10)}, **stated)
+    assert (answer.status_code, words in answer.json()["detail"]) == (422, True)
+    assert http.get("/api/recordings").json() == before
 
 
 # Recordings by name

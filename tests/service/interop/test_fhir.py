@@ -207,6 +207,13 @@ def test_searchset_holds_each_resource_once():
     assert bundle["link"] == [{"relation": "self", "url": "http://here/api/fhir/Observation?patient=a"}]
 
 
+def test_an_empty_searchset_has_no_key_for_entries():
+    bundle = fhir.searchset([], "http://here/api/fhir/Observation?patient=a", 0)
+    assert bundle["total"] == 0
+    # https://hl7.org/fhir/R4/json.html#primitive: arrays cannot be empty.
+    assert "entry" not in bundle
+
+
 # All of them
 
 

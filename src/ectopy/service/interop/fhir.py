@@ -204,15 +204,16 @@ def detected_issue(alarm: AlarmJson, strips: Sequence[Resource] = ()) -> Resourc
 def searchset(resources: Sequence[Resource], url: str, total: int, next_url: str | None = None) -> Resource:
     """Return resources as the answer to a search at `url`, which has `total` of them on all pages."""
     links: list[Resource] = [{"relation": "self", "url": url}, {"relation": "next", "url": next_url}]
+    entries = [
+        {"fullUrl": uuid5(CONDITION_SYSTEM, resource["id"]).urn, "resource": resource, "search": {"mode": "match"}}
+        for resource in resources
+    ]
     return {
         "resourceType": "Bundle",
         "type": "searchset",
         "total": total,
         "link": [link for link in links if link["url"]],
-        "entry": [
-            {"fullUrl": uuid5(CONDITION_SYSTEM, resource["id"]).urn, "resource": resource, "search": {"mode": "match"}}
-            for resource in resources
-        ],
+        **({"entry": entries} if entries else {}),  # FHIR has no empty arrays
     }
 
 

@@ -42,13 +42,18 @@ def layout_of(file_names: Sequence[str]) -> UploadLayout:
     A WFDB header refers to its files by name, so these keep their names, which must be plain; any other recording keeps
     only its suffix.
     """
-    if not 1 <= len(file_names) <= MOST_FILES:
+    if not file_names:
+        raise DataError(
+            f"there is no file; send each one as the form field 'files', in multipart/form-data: {_EXPECTED}."
+        )
+    if len(file_names) > MOST_FILES:
         raise DataError(f"{len(file_names)} files are not one recording; {_EXPECTED}.")
     titles = [_title(name) for name in file_names]
     headers = [title for title in titles if _suffix(title) == _HEADER]
     if not headers:
         if len(titles) > 1 or _suffix(titles[0]) not in _ALONE:
-            raise DataError(f"{_listed(titles)} is not a recording; {_EXPECTED}.")
+            verb = "is not a recording" if len(titles) == 1 else "are not one recording"
+            raise DataError(f"{_listed(titles)} {verb}; {_EXPECTED}.")
         name = f"recording{_suffix(titles[0])}"
         return UploadLayout(titles[0], name, (name,))
     for name in file_names:
@@ -62,8 +67,9 @@ def layout_of(file_names: Sequence[str]) -> UploadLayout:
     if not all(header.startswith(record) for header in headers):
         raise DataError(f"{_listed(headers)} are headers of several records; upload one recording at a time.")
     if len(headers) == len(titles):
+        verb = "describes" if len(headers) == 1 else "describe"
         raise DataError(
-            f"{_listed(headers)} describes samples that lie in other files; upload all files of the record together, "
+            f"{_listed(headers)} {verb} samples that lie in other files; upload all files of the record together, "
             "such as 100.hea and 100.dat."
         )
     return UploadLayout(record, main, tuple(file_names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,7 +14,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message
 
 from ectopy.detector import Verdict
-from ectopy.errors import DataError
+from ectopy.errors import DataError, SettingError
+from ectopy.formats.leads import Stated, check_stated
 from ectopy.report.report_style import ReportStyle
 from ectopy.service import schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, RecordingId, ViewedRecording, json_response
@@ -78,11 +80,11 @@ async def upload(request: Request, library: LibraryDep, caller: Uploading, audit
     # Files lie on the disk, the other fields in memory.
     coming = Request(request.scope, receive)
     async with coming.form(max_files=MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_FIELD_BYTES) as form:
-        rate_hz, unit = _stated(form)
+        stated = _stated(form)
         files = [
             Upload(part.filename or "", part.file) for part in form.getlist("files") if isinstance(part, UploadFile)
         ]
-        entry = await asyncio.to_thread(library.add, files, rate_hz, unit, caller.id)
+        entry = await asyncio.to_thread(library.add, files, stated.sampling_rate_hz, stated.unit, caller.id)
     await audit.did_async(caller.name, "uploaded recording", detail=entry.id)
     return shape(entry)
 
@@ -117,7 +119,7 @@ def report(
     """The report on the corrected recording, which refers to nothing outside itself."""
     path = library.document(entry.id, report_name(format, ReportStyle(language, paper)))
     if format == "pdf":
-        name = f"{_UNSAFE.sub('_', entry.name)}.pdf"
+        name = _file_name(entry, ".pdf")
         return FileResponse(path, media_type=_PDF, filename=name, content_disposition_type="inline")
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=_REPORT_HEADERS)
 
@@ -138,15 +140,14 @@ def results(
 
     `corrections` are the corrections alone, as `ectopy detect --corrections` reads them.
     """
-    name = f"{_UNSAFE.sub('_', entry.name)}.{format}"
     if format == "fhir":
         result = library.result(entry.id)
         bundle = recording_bundle(result.recording, result.analysis, result.events, result.corrections.conclusion)
-        headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
+        headers = {"Content-Disposition": f'attachment; filename="{_file_name(entry, ".fhir.json")}"'}
         return Response(msgspec.json.encode(bundle), media_type=MEDIA_TYPE, headers=headers)
     if format == "corrections":
-        return FileResponse(library.corrections_file(entry.id), filename=f"{name}.json")
-    return FileResponse(library.document(entry.id, RESULT_NAMES[format]), filename=name)
+        return FileResponse(library.corrections_file(entry.id), filename=_file_name(entry, ".corrections.json"))
+    return FileResponse(library.document(entry.id, RESULT_NAMES[format]), filename=_file_name(entry, f".{format}"))
 
 
 @router.get("/{id}/signal", response_model=schemas.RecordingSignalShape)
@@ -162,6 +163,7 @@ def signal(
 
     Of more than 500 beats, those with the highest scores.
     """
+    _check_order(start_s, stop_s)
     return json_response(library.result(entry.id).signal(start_s, stop_s, pixels, lead))
 
 
@@ -175,6 +177,7 @@ def beats(
     verdict: Annotated[Verdict | None, Query(description="Only beats judged so.")] = None,
 ) -> list[dict[str, Any]]:
     """The first beats of a stretch."""
+    _check_order(start_s, stop_s)
     return library.result(entry.id).beat_rows(start_s, stop_s, limit, verdict)
 
 
@@ -233,6 +236,7 @@ def family_beats(
 
     With `limit` 1 it is the next one after `start_s`, or backwards the one before `stop_s`.
     """
+    _check_order(start_s, stop_s)
     result = library.result(entry.id)
     beats = result.family_beats(number, start_s, stop_s, limit, backwards)
     return json_response({**result.version._asdict(), **beats})
@@ -269,11 +273,24 @@ def shape(entry: StoredRecording, result: Result | None = None) -> schemas.Recor
     )
 
 
-def _stated(form: FormData) -> tuple[float | None, str | None]:
+def _stated(form: FormData) -> Stated:
     rate, unit = form.get("sampling_rate_hz"), form.get("unit")
     if isinstance(rate, UploadFile) or isinstance(unit, UploadFile):
         raise DataError("a sampling rate and a unit are text, not files.")
     try:
-        return float(rate) if rate else None, unit or None
+        rate_hz = float(rate) if rate else None
     except ValueError as error:
         raise DataError(f"the sampling rate is a number of Hz, not {str(rate)[:40]!r}.") from error
+    return check_stated(rate_hz, unit or None)
+
+
+def _check_order(start_s: float, stop_s: float) -> None:
+    if stop_s < start_s:
+        raise SettingError(f"'stop_s' is {stop_s:g} s, and must not be before 'start_s', which is {start_s:g} s.")
+
+
+def _file_name(entry: StoredRecording, suffix: str) -> str:
+    """Return the name of a file that lies beside a recording; never the name of the recording itself."""
+    title = _UNSAFE.sub("_", entry.name)
+    name = f"{PurePosixPath(title).stem}{suffix}"
+    return f"{title}{suffix}" if name.lower() == title.lower() else name

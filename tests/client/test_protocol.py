@@ -18,6 +18,7 @@ from ectopy.client.protocol import (
     MOST_ROWS,
     MOST_ROWS_AT_ONCE,
     NO_SAMPLE,
+    ChunkError,
     ChunkMessage,
     counts,
     read,
@@ -153,6 +154,31 @@ def test_nonsense_in_json_gets_a_sentence(content: bytes):
 def test_nonsense_in_msgpack_gets_a_sentence(other: dict):
     with pytest.raises(DataError, match=r"\.$"):
         read(msgspec.msgpack.encode(PLAIN | other), "msgpack", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "sequence"),
+    [
+        ({"samples": [[0]]}, 7),
+        ({"samples": "?"}, 7),
+        ({"position": 0.5}, 7),
+        ({"version": 2}, 7),
+        ({"leads": ["I"] * 17}, 7),
+        ({"sequence": -1}, None),
+        ({"sequence": "7", "samples": [[0]]}, None),
+        ({"sequence": None, "samples": [[0]]}, None),
+    ],
+)
+@pytest.mark.parametrize("form", ["json", "msgpack"])
+def test_a_bad_message_is_named_by_its_sequence(form: str, change: dict, sequence: int | None):
+    encode = msgspec.json.encode if form == "json" else msgspec.msgpack.encode
+    message = PLAIN | {"sequence": 7} | change
+    with pytest.raises(ChunkError) as error:
+        read(encode(message), form, 0.0)
+    assert error.value.sequence == sequence
+    with pytest.raises(ChunkError) as error:
+        read(encode([PLAIN, message]), form, 0.0)
+    assert error.value.sequence is None
 
 
 @given(st.binary(max_size=60), st.sampled_from(["json", "msgpack"]))

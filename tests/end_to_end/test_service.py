@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -247,6 +248,11 @@ def test_a_stream_answers_every_message_and_says_where_it_stands(client: httpx.C
         device.send(json.dumps(small(unit="bar", sequence=77)))
         wrong = answer(device)
         assert (wrong["sequence"], wrong["retry"], wrong["next_position"]) == (77, False, 5000)
+        long_row = small(samples=0, sequence=78) | {"samples": [[0, 0]]}
+        device.send(json.dumps(long_row))
+        assert answer(device)["sequence"] == 78
+        device.send(msgspec.msgpack.encode(long_row))
+        assert answer(device)["sequence"] == 78
     with service.socket("/api/patients/streamed/stream") as device:
         assert answer(device) == {"next_position": 5000, "stream": ""}
 

@@ -132,13 +132,14 @@ def detect(
     bundle: Annotated[
         str,
         typer.Argument(
-            metavar="[DETECTOR]",
-            help="A file made by 'ectopy train'; 'ambulatory' = the shipped one, also if left out.",
+            metavar="[DETECTOR] DATA",
+            help="DETECTOR: a file made by 'ectopy train'; 'ambulatory' = the shipped one, also if left out.",
         ),
     ],
     data: Annotated[
         list[str] | None,
         typer.Argument(
+            metavar="DATA",
             help="Beats, as for 'train'; or recordings of any format, folders of them, s3:// or https://.",
             show_default=False,
         ),

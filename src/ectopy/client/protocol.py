@@ -90,6 +90,20 @@ class _Message(msgspec.Struct, omit_defaults=True):
     version: int = VERSION
 
 
+class _Numbered(msgspec.Struct):
+    """The number of a message, whatever its other keys are."""
+
+    sequence: Annotated[int, msgspec.Meta(ge=0, lt=_SEQUENCES)] | None = None
+
+
+class ChunkError(DataError):
+    """A message is not a chunk; `sequence` is its number, None if it has none, or is a list."""
+
+    def __init__(self, reason: str, sequence: int | None) -> None:
+        super().__init__(reason)
+        self.sequence = sequence
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkMessage:
     """Content of a message, and the sender's number of it."""
@@ -101,13 +115,23 @@ class ChunkMessage:
 def read(content: bytes, form: Form, received: float) -> list[ChunkMessage]:
     """Read one message, or a list of at most a thousand, that came at `received`, seconds since 1970.
 
-    A `DataError`, one sentence for the sender, if it is invalid, has more than a sender may send at a time, or its
+    A `ChunkError`, one sentence for the sender, if it is invalid, has more than a sender may send at a time, or its
     samples do not fit its leads.
     """
     try:
         return _read_json(content, received) if form == "json" else _read_msgpack(content, received)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"this is not a chunk in {form}: {error}.") from error
+    except DataError as error:
+        raise ChunkError(str(error), _sequence_in(content, form)) from error
+    except _UNREADABLE as error:
+        raise ChunkError(f"this is not a chunk in {form}: {error}.", _sequence_in(content, form)) from error
+
+
+def _sequence_in(content: bytes, form: Form) -> int | None:
+    """Return the number of an invalid message, where it can be read."""
+    try:
+        return (_NUMBER_FROM_JSON if form == "json" else _NUMBER_FROM_MSGPACK).decode(content).sequence
+    except _UNREADABLE:
+        return None
 
 
 def _read_json(content: bytes, received: float) -> list[ChunkMessage]:
@@ -255,6 +279,9 @@ def _unpacked(samples: bytes, gain: float | None, unit: str) -> NDArray[np.float
     return np.where(values == NO_SAMPLE, np.float32(np.nan), values / np.float32(gain)).astype(np.float32)
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _FROM_JSON = msgspec.json.Decoder(list[_Message] | _Message)
 _FROM_MSGPACK = msgspec.msgpack.Decoder(_Message)
 _PARTS = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_NUMBER_FROM_JSON = msgspec.json.Decoder(_Numbered)
+_NUMBER_FROM_MSGPACK = msgspec.msgpack.Decoder(_Numbered)

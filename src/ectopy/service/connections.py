@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 HEADERS_S = 10.0
 """Time that a TLS handshake and the headers of a request may take, and a connection be idle."""
@@ -277,3 +278,13 @@ class Protocol(H11Protocol):
             self.counted.waits(self._connection, BODY_S, lambda: self.flow.read_paused)
         else:
             self.counted.serves(self._connection)
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """WebSockets where a refusal is a complete handshake; uvicorn would log each one as an error."""
+
+    async def send(self, message: Any) -> None:
+        """Send."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = self.close_sent

@@ -11,7 +11,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from ectopy.errors import SettingError
-from ectopy.service.connections import Connections, Protocol, connections_within_descriptors, raise_descriptor_limit
+from ectopy.service.connections import (
+    Connections,
+    Protocol,
+    WebSocketProtocol,
+    connections_within_descriptors,
+    raise_descriptor_limit,
+)
 from ectopy.service.settings import Settings
 
 _GRACE_S = 5
@@ -49,7 +55,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 ws_max_size=settings.request_bytes,
                 ws_per_message_deflate=False,
-                ws="websockets-sansio",
+                ws=WebSocketProtocol,
                 timeout_graceful_shutdown=_GRACE_S,
                 ssl_certfile=settings.tls_certificate,
                 ssl_keyfile=settings.tls_key,

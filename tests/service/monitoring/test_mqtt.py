@@ -450,6 +450,10 @@ def test_bad_messages_are_answered_and_do_no_harm(engine: MonitoringEngine, port
                 await client.publish(f"ectopy/{topic}/ecg", payload, qos=1)
                 (answer,) = await receipts(client, 1)
                 assert words in answer["rejected"]
+            await client.publish("ectopy/anna/ecg", good.replace(b'"leads":[', b'"leads":["V9",'), qos=1)
+            (answer,) = await receipts(client, 1)
+            assert answer["sequence"] == 7
+            assert "every row" in answer["rejected"]
             await client.publish("ectopy/anna/ecg", good, qos=1)
             assert await receipts(client, 1) == [{"sequence": 7, "next_position": 250, "stored": True, "late": 0}]
 

@@ -20,6 +20,7 @@ from ectopy.service.access import Authenticator
 from ectopy.service.access.audit import SENDING_INTERVAL_S, Audit
 from ectopy.service.api import error_responses
 from ectopy.service.api.middleware.access_control import AuthenticationMiddleware, RateLimit
+from ectopy.service.api.middleware.body_limit import BodyLimitMiddleware
 from ectopy.service.api.middleware.request_log import RequestLogMiddleware
 from ectopy.service.api.middleware.security_headers import SecurityHeadersMiddleware
 from ectopy.service.api.prometheus_metrics import Metrics
@@ -146,7 +147,6 @@ def create_app(settings: Settings, make_engine: EngineFactory = MonitoringEngine
         redoc_url=None,
         redirect_slashes=False,
         responses=error_responses.PROBLEMS,
-        max_body_size=min(_SMALL_BODY_BYTES, settings.request_bytes),
     )
     app.state.lease = lease
     app.state.settings, app.state.authenticator = settings, authenticator
@@ -159,6 +159,7 @@ def create_app(settings: Settings, make_engine: EngineFactory = MonitoringEngine
         per_minute=settings.requests_per_minute,
         failures=failures,
     )
+    app.add_middleware(BodyLimitMiddleware, max_body_size=min(_SMALL_BODY_BYTES, settings.request_bytes))
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(RequestLogMiddleware)
     for module in _ROUTERS:

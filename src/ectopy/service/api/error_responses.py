@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.websockets import WebSocket
 
 from ectopy.errors import ConflictError, DatabaseError, EctopyError, NotFoundError, StorageError
 from ectopy.service import responses, schemas
@@ -32,14 +31,14 @@ _DESCRIPTIONS = {
     403: "The key does not allow it.",
     404: "Nothing exists at this address.",
     409: "The monitor does not take the order, or what is to be changed has changed meanwhile.",
+    413: "The body is too large.",
     415: "The body is encoded, or of another kind.",
     422: "What was sent cannot be taken as it is.",
     429: "Too often; the header Retry-After says when again.",
     503: "The database does not answer, and without it this cannot be done; try again.",
 }
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    **{status: {"model": schemas.ProblemShape, "description": text} for status, text in _DESCRIPTIONS.items()},
-    413: {"description": "The body is too large."},
+    status: {"model": schemas.ProblemShape, "description": text} for status, text in _DESCRIPTIONS.items()
 }
 
 
@@ -54,18 +53,12 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
 
 def install(app: FastAPI) -> None:
     """Answer every error of Ectopy in one way, on HTTP and on a WebSocket that is not open yet."""
-    for kind in (EctopyError, RequestValidationError, HTTPException, TimeoutError, Exception):
+    invalid = (RequestValidationError, WebSocketRequestValidationError)
+    for kind in (EctopyError, *invalid, HTTPException, TimeoutError, Exception):
         app.add_exception_handler(kind, _answer)
 
 
 async def _answer(connection: HTTPConnection, error: Exception) -> Response:
-    response = _response(connection, error)
-    if isinstance(connection, WebSocket):
-        await connection.send_denial_response(response)
-    return response
-
-
-def _response(connection: HTTPConnection, error: Exception) -> Response:
     match error:
         case NotFoundError():
             return problem(404, str(error))
@@ -81,7 +74,7 @@ def _response(connection: HTTPConnection, error: Exception) -> Response:
             return problem(503, "the service has not answered in time; see whether it was done.", {"Retry-After": "1"})
         case EctopyError():
             return problem(422, str(error))
-        case RequestValidationError():
+        case ValidationException():
             return problem(422, _sentence(error))
         case HTTPException(status_code=404, detail="Not Found"):
             return problem(404, "nothing exists at this address.")
@@ -93,7 +86,7 @@ def _response(connection: HTTPConnection, error: Exception) -> Response:
     return problem(500, _INTERNAL)
 
 
-def _sentence(error: RequestValidationError) -> str:
+def _sentence(error: ValidationException) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place}: {first['msg']}."

@@ -26,7 +26,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ectopy.client.protocol import ChunkMessage, Form, read
+from ectopy.client.protocol import ChunkError, ChunkMessage, Form, read
 from ectopy.errors import DataError, EctopyError, SettingError, StorageError
 from ectopy.monitor import Chunk
 from ectopy.service.monitoring.write_buffer import GapError, Receipt, sentence
@@ -164,14 +164,14 @@ class _Device:
     async def _submit_all(self, payload: object) -> None:
         try:
             messages = self._read(payload)
-        except DataError as error:
-            self._reject(None, error)
+        except ChunkError as error:
+            self._reject(error.sequence, error)
             return
         await asyncio.gather(*map(self._submit, messages))
 
     def _read(self, payload: object) -> list[ChunkMessage]:
         if not isinstance(payload, bytes) or len(payload) > LARGEST_BYTES:
-            raise DataError(f"a chunk has at most {LARGEST_BYTES} bytes.")
+            raise ChunkError(f"a chunk has at most {LARGEST_BYTES} bytes.", None)
         form: Form = "json" if payload[:1] in (b"{", b"[") else "msgpack"
         return read(payload, form, self._clock())
 

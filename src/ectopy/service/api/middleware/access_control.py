@@ -14,7 +14,6 @@ from fastapi.security import APIKeyCookie, HTTPBearer, SecurityScopes
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
-from starlette.websockets import WebSocket
 
 from ectopy.errors import StorageError
 from ectopy.service.access import Authenticator, Caller, RateLimiter, Scope
@@ -78,10 +77,7 @@ class AuthenticationMiddleware:
         else:
             await self._app(scope, receive, send)
             return
-        if scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).send_denial_response(response)
-        else:
-            await response(scope, receive, send)
+        await response(scope, receive, send)
 
     async def _check(self, connection: HTTPConnection) -> None:
         encoding = connection.headers.get("content-encoding", "identity")

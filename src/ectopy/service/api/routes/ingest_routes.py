@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request, WebSocket, status
 from starlette.websockets import WebSocketDisconnect
 from typing_extensions import TypedDict
 
-from ectopy.client.protocol import ChunkMessage, Form, read
+from ectopy.client.protocol import ChunkError, ChunkMessage, Form, read
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.monitor.status import stream as stream_of
 from ectopy.service import schemas
@@ -206,9 +206,9 @@ class _Line:
         form: Form = "json" if content is None else "msgpack"
         try:
             messages = await _read((text or "").encode() if content is None else content, form, self._ward.clock())
-        except DataError as error:
+        except ChunkError as error:
             self._unanswered += 1
-            self._reject(None, error)
+            self._reject(error.sequence, error)
             return
         for message in messages:
             self._unanswered += 1

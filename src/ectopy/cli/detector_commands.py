@@ -121,6 +121,8 @@ def evaluate(
     from ectopy.analysis.shipped_detector import load_detector
     from ectopy.cli.output import terminal
 
+    if _is_detector(data) and not _is_detector(bundle):
+        bundle, data = data, bundle
     check_report(report)
     check_outputs([report, json], [bundle, data], overwrite)
     evaluate_and_show(

@@ -104,10 +104,14 @@ def test_labels_of_ectopic_beats_alone_delete_no_normal_ones():
         made_from(labels_of(ANALYSIS.positions[4:5].tolist(), "V"))
 
 
-@pytest.mark.parametrize("symbols", ["++++++++++", "N" * 10])
-def test_labels_of_another_recording_are_refused(symbols: str):
+def test_labels_of_another_recording_are_refused():
     with pytest.raises(DataError, match="labels of another recording"):
-        made_from(labels_of((ANALYSIS.positions + 40).tolist(), symbols))
+        made_from(labels_of((ANALYSIS.positions + 40).tolist(), "N" * 10))
+
+
+def test_marks_of_no_beat_are_refused():
+    with pytest.raises(DataError, match="holds no annotations of beats"):
+        made_from(labels_of(ANALYSIS.positions.tolist(), "+" * 10))
 
 
 def test_the_rate_of_the_file_counts(tmp_path: Path):

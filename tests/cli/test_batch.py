@@ -170,6 +170,14 @@ def test_a_recording_named_twice_is_judged_once(ectopy, dated: Path):
     assert len(json.loads(done.out)["recordings"]) == 1
 
 
+@pytest.mark.parametrize("name", ["beats.csv", "beats.json", "page.html"])
+def test_results_are_no_recording(ectopy, dated: Path, tmp_path: Path, name: str):
+    option = "--report" if name.endswith(".html") else "-o"
+    assert_success(ectopy("detect", dated, option, tmp_path / name))
+    for command in ("detect", "inspect"):
+        assert_refused(ectopy(command, tmp_path / name), name, "holds results of Ectopy, not a recording")
+
+
 def test_mains_hum_can_be_removed(ectopy, dated: Path):
     done = assert_success(ectopy("detect", dated, "--notch", 50, "--json", "-"))
     (figures,) = json.loads(done.out)["recordings"]

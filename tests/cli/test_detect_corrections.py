@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,7 +82,8 @@ def test_corrections_that_do_not_fit_are_refused_in_one_sentence(ectopy, file: P
     assert_refused(ectopy(*detect, tmp_path / "missing.json"), "cannot be read")
     Corrections("0" * 64).save(tmp_path / "old.json")
     assert_refused(ectopy(*detect, tmp_path / "old.json"), "superseded")
-    assert_refused(ectopy("detect", file, file, "--corrections", corrections), "belong to one recording")
+    other = shutil.copy(file, tmp_path / file.name)
+    assert_refused(ectopy("detect", file, other, "--corrections", corrections), "belong to one recording")
     assert_refused(ectopy(*detect, corrections, "-o", corrections), "the command reads")
 
 

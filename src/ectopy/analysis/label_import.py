@@ -84,7 +84,9 @@ def corrections_from_annotations(
     ]
     positions, beats = np.array([position for position, _ in marks], np.int64), analysis.positions
     rows, mark_rows = _pairs(beats, positions, MATCH_S * sampling_rate_hz)
-    if not len(marks) or 2 * len(rows) < min(len(marks), len(beats)):
+    if not marks:
+        raise DataError(f"{short_text(by)} holds no annotations of beats.")
+    if 2 * len(rows) < min(len(marks), len(beats)):
         raise DataError(
             f"{short_text(by)} has labels of another recording: {len(rows):,} of its {len(marks):,} beats coincide "
             f"with one of the {len(beats):,} heartbeats of this one."

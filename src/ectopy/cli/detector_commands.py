@@ -121,6 +121,8 @@ def evaluate(
     from ectopy.analysis.shipped_detector import load_detector
     from ectopy.cli.output import terminal
 
+    if _is_detector(data) and not _is_detector(bundle):
+        bundle, data = data, bundle
     check_report(report)
     check_outputs([report, json], [bundle, data], overwrite)
     evaluate_and_show(
@@ -132,13 +134,14 @@ def detect(
     bundle: Annotated[
         str,
         typer.Argument(
-            metavar="[DETECTOR]",
-            help="A file made by 'ectopy train'; 'ambulatory' = the shipped one, also if left out.",
+            metavar="[DETECTOR] DATA",
+            help="DETECTOR: a file made by 'ectopy train'; 'ambulatory' = the shipped one, also if left out.",
         ),
     ],
     data: Annotated[
         list[str] | None,
         typer.Argument(
+            metavar="DATA",
             help="Beats, as for 'train'; or recordings of any format, folders of them, s3:// or https://.",
             show_default=False,
         ),

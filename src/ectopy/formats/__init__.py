@@ -28,6 +28,7 @@ import numpy as np
 
 from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
+from ectopy.files import written_by_ectopy
 from ectopy.formats import aecg, annotation_files, csv, dicom, edf, ishne, muse, npy, parquet, scp, sierra, wfdb
 from ectopy.formats.annotation_files import Span
 from ectopy.formats.content import format_of, is_text
@@ -61,6 +62,7 @@ _WRITERS: dict[str, Callable[[Path, Annotations, float], None]] = {
     ".csv": annotation_files.write_csv,
     ".json": annotation_files.write_json,
 }
+_RESULTS = ".csv", ".json", ".html"
 _ANNOTATOR = re.compile(r"\.[A-Za-z]\w*", re.ASCII)
 
 
@@ -114,6 +116,8 @@ def read(
 
 
 def _read(path: Path, stated: Stated) -> Recording:
+    if path.suffix.lower() in _RESULTS and written_by_ectopy(path):
+        raise DataError(f"{path} holds results of Ectopy, not a recording; name the recording itself.")
     try:
         recording = _reader(path)(path, stated)
         check_values(path, recording)

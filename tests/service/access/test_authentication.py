@@ -188,8 +188,9 @@ def test_open_connections_end_when_their_key_is_removed(service: Service):
             # What happens now the other device makes happen.
             another.send(json.dumps(small()))
             another.send(json.dumps(small(25, unit="bar")))
-            with pytest.raises(ConnectionClosed):
-                all(viewer)
+            for ended in (viewer, device):
+                with pytest.raises(ConnectionClosed):
+                    all(ended)
             assert [line for line in lines if line] == []
             assert viewer.close_code == device.close_code == 1008
 
@@ -228,6 +229,26 @@ def test_a_session_ends_when_it_is_signed_out(browser: tuple[httpx.Client, str])
     assert client.delete("/api/session", headers={"X-CSRF-Token": csrf}).status_code == 204
     assert client.get("/api/session").status_code == 401
     assert client.get("/api/session", headers=cookie).status_code == 401
+
+
+def test_open_connections_end_when_their_session_is_signed_out(service: Service, browser: tuple[httpx.Client, str]):
+    client, csrf = browser
+    with service.client() as other:
+        other.post("/api/patients", json={"patient": "quiet"}).raise_for_status()
+    with (
+        _with_cookie(service, f"{COOKIE}={client.cookies[COOKIE]}", service.url, "?patient=quiet") as viewer,
+        service.socket("/api/live?patient=quiet") as another,
+        client.stream("GET", "/api/events?patient=quiet&kind=rejected") as events,
+    ):
+        lines = events.iter_lines()
+        assert next(lines) == ": ping"
+        assert client.delete("/api/session", headers={"X-CSRF-Token": csrf}).status_code == 204
+        # Nothing happens to the patient, and yet no sign of life comes any more.
+        assert [line for line in lines if line] == []
+        with pytest.raises(ConnectionClosed):
+            all(viewer)
+        assert viewer.close_code == 1008
+        assert another.ping().wait(PATIENCE_S)
 
 
 def test_a_session_lasts_while_it_is_used(tmp_path: Path):
@@ -273,8 +294,8 @@ def test_a_socket_with_a_cookie_is_for_pages_of_this_service(service: Service, b
         assert socket.ping().wait(PATIENCE_S)
 
 
-def _with_cookie(service: Service, cookie: str, origin: str | None) -> ClientConnection:
-    url = service.url.replace("http", "ws", 1) + "/api/live"
+def _with_cookie(service: Service, cookie: str, origin: str | None, query: str = "") -> ClientConnection:
+    url = service.url.replace("http", "ws", 1) + "/api/live" + query
     return connect(url, additional_headers={"Cookie": cookie}, origin=origin, compression=None, proxy=None)
 
 

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import combinations, count, pairwise
 from pathlib import Path
@@ -272,6 +272,20 @@ def test_sign_in_and_out(stranger: Page, service: Service):
     stranger.wait_for_url("**/signin")
     stranger.goto("/")
     stranger.wait_for_url("**/signin?next=*")
+
+
+def test_signing_out_ends_the_other_tabs(stranger: Page, service: Service, analysed: str):
+    stranger.goto(f"/#key={service.key}")
+    expect(tile(stranger, "Bela")).to_be_visible()
+    others = {name: stranger.context.new_page() for name in ("patient", "alarm", "training", "recording")}
+    ready = {"patient": "#live", "alarm": "#history li", "training": "#session", "recording": "#workbench"}
+    for name, tab in others.items():
+        with tab.expect_response(lambda answer: "/changes" in answer.url) if name == "recording" else nullcontext():
+            tab.goto(PAGES[name].format(recording=analysed))
+        expect(tab.locator(ready[name]).first).to_be_visible()
+    stranger.get_by_role("button", name="Sign out").click()
+    for tab in others.values():
+        tab.wait_for_url("**/signin?next=*")
 
 
 @pytest.mark.parametrize("path", ["/", "/signin"])

@@ -1,8 +1,7 @@
 // Corrections of a recording: sent on the version that is seen, undone, and those of other editors.
 
 import { ApiError, get, post } from "./api.js";
-
-const AGAIN_MS = 2000;
+import { hear } from "./events.js";
 
 export class Corrections extends EventTarget {
   /**
@@ -53,20 +52,8 @@ export class Corrections extends EventTarget {
 
   /** Hear of the corrections of others while the page is looked at. */
   follow() {
-    let source = null;
-    const open = () => {
-      source = new EventSource(`${this.path}/changes`);
-      for (const name of ["current", "corrected"]) source.addEventListener(name, ({ data }) => this.#hear(JSON.parse(data)));
-      source.onerror = () => {
-        if (source.readyState === EventSource.CLOSED && !document.hidden) setTimeout(open, AGAIN_MS);
-      };
-    };
-    // A browser has six such connections to a server for all its pages.
-    document.addEventListener("visibilitychange", () => {
-      source.close();
-      if (!document.hidden) open();
-    });
-    open();
+    const catchUp = (change) => this.#hear(change);
+    hear(`${this.path}/changes`, { current: catchUp, corrected: catchUp });
   }
 
   #hear(change) {

@@ -1,22 +1,22 @@
-// Events as they are stored, while the page is looked at; what was missed comes first.
+// Server-sent events, while the page is looked at; what was missed comes first.
 
 import { get } from "./api.js";
 
 const AGAIN_MS = 2000;
 
-/** Hear the alarms of a patient: `on.alarm(event)` for each change, and `on.connection("open" | "lost")`. */
-export function followAlarms(patient, on) {
-  const address = `/api/events?kind=alarm&patient=${encodeURIComponent(patient)}`;
+/** Hear the events of an address: `listeners` by name, each with the data of an event; `connection("open" | "lost")`. */
+export function hear(address, listeners, connection = () => {}) {
   let source = null;
   const open = () => {
-    source = new EventSource(address);
-    source.addEventListener("alarm", ({ data }) => on.alarm(JSON.parse(data)));
-    source.onopen = () => on.connection("open");
-    source.onerror = async () => {
-      on.connection("lost");
-      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again
-      await get("/api/session").catch(() => null);
-      setTimeout(open, AGAIN_MS);
+    const opening = new EventSource(address);
+    source = opening;
+    for (const [name, listener] of Object.entries(listeners)) opening.addEventListener(name, ({ data }) => listener(JSON.parse(data)));
+    opening.onopen = () => connection("open");
+    opening.onerror = async () => {
+      connection("lost");
+      await get("/api/session").catch(() => null); // without a session this leads to the sign-in
+      if (opening.readyState !== EventSource.CLOSED) return; // the browser tries again
+      setTimeout(() => source === opening && !document.hidden && open(), AGAIN_MS);
     };
   };
   // A browser has six such connections to a server for all its pages.
@@ -25,4 +25,9 @@ export function followAlarms(patient, on) {
     if (!document.hidden) open();
   });
   open();
+}
+
+/** Hear the alarms of a patient: `on.alarm(event)` for each change, and `on.connection("open" | "lost")`. */
+export function followAlarms(patient, on) {
+  hear(`/api/events?kind=alarm&patient=${encodeURIComponent(patient)}`, { alarm: on.alarm }, on.connection);
 }

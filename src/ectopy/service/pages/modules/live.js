@@ -5,6 +5,7 @@ import { get } from "./api.js";
 const WAITS_S = [0.5, 1, 2, 4, 8, 15];
 const SILENCE_S = 10;
 const MISSING = -32768;
+const NOT_ALLOWED = 1008; // signed out elsewhere, or the key was revoked
 
 /**
  * Watch some patients, or all where none is named.
@@ -35,7 +36,8 @@ export function watch(patients, on) {
       if (data instanceof ArrayBuffer) for (const frame of decode(data)) on.samples(frame);
       else for (const message of JSON.parse(data)) on[message.type]?.(message);
     };
-    opening.onclose = () => {
+    opening.onclose = async ({ code }) => {
+      if (code === NOT_ALLOWED) await get("/api/session").catch(() => null); // leads to the sign-in
       if (!isClosed && socket === opening) reconnect();
     };
   };

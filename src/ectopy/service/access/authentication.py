@@ -64,7 +64,8 @@ class Authenticator:
         # A guess is rejected without a query; keys and sessions are made by this process only.
         self._key_digests, self._cookie_digests = stored.digests(), stored.session_digests()
         self._sessions: dict[str, _Session] = {}
-        self._ended: set[str] = set()
+        # The token of each session that was signed out, and when; one that is older than a session lasts is forgotten.
+        self._ended: dict[str, float] = {}
 
     def new_key(
         self,
@@ -103,10 +104,14 @@ class Authenticator:
         return removed
 
     def is_still_valid(self, caller: Caller) -> bool:
-        """Check that the key of a caller has neither expired nor been removed; long connections ask repeatedly."""
+        """Check that the key of a caller has neither expired nor been removed, and that its session was not signed out.
+
+        Long connections ask repeatedly.
+        """
         expired = caller.expires_time is not None and caller.expires_time <= self._clock()
         # The id of a removed key may be used again.
-        return not expired and (caller.id, caller.created_time) not in self._removed
+        is_removed = (caller.id, caller.created_time) in self._removed
+        return not expired and not is_removed and caller.csrf not in self._ended
 
     def might_be_key(self, secret: str) -> bool:
         """Check without a query that a key was made with this secret."""
@@ -149,7 +154,7 @@ class Authenticator:
         """Authenticate by the cookie of a session; the first time, and to prolong the session, with a query."""
         cookie_digest, now = digest(cookie), self._clock()
         session = self._sessions.get(cookie_digest)
-        if session is None and cookie_digest not in self._ended:
+        if session is None:
             stored = self._stored.session(cookie_digest, now)
             if stored is not None:
                 session = _Session(Caller(**asdict(stored[0]), csrf=derive(cookie, _CSRF)), stored[1])
@@ -159,7 +164,7 @@ class Authenticator:
         if _must_be_prolonged(session, now):
             session = self._prolong(cookie_digest, session, now)
         with self._lock:
-            if cookie_digest not in self._ended and self.is_still_valid(session.caller):
+            if self.is_still_valid(session.caller):
                 self._sessions[cookie_digest] = session
         return session.caller
 
@@ -179,21 +184,21 @@ class Authenticator:
 
     def sign_out(self, cookie: str) -> None:
         """End a session; during an outage of the store only for this process, until the session expires."""
-        cookie_digest = digest(cookie)
+        cookie_digest, now = digest(cookie), self._clock()
         with self._lock:
-            self._ended.add(cookie_digest)
+            recent = {token: ended for token, ended in self._ended.items() if ended > now - SESSION_S}
+            self._ended = recent | {derive(cookie, _CSRF): now}
             self._cookie_digests.discard(cookie_digest)
         self._drop_session(cookie_digest)
         with suppress(StorageError):
             self._stored.close_session(cookie_digest)
-            self._ended.discard(cookie_digest)
 
     def _prolong(self, cookie_digest: str, session: _Session, now: float) -> _Session:
         """Prolong a session; during an outage of the store in memory only."""
         longer = replace(session, expires=now + SESSION_S)
         with self._lock:
             # Requests that come meanwhile do not wait for the store as well.
-            if cookie_digest not in self._ended:
+            if self.is_still_valid(session.caller):
                 self._sessions[cookie_digest] = longer
         if not session.stored:
             return self._store_session(cookie_digest, longer, now)

@@ -51,6 +51,15 @@ MetricsDep = Annotated[Metrics, _part("metrics")]
 ReadinessDep = Annotated[Readiness, _part("readiness")]
 LibraryDep = Annotated[Library, _part("library")]
 RecordingFeedDep = Annotated[Feed, _part("recording_feed")]
+
+
+async def _feeds(ward: WardDep, recording_feed: RecordingFeedDep) -> tuple[Feed, ...]:
+    return ward.feed, recording_feed
+
+
+FeedsDep = Annotated[tuple[Feed, ...], Depends(_feeds)]
+"""All feeds: to wake them lets each open stream look whether its caller may still have it."""
+
 ReplaysDep = Annotated[Replays, _part("replays")]
 PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="Id of the patient.")]
 AlarmNumber = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]

@@ -18,7 +18,7 @@ _ROOM_BYTES = 2 * 2**20
 class Viewer:
     """A live subscriber that follows these patients, or all where none is named.
 
-    `dropped` is how many frames were lost since the last `take`.
+    `dropped` is how many frames were lost since the last `take`; `open` while there will be more frames.
     """
 
     def __init__(self, patients: Iterable[str] = ()) -> None:
@@ -26,7 +26,7 @@ class Viewer:
         self._frames: deque[Frame] = deque()
         self._size = 0
         self._frame_arrived = asyncio.Event()
-        self._open = True
+        self.open = True
         self.dropped = 0
 
     def follows(self, patient: str) -> bool:
@@ -43,19 +43,23 @@ class Viewer:
         self._frame_arrived.set()
 
     async def take(self) -> tuple[list[Frame], int]:
-        """Wait for frames; return them, and how many were lost before them. No frames = the end."""
+        """Wait for frames; return them, and how many were lost before them. No frames = the end, or it was woken."""
         await self._frame_arrived.wait()
-        if self._open:
+        if self.open:
             self._frame_arrived.clear()
         frames, dropped = list(self._frames), self.dropped
         self._frames.clear()
         self._size = self.dropped = 0
         return frames, dropped
 
+    def wake(self) -> None:
+        """Let it look at once whether it may go on."""
+        self._frame_arrived.set()
+
     def close(self) -> None:
         """Send no more frames."""
-        self._open = False
-        self._frame_arrived.set()
+        self.open = False
+        self.wake()
 
 
 class Feed:
@@ -100,6 +104,12 @@ class Feed:
     def next_events(self) -> asyncio.Event:
         """Return what is set as soon as there are newer events in the store, and for ever at the end."""
         return self._stored
+
+    def wake(self) -> None:
+        """Let all viewers and readers look at once whether they may go on."""
+        self.announce_events()
+        for viewer in self._viewers:
+            viewer.wake()
 
     def close(self) -> None:
         """End all viewers and readers."""

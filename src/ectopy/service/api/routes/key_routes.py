@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Body, Path
 from ectopy.errors import SettingError
 from ectopy.service import schemas
 from ectopy.service.access import Scope
-from ectopy.service.api.dependencies import AuditDep, Audited, AuthenticatorDep, StoreDep, WardDep
+from ectopy.service.api.dependencies import AuditDep, Audited, AuthenticatorDep, FeedsDep, StoreDep, WardDep
 from ectopy.service.api.middleware.access_control import Administering
 from ectopy.service.monitoring.ward import RefusedError
 from ectopy.service.storage import StoredKey
@@ -70,14 +71,17 @@ def _sends(key: StoredKey) -> str:
 
 
 @router.delete("/{number}", status_code=204)
-def remove_key(
+async def remove_key(
     caller: Administering,
     authenticator: AuthenticatorDep,
     audit: AuditDep,
+    feeds: FeedsDep,
     number: Annotated[int, Path(ge=1, le=2**62, description="Id of the key.")],
 ) -> None:
     """Make a key worthless, and end the sessions that were opened with it; the key in use cannot be removed."""
     if number == caller.id:
         raise RefusedError("this is the key that you use; remove it with another one.")
-    key = authenticator.remove_key(number)
-    audit.did(caller.name, "removed key", detail=f"{key.id} {key.name}")
+    key = await asyncio.to_thread(authenticator.remove_key, number)
+    for feed in feeds:
+        feed.wake()
+    await audit.did_async(caller.name, "removed key", detail=f"{key.id} {key.name}")

@@ -53,7 +53,7 @@ async def _send(socket: WebSocket, viewer: Viewer, is_still_valid: Callable[[], 
     with suppress(WebSocketDisconnect):
         while True:
             frames, dropped = await viewer.take()
-            if not frames:
+            if not frames and not viewer.open:
                 await socket.close(status.WS_1001_GOING_AWAY)
                 return
             if not is_still_valid():

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Cookie, Request, Response
 
 from ectopy.service import schemas
 from ectopy.service.access import Caller
-from ectopy.service.api.dependencies import AuditDep, AuthenticatorDep, SettingsDep
+from ectopy.service.api.dependencies import AuditDep, AuthenticatorDep, FeedsDep, SettingsDep
 from ectopy.service.api.error_responses import DeniedError
 from ectopy.service.api.middleware.access_control import COOKIE, AnyCaller, RateLimit, address_of
 
@@ -47,17 +47,20 @@ def show_session(caller: AnyCaller) -> schemas.SessionShape:
 
 
 @router.delete("", status_code=204)
-def sign_out(
+async def sign_out(
     response: Response,
     caller: AnyCaller,
     authenticator: AuthenticatorDep,
     audit: AuditDep,
+    feeds: FeedsDep,
     cookie: Annotated[str | None, Cookie(alias=COOKIE)] = None,
 ) -> None:
-    """Sign out."""
+    """Sign out; what streams to the session ends at once."""
     if cookie is not None:
-        authenticator.sign_out(cookie)
-        audit.did(caller.name, "signed out")
+        await asyncio.to_thread(authenticator.sign_out, cookie)
+        for feed in feeds:
+            feed.wake()
+        await audit.did_async(caller.name, "signed out")
     response.delete_cookie(COOKIE, path="/")
 
 

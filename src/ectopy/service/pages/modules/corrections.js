@@ -6,7 +6,8 @@ const AGAIN_MS = 2000;
 
 export class Corrections extends EventTarget {
   /**
-   * Tells "change" when there is another version, with `by` in its detail where somebody else has made it.
+   * Tells "change" when there is another version, with `by` in its detail where somebody else has made it, and "reconnect"
+   * when the server answers again.
    *
    * `analysis` and `version` are what this page shows.
    */
@@ -54,10 +55,16 @@ export class Corrections extends EventTarget {
   /** Hear of the corrections of others while the page is looked at. */
   follow() {
     let source = null;
+    let isLost = false;
     const open = () => {
       source = new EventSource(`${this.path}/changes`);
       for (const name of ["current", "corrected"]) source.addEventListener(name, ({ data }) => this.#hear(JSON.parse(data)));
+      source.onopen = () => {
+        if (isLost) this.dispatchEvent(new Event("reconnect"));
+        isLost = false;
+      };
       source.onerror = () => {
+        isLost = true;
         if (source.readyState === EventSource.CLOSED && !document.hidden) setTimeout(open, AGAIN_MS);
       };
     };

@@ -209,6 +209,24 @@ def test_the_worst_event_is_in_sight_during_a_rhythm_that_lasts_all_along(desk: 
     expect(events.first).to_be_in_viewport()
 
 
+def has_event_bar(page: Page) -> bool:
+    """Whether the trace has the bar of an event above the beats."""
+    row = "getContext('2d').getImageData(0, 8 * devicePixelRatio, canvas.width, 1)"
+    return page.locator("#signal").evaluate(f"canvas => canvas.{row}.data.some(value => value > 0)")
+
+
+def test_the_trace_has_the_events_as_soon_as_they_have_come(desk: Page):
+    def add_rhythm(route: playwright.Route) -> None:
+        answer = route.fetch()
+        rhythm = {"kind": "atrial fibrillation", "start_s": 0.0, "end_s": float(DURATION_S), "rank": 1000, "text": ""}
+        route.fulfill(response=answer, json={"events": [*answer.json()["events"], rhythm]})
+
+    desk.route("**/events", add_rhythm)
+    page = visit(desk, SHARED)
+    expect(page.locator("#events")).to_contain_text("Atrial fibrillation")
+    until(lambda: has_event_bar(page))
+
+
 def test_the_trace_goes_to_a_time_and_one_outside_is_refused_in_words(page: Page):
     moments = {
         "0:06": "day 2 00:05:5",
@@ -411,6 +429,16 @@ def test_a_stretch_is_selected_beat_by_beat_and_marked_as_noise(desk: Page, serv
     expect(page.locator("#log li")).to_contain_text("marked as noise")
     verdicts = [beat["verdict"] for beat in answers(service, recording, "beats?limit=4")]
     assert verdicts[:3] == ["UNREADABLE"] * 3
+
+
+def test_the_trace_has_the_events_of_a_correction_and_of_its_undoing(desk: Page, recording: str):
+    page = visit(desk, recording)
+    assert not has_event_bar(page)
+    for key in ("ArrowRight", *["Shift+ArrowRight"] * 3, "v"):
+        page.keyboard.press(key)
+    until(lambda: has_event_bar(page))
+    page.keyboard.press("Control+z")
+    until(lambda: not has_event_bar(page))
 
 
 def inside(page: Page, across: float, down: float) -> tuple[float, float]:

@@ -215,7 +215,7 @@ def test_options_of_recordings_are_refused_for_beats(ectopy, bundle: Path, beats
 
 def test_beats_are_not_written_as_fhir(ectopy, bundle: Path, beats_file: Path, tmp_path: Path):
     assert_refused(ectopy("detect", bundle, beats_file, "-o", tmp_path / "b.fhir.json"), ".csv or .json")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [beats_file]
 
 
 def test_a_recording_has_no_split(ectopy, tmp_path: Path):

@@ -110,8 +110,10 @@ def test_labels_of_another_recording_are_refused():
 
 
 def test_marks_of_no_beat_are_refused():
-    with pytest.raises(DataError, match="holds no annotations of beats"):
+    with pytest.raises(DataError, match="it holds no annotations of beats"):
         made_from(labels_of(ANALYSIS.positions.tolist(), "+" * 10))
+    with pytest.raises(DataError, match="lie after the end of this recording"):
+        made_from(labels_of((ANALYSIS.positions + SAMPLES).tolist(), "N" * 10))
 
 
 def test_the_rate_of_the_file_counts(tmp_path: Path):

@@ -143,6 +143,21 @@ def test_what_if_on_a_recording_and_on_what_is_stored(stored: Path, tmp_path: Pa
     assert replayed["lost"] == replayed["gained"] == []
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--from", 60, "--to", 30), "--to beyond it"),
+        (("--from", -5), "0 s or more"),
+        (("--from", 500), "must lie in the recording"),
+        (("--store", "x.db"), "--stored"),
+    ],
+)
+def test_what_if_takes_a_time_of_the_recording(tmp_path: Path, ectopy, options: tuple, words: str):
+    np.save(tmp_path / "rec.npy", simulate_recording(60, random_state=1).signal)
+    line = "what-if", tmp_path / "rec.npy", "--rate", 360, "--unit", "mV", "--limit", "high_bpm=110"
+    assert_refused(ectopy(*line, *options), words)
+
+
 def test_what_if_wants_to_know_what_is_to_be_otherwise(tmp_path: Path, ectopy):
     assert_refused(ectopy("what-if", tmp_path / "a.csv"), "--limit")
 

@@ -196,6 +196,33 @@ def write_beats(path: Path, beats: Beats, labels: np.ndarray) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--rate", 360),
+        ("--unit", "mV"),
+        ("--notch", 50),
+        ("--learning", 60),
+        ("--baseline", "none.npz"),
+        ("--save-baseline", "new.npz"),
+        ("--partial",),
+        ("--corrections", "none.json"),
+    ],
+)
+def test_options_of_recordings_are_refused_for_beats(ectopy, bundle: Path, beats_file: Path, option: tuple):
+    assert_refused(ectopy("detect", bundle, beats_file, *option), f"{option[0]} is for recordings", "not for beats")
+
+
+def test_beats_are_not_written_as_fhir(ectopy, bundle: Path, beats_file: Path, tmp_path: Path):
+    assert_refused(ectopy("detect", bundle, beats_file, "-o", tmp_path / "b.fhir.json"), ".csv or .json")
+    assert list(tmp_path.iterdir()) == [beats_file]
+
+
+def test_a_recording_has_no_split(ectopy, tmp_path: Path):
+    write_record(tmp_path, "holter", simulate_recording(60, random_state=7))
+    assert_refused(ectopy("detect", tmp_path / "holter.hea", "--split", "test"), "--split")
+
+
 @pytest.mark.parametrize("output", [(), ("-o", "beats.atr")])
 def test_waves_need_a_table_of_beats(ectopy, output: tuple):
     assert_refused(ectopy("detect", "ambulatory", "record.hea", *output, "--waves"), "--waves", "results.csv")

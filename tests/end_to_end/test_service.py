@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from ectopy.formats import read
 from ectopy.monitor.alarm_log import GENESIS
 from ectopy.service.access import Scope
 from ectopy.service.api.routes.ingest_routes import MOST_UNANSWERED
+from support.data_sets import folder_of
 from support.server import Service, messages, running, small, troubled
 from support.waiting import PATIENCE_S, until
 
@@ -449,6 +452,23 @@ def test_an_alarm_goes_from_raised_to_acknowledged(client: httpx.Client, service
     assert "acknowledged alarm" in {one["what"] for one in told}
     assert client.post(f"{path}/acknowledge", json={}).status_code in (200, 409)
     assert client.post(f"/api/patients/{patient}/alarms/99/acknowledge", json={}).status_code == 404
+
+
+def test_the_strip_of_an_alarm_holds_its_beats_however_long_it_goes_on(client: httpx.Client, service: Service):
+    patient = "208"
+    admit(client, patient)
+    recording = read(str(folder_of("mitdb", ["208"]) / "208.hea"))
+    lasting = replace(recording, signal=recording.signal[: 600 * 360], annotations=None)
+    with service.socket(f"/api/patients/{patient}/stream") as device:
+        answer(device)
+        stream(device, messages(lasting))
+    path = f"/api/patients/{patient}/alarms"
+    number = next(one["number"] for one in client.get(path).json() if one["condition"] == "couplet")
+    assert client.post(f"{path}/{number}/acknowledge", json={}).status_code == 200
+    shown = client.get(f"{path}/{number}").json()
+    strip, (first, *_, last) = shown["strip"], shown["evidence"]["beat_time"]
+    assert shown["history"][-1]["change"] == "acknowledged"
+    assert strip["start_time"] <= first < last <= strip["start_time"] + len(strip["samples"][0]) / strip["rate_hz"]
 
 
 def test_active_alarms_are_among_all(client: httpx.Client, patient: str):

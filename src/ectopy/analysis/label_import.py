@@ -77,15 +77,19 @@ def corrections_from_annotations(
         If there are no marks of beats, or fewer than half of them coincide with heartbeats, as of another recording; if
         fewer than half of the heartbeats have a mark, as where only ectopic beats are marked.
     """
-    marks = [
+    all_marks = [
         (position, _LABELS[symbol])
         for position, symbol in zip(annotations.positions.tolist(), annotations.symbols.tolist(), strict=True)
-        if symbol in _LABELS and position < analysis.quality.duration_s * sampling_rate_hz
+        if symbol in _LABELS
     ]
+    marks = [mark for mark in all_marks if mark[0] < analysis.quality.duration_s * sampling_rate_hz]
     positions, beats = np.array([position for position, _ in marks], np.int64), analysis.positions
     rows, mark_rows = _pairs(beats, positions, MATCH_S * sampling_rate_hz)
     if not marks:
-        raise DataError(f"{short_text(by)} holds no annotations of beats.")
+        reason = (
+            "all of its beats lie after the end of this recording" if all_marks else "it holds no annotations of beats"
+        )
+        raise DataError(f"{short_text(by)} cannot be used: {reason}.")
     if 2 * len(rows) < min(len(marks), len(beats)):
         raise DataError(
             f"{short_text(by)} has labels of another recording: {len(rows):,} of its {len(marks):,} beats coincide "

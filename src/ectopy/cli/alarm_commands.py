@@ -152,6 +152,11 @@ def what_if(
 
     if limit is None and profile is None and not stored:
         raise SettingError("say what is to be otherwise: --limit NAME=VALUE or --profile NAME.")
+    if store is not None and not stored:
+        raise SettingError("--store names the database for --stored; add that, or leave it out.")
+    if start_s < 0 or (end_s is not None and end_s <= start_s):
+        to = "the end" if end_s is None else f"{end_s:g} s"
+        raise SettingError(f"--from must be 0 s or more and --to beyond it, not from {start_s:g} s to {to}.")
     check_outputs([json], _store_files(store) if stored else [source], overwrite)
     inputs: list[Input]
     if stored:
@@ -161,6 +166,8 @@ def what_if(
     else:
         recording = read(source, sampling_rate_hz=rate, unit=unit, partial=partial)
         terminal.warn(recording.notes)
+        if start_s >= recording.duration_s:
+            raise SettingError(f"--from must lie in the recording, 0 to {recording.duration_s:g} s, not {start_s:g}.")
         inputs, limits = list(whole(recording)), Limits.of("ward")
     other = (limits if profile is None else Limits.of(profile)).changed(parse_limits(limit or []))
     monitor = Monitor.of(load_ambulatory())

@@ -186,6 +186,7 @@ def detect(
     overwrite: Overwrite = False,
 ) -> None:
     """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
+    from ectopy.analysis.patient_template import LEARNING_S
     from ectopy.analysis.shipped_detector import load_detector
     from ectopy.cli.batch import Job
     from ectopy.report import require_extra
@@ -200,12 +201,26 @@ def detect(
     files = [path for path in (output, report) if path is not None and path.exists() and not path.is_dir()]
     check_outputs([*files, save_baseline, json], [bundle, baseline, corrections, *sources], overwrite)
     detector = load_detector(bundle, target_fpr)
-    if detector.recordings is None and corrections is not None:
-        raise SettingError("--corrections are for recordings, which the shipped detector takes, and not for beats.")
+    of_recordings = {
+        "--rate": rate is not None,
+        "--unit": unit is not None,
+        "--notch": notch is not None,
+        "--learning": learning != LEARNING_S,
+        "--baseline": baseline is not None,
+        "--save-baseline": save_baseline is not None,
+        "--partial": partial,
+        "--waves": waves,
+        "--corrections": corrections is not None,
+    }
     if detector.recordings is None:
+        surplus = [option for option, is_given in of_recordings.items() if is_given]
+        if surplus:
+            raise SettingError(f"{surplus[0]} is for recordings, which the shipped detector takes, and not for beats.")
         check_outputs([output, report, json], [bundle, *sources], overwrite)
         _detect_beats(detector, bundle, sources, output, split, report, json)
         return
+    if split is not None:
+        raise SettingError("--split names a part of a data set of beats, and not of a recording; leave it out.")
     job = Job(
         Path(sources[0]),
         bundle,

@@ -21,7 +21,7 @@ RESULT_SUFFIXES = (".csv", ".json")
 
 def check_suffix(path: Path) -> None:
     """Raise SettingError unless `path` names a kind of results file."""
-    if path.suffix.lower() not in RESULT_SUFFIXES:
+    if path.suffix.lower() not in RESULT_SUFFIXES or path.name.lower().endswith(".fhir.json"):
         raise SettingError(f"results are written as {' or '.join(RESULT_SUFFIXES)}, not as '{path.name}'.")
 
 

@@ -38,7 +38,7 @@ from support.waiting import until
 
 expect = playwright.expect
 
-COPIES = 24
+COPIES = 28
 SHARED = f"{0:016x}"
 DURATION_S = 900
 RUN_S = 620.0
@@ -207,6 +207,24 @@ def test_the_worst_event_is_in_sight_during_a_rhythm_that_lasts_all_along(desk: 
     page.get_by_role("button", name="Later").click()
     expect(where(page)).to_contain_text(re.compile("^day 1 23:55:0[1-9]"))
     expect(events.first).to_be_in_viewport()
+
+
+def has_event_bar(page: Page) -> bool:
+    """Whether the trace has the bar of an event above the beats."""
+    row = "getContext('2d').getImageData(0, 8 * devicePixelRatio, canvas.width, 1)"
+    return page.locator("#signal").evaluate(f"canvas => canvas.{row}.data.some(value => value > 0)")
+
+
+def test_the_trace_has_the_events_as_soon_as_they_have_come(desk: Page):
+    def add_rhythm(route: playwright.Route) -> None:
+        answer = route.fetch()
+        rhythm = {"kind": "atrial fibrillation", "start_s": 0.0, "end_s": float(DURATION_S), "rank": 1000, "text": ""}
+        route.fulfill(response=answer, json={"events": [*answer.json()["events"], rhythm]})
+
+    desk.route("**/events", add_rhythm)
+    page = visit(desk, SHARED)
+    expect(page.locator("#events")).to_contain_text("Atrial fibrillation")
+    until(lambda: has_event_bar(page))
 
 
 def test_the_trace_goes_to_a_time_and_one_outside_is_refused_in_words(page: Page):
@@ -413,6 +431,16 @@ def test_a_stretch_is_selected_beat_by_beat_and_marked_as_noise(desk: Page, serv
     assert verdicts[:3] == ["UNREADABLE"] * 3
 
 
+def test_the_trace_has_the_events_of_a_correction_and_of_its_undoing(desk: Page, recording: str):
+    page = visit(desk, recording)
+    assert not has_event_bar(page)
+    for key in ("ArrowRight", *["Shift+ArrowRight"] * 3, "v"):
+        page.keyboard.press(key)
+    until(lambda: has_event_bar(page))
+    page.keyboard.press("Control+z")
+    until(lambda: not has_event_bar(page))
+
+
 def inside(page: Page, across: float, down: float) -> tuple[float, float]:
     box = page.locator("#signal").bounding_box()
     return box["x"] + across * box["width"], box["y"] + down * box["height"]
@@ -526,8 +554,12 @@ def test_a_conclusion_that_is_being_typed_is_written_before_the_report_is_printe
     page = visit(desk, recording)
     page.keyboard.press("w")
     page.keyboard.type("One run.")
-    page.locator("#print").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    for asking in (page.locator("#pdf-link"), page.locator("#print")):
+        asking.click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        expect(page.locator("#recording")).not_to_contain_text("Waiting")
+        dialog.get_by_role("button", name="Cancel").click()
     expect(page.locator("#print")).to_have_text("Print the report")
     assert page.evaluate("window.printed") is None
     page.locator("#print").click()
@@ -599,6 +631,67 @@ def test_a_correction_is_rejected_where_somebody_else_came_between(desk: Page, s
     held.release()
     expect(page.locator(".reply.failed").filter(has_text="newer")).to_be_visible()
     assert answers(service, recording, "corrections")["version"] == 2
+
+
+def test_a_correction_that_is_stored_takes_back_what_was_said_of_those_that_were_not(
+    desk: Page, service: Service, recording: str
+):
+    desk.route("**/changes", lambda route: route.abort())
+    page = visit(desk, recording)
+    failure = page.locator(".reply.failed:visible")
+
+    def require_taken_back(text: str) -> None:
+        expect(failure).to_contain_text(text)
+        page.keyboard.press("w")
+        page.keyboard.type("One run. ")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("#report-panel .reply")).to_have_text("Written.")
+        expect(failure).to_have_count(0)
+        page.keyboard.press("Escape")
+
+    page.keyboard.press("ArrowRight")
+    page.route("**/corrections", lambda route: route.abort())
+    page.keyboard.press("v")
+    expect(failure).to_contain_text("cannot be reached")
+    page.unroute("**/corrections")
+    require_taken_back("cannot be reached")
+    correct(service, recording, {"type": "write_conclusion", "text": "One run. "})
+    page.keyboard.press("v")
+    require_taken_back("newer corrections")
+
+
+@pytest.mark.parametrize("width", [1440, 1100, 390])
+def test_the_buttons_of_corrections_keep_their_words_whole_beside_an_error(desk: Page, width: int):
+    page = visit(desk, SHARED)
+    page.set_viewport_size({"width": width, "height": 900})
+    desk.route("**/corrections", lambda route: route.abort())
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    expect(page.locator(".editing .reply.failed")).to_be_visible()
+    lines = """button => {
+      const range = document.createRange();
+      range.selectNodeContents(button);
+      return range.getClientRects().length;
+    }"""
+    for button in page.locator("#edit button").all():
+        assert button.evaluate(lines) == 1, button.inner_text()
+    message, below = (page.locator(at).bounding_box() for at in (".editing .reply", ".disclosure-head"))
+    assert message["y"] + message["height"] <= below["y"] + 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_that_the_service_cannot_be_reached_is_said_until_it_can(desk: Page, recording: str):
+    desk.route("**/changes", lambda route: route.abort())
+    page = visit(desk, recording)
+    held = HeldAnswers(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("v")
+    held.wait()
+    held.lose()
+    failure = page.locator(".reply.failed:visible")
+    expect(failure).to_contain_text("The server cannot be reached.")
+    page.unroute("**/changes")
+    expect(failure).to_have_count(0)
 
 
 def test_a_correction_is_undone_before_its_log_has_loaded(desk: Page, service: Service, recording: str):

@@ -69,7 +69,7 @@ export class EventList {
   #link(isMoved = false) {
     const { start, end } = this.viewer;
     const isHere = ({ start_s: from, end_s: to }) => to >= start && from <= end;
-    this.viewer.events = this.events.filter(isHere);
+    this.viewer.showEvents(this.events.filter(isHere));
     this.list.pointOut(isHere, ({ start_s: from }) => isMoved && from >= start);
   }
 }

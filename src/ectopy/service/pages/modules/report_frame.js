@@ -12,6 +12,7 @@ export class ReportFrame {
     this.work = work;
     this.frame = query("#page");
     this.button = query("#print");
+    this.name = this.button.textContent;
     this.isOld = true;
     this.isPrinting = false;
     this.frame.addEventListener("load", () => this.#fit());
@@ -43,23 +44,24 @@ export class ReportFrame {
   async print() {
     if (this.isPrinting) return;
     this.isPrinting = true;
-    const { textContent: text } = this.button;
     if (await attempt(() => this.#prepare(), this.button)) this.frame.contentWindow.print();
-    setText(this.button, text);
+    setText(this.button, this.name);
     this.isPrinting = false;
   }
 
   /** Load the report as it is now; false where somebody would rather go on writing. */
   async #prepare() {
     do {
-      if (!this.work.isStored) {
-        this.#say("Waiting for the correction…", "Waiting until the correction is stored.");
-        if (!(await this.work.store())) return false;
-      }
+      if (!(await this.work.store((isWaiting) => this.#showWait(isWaiting)))) return false;
       this.#say("Making the report…", "The report is being made.");
       await this.#load();
     } while (this.isOld || !this.work.isStored); // corrected meanwhile
     return true;
+  }
+
+  #showWait(isWaiting) {
+    if (isWaiting) this.#say("Waiting for the correction…", "Waiting until the correction is stored.");
+    else setText(this.button, this.name);
   }
 
   #say(text, announced) {

@@ -85,11 +85,19 @@ export class ReportPanel {
     return !this.corrections.isSending && !this.#isWriting;
   }
 
-  /** Wait until it is stored, or an error says why it is not; false where somebody would rather go on writing. */
-  async store() {
-    await this.corrections.settle();
+  /**
+   * Wait until it is stored, or an error says why it is not; false where somebody would rather go on writing.
+   *
+   * `showWait` is called with true when an answer is waited for, and with false when it has come.
+   */
+  async store(showWait) {
+    const wait = (answer) => {
+      showWait(true);
+      return answer.finally(() => showWait(false));
+    };
+    if (this.corrections.isSending) await wait(this.corrections.settle());
     if (this.#isWriting && !(await askToConfirm(UNWRITTEN))) return false;
-    if (this.#isWriting) await this.#sendConclusion();
+    if (this.#isWriting) await wait(this.#sendConclusion());
     return true;
   }
 

@@ -61,6 +61,12 @@ export class Viewer extends EventTarget {
     this.#setMarker({ time_s: time, beat: this.signal.beats.find(same) ?? null });
   }
 
+  /** Point out events {kind, start_s, end_s} above the trace. */
+  showEvents(events) {
+    this.events = events;
+    this.redraw();
+  }
+
   async #loadTrend() {
     this.trend = await get(`${this.path}/trend?step_s=${Math.max(this.duration / 400, 1)}`);
     this.ends = range(this.trend.heart_rate_bpm, 50, 110);

@@ -1,6 +1,6 @@
 // The workbench of a recording: trace, full disclosure, lists and report, which follow each other and the corrections.
 
-import { get } from "./api.js";
+import { get, isOutage } from "./api.js";
 import { Corrections } from "./corrections.js";
 import { Disclosure } from "./disclosure.js";
 import { query, setText } from "./dom.js";
@@ -8,7 +8,7 @@ import { Editing } from "./editing.js";
 import { EventList } from "./event_list.js";
 import { FamilyList } from "./family_list.js";
 import { showKeys } from "./key_list.js";
-import { announce, may, refresh } from "./page.js";
+import { announce, clearFailures, may, refresh } from "./page.js";
 import { RecordingClock } from "./recording_clock.js";
 import { ReportFrame } from "./report_frame.js";
 import { ReportPanel } from "./report_panel.js";
@@ -38,6 +38,7 @@ export class Workbench {
     connectControls(this.viewer);
     this.#connectKeys(mayCorrect);
     this.corrections.addEventListener("change", ({ detail: { by } }) => this.#change(by));
+    this.corrections.addEventListener("reconnect", () => clearFailures(isOutage));
   }
 
   /** Show the signal first, then everything else. */
@@ -74,6 +75,7 @@ export class Workbench {
 
   /** Load everything again, and say who made the correction if it was somebody else. */
   async #change(by) {
+    if (!by) clearFailures();
     this.report.outdate();
     const { analysis } = this.corrections;
     await refresh(async () => {

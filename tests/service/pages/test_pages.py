@@ -277,8 +277,8 @@ def test_sign_in_and_out(stranger: Page, service: Service):
 def test_signing_out_ends_the_other_tabs(stranger: Page, service: Service, analysed: str):
     stranger.goto(f"/#key={service.key}")
     expect(tile(stranger, "Bela")).to_be_visible()
-    others = {name: stranger.context.new_page() for name in ("patient", "alarm", "training", "recording")}
-    ready = {"patient": "#live", "alarm": "#history li", "training": "#session", "recording": "#workbench"}
+    others = {name: stranger.context.new_page() for name in ("patient", "recording")}
+    ready = {"patient": "#live", "recording": "#workbench"}
     for name, tab in others.items():
         with tab.expect_response(lambda answer: "/changes" in answer.url) if name == "recording" else nullcontext():
             tab.goto(PAGES[name].format(recording=analysed))

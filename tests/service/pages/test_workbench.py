@@ -680,20 +680,6 @@ def test_the_buttons_of_corrections_keep_their_words_whole_beside_an_error(desk:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_that_the_service_cannot_be_reached_is_said_until_it_can(desk: Page, recording: str):
-    desk.route("**/changes", lambda route: route.abort())
-    page = visit(desk, recording)
-    held = HeldAnswers(page)
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("v")
-    held.wait()
-    held.lose()
-    failure = page.locator(".reply.failed:visible")
-    expect(failure).to_contain_text("The server cannot be reached.")
-    page.unroute("**/changes")
-    expect(failure).to_have_count(0)
-
-
 def test_a_correction_is_undone_before_its_log_has_loaded(desk: Page, service: Service, recording: str):
     correct(service, recording, {"type": "write_conclusion", "text": "A mistake"})
     release = hold(desk, "**/corrections")

@@ -18,9 +18,6 @@ export class ApiError extends Error {
   }
 }
 
-/** Whether a server that answers again takes back an error of this status. */
-export const isOutage = (status) => status === 0 || status >= 500;
-
 export const get = (path) => request("GET", path);
 export const post = (path, body = {}) => request("POST", path, body);
 export const put = (path, body) => request("PUT", path, body);

@@ -5,8 +5,7 @@ import { hear } from "./events.js";
 
 export class Corrections extends EventTarget {
   /**
-   * Tells "change" when there is another version, with `by` in its detail where somebody else has made it, and "reconnect"
-   * when the server answers again.
+   * Tells "change" when there is another version, with `by` in its detail where somebody else has made it.
    *
    * `analysis` and `version` are what this page shows.
    */
@@ -53,12 +52,8 @@ export class Corrections extends EventTarget {
 
   /** Hear of the corrections of others while the page is looked at. */
   follow() {
-    let isLost = false;
     const catchUp = (change) => this.#hear(change);
-    hear(`${this.path}/changes`, { current: catchUp, corrected: catchUp }, (state) => {
-      if (isLost && state === "open") this.dispatchEvent(new Event("reconnect"));
-      isLost = state === "lost";
-    });
+    hear(`${this.path}/changes`, { current: catchUp, corrected: catchUp });
   }
 
   #hear(change) {

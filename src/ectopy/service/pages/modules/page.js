@@ -21,7 +21,7 @@ const FOLLOW_MS = 1000;
 const AGAIN_MS = 5000; // after a failure
 
 const replies = new WeakMap(); // what was said beside an element
-const failures = new Map(); // status of the error that is said beside an element
+const failures = new Set(); // elements beside which an error is said
 
 /** Fill the head of the page; gives who is signed in. `sounds`: whether alarms sound on this page. */
 export async function start({ sounds = false } = {}) {
@@ -134,14 +134,14 @@ export async function attempt(work, at, translate = (text) => text) {
     return answer;
   } catch (error) {
     reply(at, translate(messageOf(error)), true);
-    failures.set(at, error.status);
+    failures.add(at);
     return undefined;
   }
 }
 
-/** Take back what `attempt` said of failures, or of those whose `status` is over. */
-export function clearFailures(isOver = () => true) {
-  for (const [at, status] of failures) if (isOver(status)) reply(at, "");
+/** Take back what `attempt` said of failures. */
+export function clearFailures() {
+  for (const at of failures) reply(at, "");
 }
 
 /** Do what the page does by itself; if it fails, say so until it works again. */

@@ -1,6 +1,6 @@
 // The workbench of a recording: trace, full disclosure, lists and report, which follow each other and the corrections.
 
-import { get, isOutage } from "./api.js";
+import { get } from "./api.js";
 import { Corrections } from "./corrections.js";
 import { Disclosure } from "./disclosure.js";
 import { query, setText } from "./dom.js";
@@ -38,7 +38,6 @@ export class Workbench {
     connectControls(this.viewer);
     this.#connectKeys(mayCorrect);
     this.corrections.addEventListener("change", ({ detail: { by } }) => this.#change(by));
-    this.corrections.addEventListener("reconnect", () => clearFailures(isOutage));
   }
 
   /** Show the signal first, then everything else. */

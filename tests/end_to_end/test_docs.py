@@ -65,6 +65,7 @@ def test_python_sends(service: Service):
 def test_commands_of_the_shell_do_what_they_say(service: Service, tmp_path: Path, page: str, command: str):
     (tmp_path / "100.hea").write_text("100 1 250 500\n100.dat 16 200 16 0 0 0 0 II\n")
     (tmp_path / "100.dat").write_bytes(bytes(1000))
+    np.savetxt(tmp_path / "day.csv", np.zeros((500, 1)), "%.3f", header="II", comments="")
     with Client(service.url, service.key) as client:
         alarm = next(one for one in client.alarms("bed 3", active=False) if one["condition"] == "asystole")
     command = command.replace(ADDRESS, service.url.removeprefix("http://"))

@@ -88,7 +88,7 @@ def edits(draw: st.DrawFn, analysis: Analysis) -> list[Correction]:
                 positions.append(place)
         elif kind == "noise":
             start_s = draw(st.floats(0, 9, allow_nan=False))
-            made.append(MarkNoise(start_s, start_s + draw(st.floats(0.1, 3))))
+            made.append(MarkNoise(start_s, min(start_s + draw(st.floats(0.1, 3)), analysis.quality.duration_s)))
         else:
             made.append(WriteConclusion("Sinus rhythm."))
     return made

@@ -166,11 +166,11 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     numbers = {event.number for _, event in entries}
     entries += [(time, event) for time, event in unstored if event.number not in numbers]
     changes = [(time, event) for time, event in entries if isinstance(event, AlarmChanged)]
-    time, latest = changes[-1]
-    evidence = next((event.evidence for _, event in reversed(changes) if event.evidence is not None), None)
-    begin_s, end_s = latest.strip_s
+    # The strip shows the newest beats that are known; the last change may rest on none, and lie minutes later.
+    time, shown = next((change for change in reversed(changes) if change[1].evidence is not None), changes[-1])
+    begin_s, end_s = shown.strip_s
     begin_s = max(begin_s, end_s - LONGEST_S)
-    origin = time - latest.at_s
+    origin = time - shown.at_s
     strip, log_whole, comments = None, None, []
     with suppress(StorageError, DataError):  # of a stream that is not stored yet there is no strip
         strip = read_segment(store, patient, ward.state(patient), origin, begin_s, end_s)
@@ -185,12 +185,12 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
         **responses.alarm(stored),
         definition=condition.definition,
         source=condition.source,
-        evidence=None if evidence is None else responses.evidence(origin, evidence),
+        evidence=None if shown.evidence is None else responses.evidence(origin, shown.evidence),
         history=[responses.transition(time, event.transition, event.number in numbers) for time, event in changes],
         comments=comments,
         log_whole=log_whole,
         strip=None if strip is None else responses.waveform(patient, strip.stream, strip.start_time, strip.waveform),
-        replay=stored_replay_command(latest, patient),
+        replay=stored_replay_command(changes[-1][1], patient),
         software=f"ectopy {__version__}",
         bundle=ward.bundle,
     )

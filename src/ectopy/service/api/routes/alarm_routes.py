@@ -167,10 +167,10 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     entries += [(time, event) for time, event in unstored if event.number not in numbers]
     changes = [(time, event) for time, event in entries if isinstance(event, AlarmChanged)]
     # The strip shows the newest beats that are known; the last change may rest on none, and lie minutes later.
-    time, shown = next((change for change in reversed(changes) if change[1].evidence is not None), changes[-1])
-    begin_s, end_s = shown.strip_s
+    time, newest = next((change for change in reversed(changes) if change[1].evidence is not None), changes[-1])
+    begin_s, end_s = newest.strip_s
     begin_s = max(begin_s, end_s - LONGEST_S)
-    origin = time - shown.at_s
+    origin = time - newest.at_s
     strip, log_whole, comments = None, None, []
     with suppress(StorageError, DataError):  # of a stream that is not stored yet there is no strip
         strip = read_segment(store, patient, ward.state(patient), origin, begin_s, end_s)
@@ -185,7 +185,7 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
         **responses.alarm(stored),
         definition=condition.definition,
         source=condition.source,
-        evidence=None if shown.evidence is None else responses.evidence(origin, shown.evidence),
+        evidence=None if newest.evidence is None else responses.evidence(origin, newest.evidence),
         history=[responses.transition(time, event.transition, event.number in numbers) for time, event in changes],
         comments=comments,
         log_whole=log_whole,

@@ -687,11 +687,20 @@ def test_what_the_page_does_by_itself_takes_no_words_away(page: Page):
 
 
 def test_trouble_of_what_the_page_does_by_itself_goes_when_it_works_again(page: Page):
-    page.route("**/api/recordings", lambda route: route.abort())
+    trouble, lost = page.locator("#trouble"), page.locator("#connection")
+    page.clock.install()
     page.goto("/recordings")
-    trouble = page.locator("#trouble")
-    expect(trouble).to_contain_text("cannot be reached")
+    expect(page.locator("#list li").or_(page.locator("#none:visible")).first).to_be_visible()
+    page.route("**/api/recordings", lambda route: route.abort())
+    page.clock.fast_forward(5000)  # when it looks again
+    expect(lost).to_contain_text("Connection lost")
+    expect(trouble).to_be_hidden()
+    page.route("**/api/recordings", lambda route: route.fulfill(status=503, json={"detail": "the store is away."}))
+    page.clock.fast_forward(5000)
+    expect(trouble).to_have_text("The store is away.")
+    expect(lost).to_be_empty()
     page.unroute("**/api/recordings")
+    page.clock.fast_forward(5000)
     expect(trouble).to_be_hidden()
 
 

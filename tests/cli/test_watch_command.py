@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
@@ -565,6 +566,36 @@ def test_ctrl_c_within_a_step_lets_it_be_told(ectopy, file: Path, told: list[str
 )
 def test_impossible_wishes_get_one_sentence(ectopy, file: Path, arguments: tuple[object, ...], words: tuple[str, ...]):
     assert_refused(ectopy("watch", *(file if each == "FILE" else each for each in arguments)), *words)
+
+
+@pytest.fixture
+def send(tmp_path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Have the command read text from standard input, the descriptor 0 of this process."""
+    usual = os.dup(0)
+
+    def send(content: bytes) -> None:
+        (tmp_path / "lines").write_bytes(content)
+        with (tmp_path / "lines").open("rb") as lines:
+            os.dup2(lines.fileno(), 0)
+
+    yield send
+    os.dup2(usual, 0)
+    os.close(usual)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_samples_that_are_all_rejected_are_an_error(ectopy, send: Callable[[bytes], None], options: tuple[str, ...]):
+    send(b"5000\n5007\n" * 128)
+    result = ectopy("watch", "-", "--rate", 128, "--unit", "mV", *options)
+    assert_refused(result, "standard input cannot be watched", "every chunk", "is the unit really mV?", out=None)
+
+
+def test_a_watch_that_ends_while_learning_says_what_was_learned(ectopy, file: Path, tmp_path: Path):
+    saved = tmp_path / "normal.npz"
+    result = ectopy("watch", file, *USUAL, "--to", 20, "--fast", "--save-baseline", saved)
+    assert re.search(r"Learned from \d+ beats so far\. ", result.out)
+    assert_refused(result, "a bed.npy", "not learned to the end", "beats so far", out=None)
+    assert not saved.exists()
 
 
 # The page

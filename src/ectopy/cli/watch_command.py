@@ -161,6 +161,8 @@ def _watch(
         screen.print("Ended by hand.")
     segment, learned = status.stream(state), status.baseline(state)
     if segment is None or learned is None:
+        if finished and counts.rejected:
+            raise DataError(f"{options.name} cannot be watched, every chunk of it was rejected: {counts.rejection}")
         return finished
     normal = learned.text
     detector = detector_text(options.bundle, digest)
@@ -185,7 +187,9 @@ def _watch(
         screen.print(f"Wrote {report}.")
     if save_baseline:
         if state.normal is None:
-            raise DataError(f"{options.name}: the patient's normal was not learned and cannot be saved. {normal}")
+            raise DataError(
+                f"{options.name}: the patient's normal is not learned to the end and cannot be saved. {normal}"
+            )
         state.normal.save(save_baseline)
         screen.print(f"Wrote {save_baseline}.")
     return finished

@@ -112,7 +112,7 @@ def test_labels_of_another_recording_are_refused():
 def test_labels_that_coincide_by_chance_are_refused():
     random = np.random.default_rng(7)
     by_chance = ANALYSIS.positions + random.permutation(np.linspace(-15, 15, 10).astype(int))
-    with pytest.raises(DataError, match="another recording: only 4 of its 10 beats .* one of the 10 heartbeats"):
+    with pytest.raises(DataError, match=r"another recording: only 4 of its 10 beats .* one of the 10 heartbeats"):
         made_from(labels_of(by_chance.tolist(), "N" * 10))
 
 

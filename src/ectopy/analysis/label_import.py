@@ -35,8 +35,8 @@ Number = TypeVar("Number", np.int64, np.float64)
 MATCH_S = 0.15
 """A mark and a beat no further apart are the same heartbeat (ANSI/AAMI EC57:2012)."""
 
-# By chance, half of the marks of another recording with 110 heartbeats a minute are within 150 ms of a heartbeat. Those of
-# the recording itself are also all about as far from it.
+# By chance, half of the marks of another recording with 110 heartbeats a minute are within 150 ms of a heartbeat. Those
+# of the recording itself are also all about as far from it.
 _JITTER_S = 0.05
 
 _LABEL_OF_CLASS = {

@@ -622,8 +622,9 @@ def ink(page: Page, selector: str) -> list[float]:
 
 
 def test_high_beats_and_an_offset_stay_on_the_paper(page: Page, service: Service):
-    content = io.BytesIO()
-    np.save(content, 1.6 * recording(9, ectopic={"V": 0.05}, duration_s=60).signal + [0.0, 5.0])
+    content, signal = io.BytesIO(), 1.6 * recording(9, ectopic={"V": 0.05}, duration_s=60).signal + [0.0, 5.0]
+    signal[-200:-195, 0] = 20.0  # an artefact that has no room
+    np.save(content, signal)
     page.goto(f"/recording?id={upload(service, 'high.npy', content)}")
     expect(page.locator("#where")).to_contain_text("of 1:00")
     for _ in range(2):
@@ -632,6 +633,19 @@ def test_high_beats_and_an_offset_stay_on_the_paper(page: Page, service: Service
         page.locator("#view").press("Escape")  # takes the marker away
         until(lambda: ink(page, "#signal")[38] == 0)  # nothing is cut off at the top
         assert max(ink(page, "#signal")[16:-22]) < 0.5, "a line along an edge"
+        assert not any(arrowheads(page))
+    page.get_by_role("radio", name="20", exact=True).check(force=True)
+    until(lambda: any(arrowheads(page)))
+    page.get_by_role("radio", name="Fit", exact=True).check(force=True)
+    until(lambda: not any(arrowheads(page)))
+    page.get_by_label("Go to a time").fill("0:59")
+    page.keyboard.press("Enter")
+    until(lambda: any(arrowheads(page)))
+
+
+def arrowheads(page: Page) -> list[bool]:
+    """Whether what points beyond the edge is painted in the uppermost rows of the paper."""
+    return painted(page, "#signal", "abnormal")[37:42]
 
 
 def test_what_failed_can_be_sent_again(page: Page):
@@ -687,11 +701,20 @@ def test_what_the_page_does_by_itself_takes_no_words_away(page: Page):
 
 
 def test_trouble_of_what_the_page_does_by_itself_goes_when_it_works_again(page: Page):
-    page.route("**/api/recordings", lambda route: route.abort())
+    trouble, lost = page.locator("#trouble"), page.locator("#connection")
+    page.clock.install()
     page.goto("/recordings")
-    trouble = page.locator("#trouble")
-    expect(trouble).to_contain_text("cannot be reached")
+    expect(page.locator("#list li").or_(page.locator("#none:visible")).first).to_be_visible()
+    page.route("**/api/recordings", lambda route: route.abort())
+    page.clock.fast_forward(5000)  # when it looks again
+    expect(lost).to_contain_text("Connection lost")
+    expect(trouble).to_be_hidden()
+    page.route("**/api/recordings", lambda route: route.fulfill(status=503, json={"detail": "the store is away."}))
+    page.clock.fast_forward(5000)
+    expect(trouble).to_have_text("The store is away.")
+    expect(lost).to_be_empty()
     page.unroute("**/api/recordings")
+    page.clock.fast_forward(5000)
     expect(trouble).to_be_hidden()
 
 
@@ -1420,8 +1443,8 @@ def test_names_and_pulses_of_leads_are_beside_the_trace(page: Page, service: Ser
     assert not overlap(shown["lead"], shown["trace"])
 
 
-def painted(page: Page, selector: str, colour: str) -> int:
-    """How many rows of a canvas have something in a colour of the style sheet."""
+def painted(page: Page, selector: str, colour: str) -> list[bool]:
+    """Whether each row of a canvas has something in a colour of the style sheet."""
     return page.evaluate(
         """([selector, name]) => {
           const canvas = document.querySelector(selector);
@@ -1429,14 +1452,9 @@ def painted(page: Page, selector: str, colour: str) -> int:
           const wanted = [1, 3, 5].map((at) => parseInt(style.slice(at, at + 2), 16));
           const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
           const same = (at) => wanted.every((value, part) => Math.abs(data[at + part] - value) < 12);
-          let rows = 0;
-          for (let y = 0; y < height; y += 1) {
-            for (let x = 0; x < width; x += 1) {
-              const at = 4 * (y * width + x);
-              if (data[at + 3] > 200 && same(at)) { rows += 1; break; }
-            }
-          }
-          return rows;
+          const isPainted = (at) => data[at + 3] > 200 && same(at);
+          const columns = [...Array(width).keys()];
+          return [...Array(height).keys()].map((y) => columns.some((x) => isPainted(4 * (y * width + x))));
         }""",
         [selector, colour],
     )
@@ -1449,19 +1467,19 @@ def test_pulse_waves_are_drawn_below_the_leads(page: Page, service: Service):
     page.goto("/patient?patient=bed 40")
     trace = page.get_by_label("ECG, ABP, PLETH")
     expect(trace).to_be_visible()
-    until(lambda: painted(page, "#trace", "pulse") > 60)
-    until(lambda: painted(page, "#paper", "pulse") > 10)
+    until(lambda: sum(painted(page, "#trace", "pulse")) > 60)
+    until(lambda: sum(painted(page, "#paper", "pulse")) > 10)
     # What comes now is drawn as well.
     before = trace.evaluate(PIXELS)
     feed(service, "bed 40", signal, UNTIL_S, UNTIL_S + 2)
     page.wait_for_function("before => document.querySelector('#trace').toDataURL() !== before", arg=before)
     page.goto("/alarm?patient=bed 40&number=1")
     expect(page.get_by_label("ABP from 60 to 120 mmHg; PLETH")).to_be_visible()
-    until(lambda: painted(page, "#strip", "pulse") > 60)
+    until(lambda: sum(painted(page, "#strip", "pulse")) > 60)
     require_no_serious_fault(page)
     page.goto("/patient?patient=bed 1")
     expect(page.get_by_label("ECG", exact=False).first).to_be_visible()
-    assert painted(page, "#trace", "pulse") == painted(page, "#paper", "pulse") == 0
+    assert not any(painted(page, "#trace", "pulse") + painted(page, "#paper", "pulse"))
 
 
 def test_pulse_waves_of_a_recording_are_drawn(page: Page, analysed: str):
@@ -1470,10 +1488,10 @@ def test_pulse_waves_of_a_recording_are_drawn(page: Page, analysed: str):
     expect(where).to_contain_text("of 2:00")
     page.locator("#view").press("Home")
     expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00")
-    until(lambda: painted(page, "#signal", "pulse") > 20)
+    until(lambda: sum(painted(page, "#signal", "pulse")) > 20)
     page.get_by_role("button", name="Next abnormal beat").click()
     expect(where).to_contain_text("40 ms and 0.1 mV")
-    until(lambda: painted(page, "#signal", "pulse") > 60)
+    until(lambda: sum(painted(page, "#signal", "pulse")) > 60)
 
 
 # Without a mouse
@@ -1604,28 +1622,29 @@ def test_missing_and_late_samples(modules: Page):
     assert kept == [8, [False, False, False, False, True, True, True, False]]
 
 
-@pytest.mark.parametrize("height", [60, 200])
-def test_a_high_beat_is_whole_on_a_low_tile(page: Page, height: int):
+@pytest.mark.parametrize(("height", "microvolt", "is_cut"), [(60, 1800, False), (200, 1800, False), (60, 5000, True)])
+def test_a_high_beat_is_whole_on_a_low_tile_or_points_beyond_it(page: Page, height: int, microvolt: int, is_cut: bool):
     page.goto("/signin")
     page.evaluate(
-        """async (height) => {
+        """async ([height, microvolt]) => {
           const { Sweep } = await import("/modules/sweep.js");
           const canvas = document.createElement("canvas");
           canvas.id = "low";
           Object.assign(canvas.style, { width: "200px", height: `${height}px` });
           document.body.replaceChildren(canvas);
-          const counts = Int16Array.from({ length: 250 }, (_, at) => (at % 100 > 45 && at % 100 < 55 ? 1800 : 0));
+          const counts = Int16Array.from({ length: 250 }, (_, at) => (at % 100 > 45 && at % 100 < 55 ? microvolt : 0));
           const sweep = new Sweep(canvas, { most: 1 });
           const frame = { stream: "", position: 0, rate_hz: 250, leads: ["II"], missing: -32768 };
           sweep.push({ ...frame, counts, microvolt_per_count: 1 });
           window.sweep = sweep;
         }""",
-        height,
+        [height, microvolt],
     )
     page.wait_for_function("() => sweep.drawnTo >= 170")
     rows = ink(page, "#low")
     assert any(rows)
-    assert not any(rows[:2]), "cut off at the top"
+    assert any(rows[:2]) == is_cut
+    assert any(painted(page, "#low", "abnormal")) == is_cut
 
 
 def test_every_page_says_what_ectopy_is_not():

@@ -695,7 +695,11 @@ def test_a_correction_is_undone_before_its_log_has_loaded(desk: Page, service: S
 
 
 def test_what_another_editor_does_is_announced_and_loaded(desk: Page, service: Service, recording: str):
+    desk.route("**/changes", lambda route: route.abort())
     page = visit(desk, recording)
+    expect(page.locator("#connection")).to_contain_text("Connection lost")
+    desk.unroute("**/changes")
+    expect(page.locator("#connection")).to_be_empty()
     page.keyboard.press("w")
     page.keyboard.type("Half a sen")
     positions = [beat["position"] for beat in answers(service, recording, "beats?limit=1")]

@@ -4,6 +4,9 @@ import { capitalise } from "./format.js";
 
 const KEY = "#key=";
 
+/** Status of an error where no answer came. */
+export const UNREACHABLE = 0;
+
 const DATE_MS = 500; // a date in a header has whole seconds
 const SAME_S = 1.5;
 
@@ -126,7 +129,7 @@ function compareClocks(date) {
 }
 
 function unreachable() {
-  return new ApiError(0, "The server cannot be reached. Check the network, then try again.");
+  return new ApiError(UNREACHABLE, "The server cannot be reached. Check the network, then try again.");
 }
 
 function parseJson(text) {

@@ -50,10 +50,10 @@ export class Corrections extends EventTarget {
     return log;
   }
 
-  /** Hear of the corrections of others while the page is looked at. */
-  follow() {
+  /** Hear of the corrections of others while the page is looked at, and tell whether the connection is there. */
+  follow(connection) {
     const catchUp = (change) => this.#hear(change);
-    hear(`${this.path}/changes`, { current: catchUp, corrected: catchUp });
+    hear(`${this.path}/changes`, { current: catchUp, corrected: catchUp }, connection);
   }
 
   #hear(change) {

@@ -1,6 +1,6 @@
 // What every page has: the way to the others, who is signed in, the sound, and whether the connection is there.
 
-import { get, session, signOut } from "./api.js";
+import { get, session, signOut, UNREACHABLE } from "./api.js";
 import { drawing, element, query, setText } from "./dom.js";
 import { isInaudible, onSound, soundLost, status, toggleSound } from "./sound.js";
 
@@ -18,7 +18,7 @@ const SOUND = {
 };
 
 const FOLLOW_MS = 1000;
-const AGAIN_MS = 5000; // after a failure
+const AGAIN_MS = 5000; // after a failure, or where nothing is expected
 
 const replies = new WeakMap(); // what was said beside an element
 const failures = new Set(); // elements beside which an error is said
@@ -180,12 +180,26 @@ export function askToConfirm({ title, text, yes, no = "Cancel" }) {
   });
 }
 
-/** Do it again and again until it says that there is no more to come. */
+/** Do it again and again, soon where it says that there is more to come, until it says that there is no more. */
 export async function follow(work) {
   for (;;) {
-    const more = await refresh(work);
+    const more = await refresh(() => reach(work));
     if (more === false) return;
     await new Promise((resolve) => setTimeout(resolve, more ? FOLLOW_MS : AGAIN_MS));
+  }
+}
+
+/** Do what needs the server, and show whether the connection is there. */
+async function reach(work) {
+  try {
+    const result = await work();
+    connection("open");
+    return result;
+  } catch (error) {
+    const isLost = error.status === UNREACHABLE;
+    connection(isLost ? "lost" : "open");
+    if (!isLost) throw error;
+    return undefined;
   }
 }
 

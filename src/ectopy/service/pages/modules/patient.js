@@ -212,7 +212,7 @@ function setting(name, usual) {
 function rescale() {
   const scale = { speed: Number(setting("speed", "25")), gain: Number(setting("gain", "10")) };
   sweep.scale(scale);
-  setText(query("#scale"), `${scale.speed} mm/s · ${scale.gain} mm/mV · ${BAND} · the calibration is 1 mV and 0.2 s`);
+  setText(query("#scale"), `${scale.speed} mm/s · ${scale.gain} mm/mV · ${BAND} · the calibration is 1 mV and 0.2 s · ▲ ▼ it goes on beyond the edge`);
 }
 
 function scaleChoices() {

@@ -106,8 +106,6 @@ def test_a_person_writes_the_conclusion_and_chooses_strips(tmp_path: Path, recor
     shown = choices(recording, analysis, events, rate, corrections)
     assert (shown[0].title, shown[0].text) == ("Chosen strip · 2024-03-02 00:00:02", "Look here <b>")
     assert (shown[1].text, shown[1].end_s) == ("A run", 20.0)
-    longer = corrections.followed_by(ChooseStrip(1.0, 13.0, "A run"), "Ada", datetime(2024, 3, 2, tzinfo=UTC))
-    assert choices(recording, analysis, events, rate, longer)[0].text == "A run\nThe first 7.0 s of 12 s."
     assert not any("Pause" in choice.title for choice in shown)
     recording_report(tmp_path / "page.html", recording, analysis, events, corrections=corrections)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")

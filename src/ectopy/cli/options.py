@@ -40,7 +40,10 @@ Rate = Annotated[
 ]
 Unit = Annotated[str | None, typer.Option(help="mV, uV or V, where a file does not state it.", show_default=False)]
 Notch = Annotated[
-    float | None, typer.Option(metavar="HZ", help="Frequency to remove, from 10 to 60; that of the mains is 50 or 60.", show_default=False)
+    float | None,
+    typer.Option(
+        metavar="HZ", help="Frequency to remove, from 10 to 60; that of the mains is 50 or 60.", show_default=False
+    ),
 ]
 Baseline = Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.", show_default=False)]
 SaveBaseline = Annotated[Path | None, typer.Option(help="Where to save this patient's normal.", show_default=False)]

@@ -994,7 +994,7 @@ def test_commands_wait_until_their_input_is_stored(store: Store):
     assert [(pending.patient, pending.action) for pending in waiting] == [("anna", command) for command in commands]
     store.write([stepped(1, waiting[0].action, commands=(waiting[0].id,))])
     assert store.inputs.pending_commands() == waiting[1:]
-    with pytest.raises(NotFoundError, match="no patient .nobody."):
+    with pytest.raises(NotFoundError, match="no patient 'nobody'"):
         store.inputs.enqueue_command("nobody", commands[0])
 
 

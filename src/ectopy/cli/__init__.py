@@ -67,17 +67,33 @@ def _root(
 def main() -> None:
     """Run the command line; an expected error is one sentence on stderr and exit status 2."""
     try:
-        app()
+        sys.exit(app(prog_name="ectopy", standalone_mode=False))
+    except typer.TyperException as error:
+        _end(_usage_text(error))
     except EctopyError as error:
-        _end(error)
+        _end(str(error))
     except ModuleNotFoundError as error:
         missing = MissingExtraError.behind(error, "this command")
         if missing is None:
             raise
-        _end(missing)
+        _end(str(missing))
 
 
-def _end(error: EctopyError) -> NoReturn:
+def _usage_text(error: typer.TyperException) -> str:
+    """What is wrong with the words on the command line, and which command says what would be right.
+
+    Empty where a group of commands was called without one, and its help has been printed.
+    """
+    text = " ".join(error.format_message().split())
+    if not text:
+        return ""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    hint = "" if context is None else f" See '{context.command_path} --help'."
+    return f"{text[0].lower()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}{hint}"
+
+
+def _end(text: str) -> NoReturn:
     # Names of files, leads and patients come from outside.
-    sys.stderr.write(f"ectopy: {printable(str(error))}\n")
+    if text:
+        sys.stderr.write(f"ectopy: {printable(text)}\n")
     sys.exit(2)

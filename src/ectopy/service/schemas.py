@@ -712,9 +712,7 @@ class OutdatedShape(VersionedShape):
     newer: list[CorrectionEntryShape]
 
 
-@with_example(
-    detail="the last correction is by Anna; it is undone only if they are named as its author.", entry=_ENTRY
-)
+@with_example(detail="the last correction is by Anna; it is undone only if they are named as its author.", entry=_ENTRY)
 class ForeignShape(TypedDict):
     """The last correction that is in force, which somebody else made."""
 

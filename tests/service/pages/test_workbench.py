@@ -680,9 +680,7 @@ def test_the_buttons_of_corrections_keep_their_words_whole_beside_an_error(desk:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_correction_of_somebody_else_is_undone_only_after_a_question(
-    desk: Page, service: Service, recording: str
-):
+def test_the_correction_of_somebody_else_is_undone_only_after_a_question(desk: Page, service: Service, recording: str):
     """Even before the log has loaded."""
     correct(service, recording, {"type": "write_conclusion", "text": "A mistake"})
     release = hold(desk, "**/corrections")

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Baseline, Learning, Overwrite, Partial, Rate, Report, SaveBaseline, Unit, check_report
+from ectopy.cli.options import (
+    Baseline,
+    Learning,
+    Overwrite,
+    Partial,
+    Rate,
+    Report,
+    SaveBaseline,
+    Unit,
+    check_learning,
+    check_report,
+    refuse_options,
+)
 from ectopy.cli.output_files import STANDARD_STREAM, check_outputs
 from ectopy.errors import DataError, SettingError
 
@@ -65,12 +77,25 @@ def watch(
     check_report(report)
     check_outputs([report, save_baseline], [recording, baseline, bundle], overwrite)
     limits = parse_limits(limit or ())
+    check_learning(learning, baseline)
+    if profile in ("ward", "ambulatory"):
+        surplus = {"--age": age is not None, "--resting-rate": resting_rate is not None}
+        refuse_options(
+            surplus, f"does not change the limits of the profile {profile}: name another --profile, or leave it out"
+        )
+    if profile in ("child", "infant"):
+        refuse_options(
+            {"--resting-rate": resting_rate is not None}, "changes limits of the profile exercise only: leave it out"
+        )
     options = WatchOptions(
         recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle, partial
     )
     if options.live:
         if speed is not None or fast or from_s or to_s is not None:
             raise SettingError("standard input comes as it comes: --speed, --fast, --from and --to are for recordings.")
+        refuse_options(
+            {"--partial": partial}, "is for a file that is not whole, and not for standard input: leave it out"
+        )
         inputs = _standard_input(options, leads, chunk)
     else:
         if leads is not None:

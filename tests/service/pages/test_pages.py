@@ -1144,10 +1144,12 @@ def test_a_tile_with_an_alarm_covers_none_of_its_figures(browser: Browser, tmp_p
         for page in opened(browser, base_url=service.url):
             page.goto(f"/about#key={service.key}")
             beds = 0
-            for more, width, height in ((3, 390, 844), (5, 1366, 768), (16, 1920, 1080)):
+            for more, width, height in ((3, 390, 844), (5, 1366, 768), (14, 1920, 1080)):
                 for number in range(beds + 1, beds + more + 1):
                     name = NAMES[number % len(NAMES)] if number % 3 else f"Name {'very ' * 9}long {number}"
                     service.app.state.ward.admit(f"bed {number}", name)
+                service.app.state.ward.admit(LONG_ID + "1", "Name " * 12)
+                service.app.state.ward.admit(LONG_ID + "2")
                 if beds == 0:
                     feed(service, "bed 2", ventricular_tachycardia(2))
                     # While the normal is learned.
@@ -1155,8 +1157,9 @@ def test_a_tile_with_an_alarm_covers_none_of_its_figures(browser: Browser, tmp_p
                 beds += more
                 page.set_viewport_size({"width": width, "height": height})
                 page.goto("/")
-                expect(page.locator(".tile")).to_have_count(beds)
+                expect(page.locator(".tile")).to_have_count(beds + 2)
                 require_free_figures(page, width)
+                require_whole_ids(page)
 
 
 def require_free_figures(page: Page, width: int) -> None:
@@ -1186,6 +1189,24 @@ def require_free_figures(page: Page, width: int) -> None:
     assert noted == pytest.approx(without, abs=1)
 
 
+def require_whole_ids(page: Page) -> None:
+    """However long names are, nothing of an id is cut off or under anything else."""
+    tiles = page.locator(".tile")
+    ids = tiles.evaluate_all(
+        """tiles => tiles.map((tile) => {
+          const id = tile.querySelector(".id").textContent ? tile.querySelector(".id") : tile.querySelector("h2");
+          return [id.scrollWidth - id.clientWidth, id.scrollHeight - id.clientHeight];
+        })"""
+    )
+    assert all(beyond <= 1 for id in ids for beyond in id), ids
+    for parts in boxes(tiles, {"name": "h2", "id": ".id", "lead": ".lead", "more": ".more", "trace": ".strip"}):
+        whole = parts.pop("whole")
+        assert parts["id"]["x"] + parts["id"]["width"] <= whole["x"] + whole["width"]
+        for (first, upper), (second, lower) in combinations(parts.items(), 2):
+            assert not overlap(upper, lower), (first, second)
+
+
+LONG_ID = "ward 7, room 12, bed by the window, number 2026-"
 TILE_PARTS = {
     "head": "header",
     "trace": ".strip",

@@ -680,13 +680,21 @@ def test_the_buttons_of_corrections_keep_their_words_whole_beside_an_error(desk:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_correction_is_undone_before_its_log_has_loaded(desk: Page, service: Service, recording: str):
+def test_the_correction_of_somebody_else_is_undone_only_after_a_question(desk: Page, service: Service, recording: str):
+    """Even before the log has loaded."""
     correct(service, recording, {"type": "write_conclusion", "text": "A mistake"})
     release = hold(desk, "**/corrections")
     desk.goto(f"/recording?id={recording}")
     expect(desk.locator("#view")).to_be_focused()
+    dialog = desk.get_by_role("dialog", name="Undo what correct view did?")
+    desk.keyboard.press("Control+z")
+    expect(dialog).to_contain_text("Conclusion written. The last change is not yours.")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert answers(service, recording, "corrections")["conclusion"] == "A mistake"
+    desk.locator("#view").press("Control+z")
+    expect(dialog).to_be_visible()
     with desk.expect_response(lambda answer: answer.request.method == "POST") as undone:
-        desk.keyboard.press("Control+z")
+        dialog.get_by_role("button", name="Undo it").click()
     assert undone.value.status == 201
     assert answers(service, recording, "corrections")["conclusion"] == ""
     release()

@@ -14,10 +14,11 @@ let csrf = "";
 let clockAhead_s = 0; // how far the server's clock is ahead of this computer's, seconds
 let isLeaving = false; // what else is refused while signing out leads nowhere
 
+/** What was not done, in words; `answer` is what the server has answered. */
 export class ApiError extends Error {
-  constructor(status, message) {
+  constructor(status, message, answer = {}) {
     super(message);
-    this.status = status;
+    Object.assign(this, { status, answer });
   }
 }
 
@@ -117,8 +118,8 @@ async function request(method, path, body, { redirect = true } = {}) {
   if (response.status === 401 && redirect) return toSignIn();
   const text = await response.text();
   if (!response.ok) {
-    const wait = response.headers.get("Retry-After");
-    throw new ApiError(response.status, sentence(response.status, parseJson(text), wait));
+    const [answer, wait] = [parseJson(text), response.headers.get("Retry-After")];
+    throw new ApiError(response.status, sentence(response.status, answer, wait), answer);
   }
   return text ? JSON.parse(text) : null;
 }

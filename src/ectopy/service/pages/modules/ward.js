@@ -54,6 +54,7 @@ class Tile {
     const { alarm, unacknowledged } = summary;
     setText(this.link, summary.name || summary.patient);
     setText(this.id, summary.name ? summary.patient : "");
+    query("h2", this.node).classList.toggle("id-alone", !summary.name);
     const shownKey = JSON.stringify(
       [unacknowledged ?? alarm, alarm].map((item) => item && [item.number, item.title, item.priority, item.cleared_time, isAcknowledged(item), summary.alarms]),
     );

@@ -12,7 +12,7 @@ pytest.importorskip("confluent_kafka")
 
 from pyspark.sql import SparkSession
 
-from ectopy.cluster.checkpoint import Manifest, open_checkpoint, read_manifest
+from ectopy.cluster.checkpoint import Manifest, checkpoint_with_states, open_checkpoint, read_manifest
 from ectopy.errors import SettingError
 
 MANIFEST = Manifest(4, "ecg", "events", "5e" * 32, 300.0)
@@ -52,6 +52,21 @@ def test_a_folder_of_something_else_is_refused(spark: SparkSession, tmp_path: Pa
     (tmp_path / "diary.txt").write_text("dear diary")
     with pytest.raises(SettingError, match="not a checkpoint"):
         open_checkpoint(spark, str(tmp_path), MANIFEST)
+
+
+def test_no_stream_begins_before_all_states_are_written(spark: SparkSession, tmp_path: Path):
+    folder = str(tmp_path / "checkpoint")
+    with pytest.raises(KeyboardInterrupt), checkpoint_with_states(spark, folder, MANIFEST) as states:
+        spark.range(3).write.parquet(states)
+        raise KeyboardInterrupt
+    with pytest.raises(SettingError, match="repartition' was interrupted; run it again"):
+        open_checkpoint(spark, folder, MANIFEST)
+    with checkpoint_with_states(spark, folder, MANIFEST) as states:
+        spark.range(5).write.parquet(states, mode="overwrite")
+    assert open_checkpoint(spark, folder, MANIFEST).initial == states
+    assert spark.read.parquet(states).count() == 5
+    with pytest.raises(SettingError, match="not empty"), checkpoint_with_states(spark, folder, MANIFEST):
+        pass
 
 
 def test_a_damaged_checkpoint_is_refused(spark: SparkSession, tmp_path: Path):

@@ -14,7 +14,7 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 import ectopy.cluster.repartition as repartition_module
-from ectopy.cluster.checkpoint import Manifest, open_checkpoint
+from ectopy.cluster.checkpoint import Manifest, checkpoint_with_states, open_checkpoint, read_manifest
 from ectopy.cluster.input_log import STEPS, StoredInput, part_name, read_inputs, write_inputs
 from ectopy.cluster.repartition import repartition
 from ectopy.cluster.shard import IndexEntry, ShardIndex
@@ -58,7 +58,13 @@ def test_patients_go_on_in_other_shards(spark: SparkSession, broker: Broker, mon
     run(spark, old)
     before = events_written(broker, topics)
     assert before.keys() == set(PATIENTS)
+    manifest = read_manifest(spark, old.checkpoint)
+    with pytest.raises(KeyboardInterrupt), checkpoint_with_states(spark, new.checkpoint, manifest) as states:
+        spark.range(3).write.parquet(states)
+        raise KeyboardInterrupt
     assert repartition(spark, old.checkpoint, new.checkpoint, 3) == len(PATIENTS)
+    with pytest.raises(SettingError, match="not empty"):
+        repartition(spark, old.checkpoint, new.checkpoint, 3)
     with pytest.raises(SettingError, match="--shards 3"):
         run(spark, StreamSettings(broker.brokers, topics, new.checkpoint, shards=2, learning_s=30.0))
     send(slice(40, 50))
@@ -110,3 +116,5 @@ def test_inputs_since_the_stored_states_go_with_their_patients():
 def test_what_is_no_checkpoint_is_refused(spark: SparkSession, tmp_path: Path):
     with pytest.raises(SettingError, match="not a checkpoint that has processed"):
         repartition(spark, str(tmp_path / "none"), str(tmp_path / "new"), 3)
+    with pytest.raises(SettingError, match="1 to 4096 shards, not 0"):
+        repartition(spark, str(tmp_path / "none"), str(tmp_path / "new"), 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import msgspec
@@ -16,7 +18,7 @@ VERSION = 2
 INITIAL = "initial"
 """Folder in a checkpoint with the states that it begins with, if it does not begin with none."""
 
-_MANIFEST = "ectopy.json"
+_MANIFEST, _UNFINISHED = "ectopy.json", "ectopy-unfinished.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> Che
     """
     stored = read_manifest(spark, folder)
     if stored is None:
-        create_checkpoint(spark, folder, manifest)
+        _create_checkpoint(spark, folder, manifest)
         return Checkpoint(manifest.starting_offsets, None)
     before, now = asdict(stored), asdict(manifest)
     for name, instruction in _INSTRUCTIONS.items():
@@ -94,12 +96,42 @@ def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> Che
     return Checkpoint(stored.starting_offsets, f"{folder}/{INITIAL}" if has_initial else None)
 
 
-def create_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> None:
-    """Begin a checkpoint; a `SettingError` if there is something in the folder."""
+@contextmanager
+def checkpoint_with_states(spark: SparkSession, folder: str, manifest: Manifest) -> Iterator[str]:
+    """Begin a checkpoint with states, and give the folder into which the block writes them, replacing what is there.
+
+    No stream begins with the checkpoint before the block has ended. Where a former block was interrupted, it is begun
+    again.
+
+    Raises
+    ------
+    SettingError
+        If there is something else in the folder.
+    """
     files = HadoopFolder(spark, folder)
-    if files.names():
+    names = files.names()
+    if names and (_UNFINISHED not in names or _MANIFEST in names):
+        raise SettingError(f"{folder} is not empty; name a new folder.")
+    files.write(_UNFINISHED, _encoded(manifest))
+    yield f"{folder}/{INITIAL}"
+    files.rename(_UNFINISHED, _MANIFEST)
+
+
+def _create_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> None:
+    files = HadoopFolder(spark, folder)
+    names = files.names()
+    if _UNFINISHED in names:
+        raise SettingError(
+            f"{folder} lacks states, because 'ectopy cluster repartition' was interrupted; "
+            "run it again, or name another folder."
+        )
+    if names:
         raise SettingError(f"{folder} is not a checkpoint of Ectopy; name a new folder.")
-    files.write(_MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+    files.write(_MANIFEST, _encoded(manifest))
+
+
+def _encoded(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest))
 
 
 def read_manifest(spark: SparkSession, folder: str) -> Manifest | None:

@@ -12,12 +12,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
-from ectopy.cluster.checkpoint import INITIAL, VERSION, create_checkpoint, read_manifest
+from ectopy.cluster.checkpoint import VERSION, checkpoint_with_states, read_manifest
 from ectopy.cluster.hadoop_files import HadoopFolder
 from ectopy.cluster.input_log import StoredInput, part_name, read_inputs, write_inputs
 from ectopy.cluster.processor import PARTS
 from ectopy.cluster.shard import INDEX, SHARD, IndexEntry, ShardIndex
-from ectopy.cluster.shard_keys import shard_column, shard_keys
+from ectopy.cluster.shard_keys import check_shards, shard_column, shard_keys
 from ectopy.errors import SettingError
 from ectopy.monitor.codec import decode, encode
 
@@ -26,7 +26,7 @@ def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> i
     """Write a new checkpoint with the states of a stopped stream in so many shards.
 
     The old checkpoint is left as it is. Records that it had begun and not ended to process are processed again: their
-    events have the same numbers.
+    events have the same numbers. If this is interrupted, no stream begins with the new checkpoint; call it again.
 
     Returns
     -------
@@ -36,8 +36,9 @@ def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> i
     Raises
     ------
     SettingError
-        If `checkpoint` is none or has processed nothing yet, or `to` is not empty.
+        If `checkpoint` is none or has processed nothing yet, `to` is not empty, or `shards` is out of range.
     """
+    check_shards(shards)
     manifest = read_manifest(spark, checkpoint)
     offsets = committed_offsets(HadoopFolder(spark, checkpoint))
     if manifest is None or offsets is None:
@@ -64,9 +65,9 @@ def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> i
             .applyInPandas(_joined_inputs, _COLUMNS)
         )
         index_rows = [(keys[shard], SHARD, INDEX, encode(index)) for shard, index in enumerate(new_indexes)]
-        create_checkpoint(spark, to, after)
         rows_now = states.union(inputs).union(spark.createDataFrame(index_rows, _COLUMNS))
-        rows_now.repartition(shards, "shard").write.parquet(f"{to}/{INITIAL}")
+        with checkpoint_with_states(spark, to, after) as folder:
+            rows_now.repartition(shards, "shard").write.parquet(folder, mode="overwrite")
     except PySparkException as error:
         raise SettingError(f"the states in {checkpoint} cannot be moved to {to}: {error}") from error
     return sum(len(index.patients) for index in new_indexes)

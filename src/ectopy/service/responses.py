@@ -95,7 +95,7 @@ def _baseline(state: MonitorState, threshold: float) -> schemas.BaselineShape:
         text="" if learned is None else learned.text,
         beats=None if normal is None else normal.beats,
         leads=[] if normal is None else list(normal.leads),
-        template=None if normal is None else np.round(normal.template, 4).tolist(),
+        template=None if normal is None or not normal.template.size else np.round(normal.template, 4).tolist(),
         threshold=threshold,
     )
 

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from ectopy.cluster.checkpoint import Manifest, checkpoint_with_states, open_checkpoint, read_manifest
 from ectopy.errors import SettingError
+from support.checkpoints import write_and_interrupt
 
 MANIFEST = Manifest(4, "ecg", "events", "5e" * 32, 300.0)
 
@@ -56,9 +57,8 @@ def test_a_folder_of_something_else_is_refused(spark: SparkSession, tmp_path: Pa
 
 def test_no_stream_begins_before_all_states_are_written(spark: SparkSession, tmp_path: Path):
     folder = str(tmp_path / "checkpoint")
-    with pytest.raises(KeyboardInterrupt), checkpoint_with_states(spark, folder, MANIFEST) as states:
-        spark.range(3).write.parquet(states)
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        write_and_interrupt(spark, folder, MANIFEST)
     with pytest.raises(SettingError, match="repartition' was interrupted; run it again"):
         open_checkpoint(spark, folder, MANIFEST)
     with checkpoint_with_states(spark, folder, MANIFEST) as states:

@@ -14,7 +14,7 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 import ectopy.cluster.repartition as repartition_module
-from ectopy.cluster.checkpoint import Manifest, checkpoint_with_states, open_checkpoint, read_manifest
+from ectopy.cluster.checkpoint import Manifest, open_checkpoint, read_manifest
 from ectopy.cluster.input_log import STEPS, StoredInput, part_name, read_inputs, write_inputs
 from ectopy.cluster.repartition import repartition
 from ectopy.cluster.shard import IndexEntry, ShardIndex
@@ -24,6 +24,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError
 from ectopy.monitor import Monitor
 from ectopy.monitor.codec import to_json
+from support.checkpoints import write_and_interrupt
 from support.kafka.broker import Broker
 from support.kafka.records import write_records
 from support.kafka.watching import events_expected, events_written
@@ -59,9 +60,9 @@ def test_patients_go_on_in_other_shards(spark: SparkSession, broker: Broker, mon
     before = events_written(broker, topics)
     assert before.keys() == set(PATIENTS)
     manifest = read_manifest(spark, old.checkpoint)
-    with pytest.raises(KeyboardInterrupt), checkpoint_with_states(spark, new.checkpoint, manifest) as states:
-        spark.range(3).write.parquet(states)
-        raise KeyboardInterrupt
+    assert manifest is not None
+    with pytest.raises(KeyboardInterrupt):
+        write_and_interrupt(spark, new.checkpoint, manifest)
     assert repartition(spark, old.checkpoint, new.checkpoint, 3) == len(PATIENTS)
     with pytest.raises(SettingError, match="not empty"):
         repartition(spark, old.checkpoint, new.checkpoint, 3)

@@ -79,7 +79,8 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
     Raises
     ------
     SettingError
-        If the checkpoint was made with something else, or Spark cannot be started.
+        If the checkpoint was made with something else, a topic of inputs does not have the broker's time, or Spark
+        cannot be started.
     ServiceError
         If no broker answers at the start, one refuses this client, or there is no permission for a topic; or if the
         Java process of Spark ends.

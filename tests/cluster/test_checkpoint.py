@@ -12,6 +12,7 @@ pytest.importorskip("confluent_kafka")
 
 from pyspark.sql import SparkSession
 
+from ectopy.cluster import checkpoint
 from ectopy.cluster.checkpoint import Manifest, checkpoint_with_states, open_checkpoint, read_manifest
 from ectopy.errors import SettingError
 from support.checkpoints import write_and_interrupt
@@ -47,6 +48,20 @@ def test_another_stream_is_refused_with_instructions(
     with pytest.raises(SettingError, match=words):
         open_checkpoint(spark, folder, replace(MANIFEST, **change))
     assert read_manifest(spark, folder) == MANIFEST
+
+
+def test_states_of_a_newer_version_are_refused_and_those_of_an_older_one_become_newer(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = str(tmp_path)
+    begun = open_checkpoint(spark, folder, MANIFEST)
+    with monkeypatch.context() as newer:
+        newer.setattr(checkpoint, "SNAPSHOT_VERSION", 2)
+        assert open_checkpoint(spark, folder, MANIFEST) == begun
+        assert read_manifest(spark, folder) == replace(MANIFEST, states=2)
+        assert open_checkpoint(spark, folder, MANIFEST) == begun
+    with pytest.raises(SettingError, match="has states of version 2, and this Ectopy reads up to 1; start the newer"):
+        open_checkpoint(spark, folder, MANIFEST)
 
 
 def test_a_folder_of_something_else_is_refused(spark: SparkSession, tmp_path: Path):

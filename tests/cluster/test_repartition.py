@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from zlib import crc32
 
@@ -63,7 +65,10 @@ def test_patients_go_on_in_other_shards(spark: SparkSession, broker: Broker, mon
     assert manifest is not None
     with pytest.raises(KeyboardInterrupt):
         write_and_interrupt(spark, new.checkpoint, manifest)
-    assert repartition(spark, old.checkpoint, new.checkpoint, 3) == len(PATIENTS)
+    # In a process of its own, where no stream has run.
+    command = [sys.executable, "-m", "ectopy", "cluster", "repartition", "--checkpoint", old.checkpoint]
+    moved = subprocess.run([*command, "--to", new.checkpoint, "--shards", "3"], capture_output=True, text=True)
+    assert moved.stdout.startswith(f"{len(PATIENTS)} patients in 3 shards"), moved.stderr
     with pytest.raises(SettingError, match="not empty"):
         repartition(spark, old.checkpoint, new.checkpoint, 3)
     with pytest.raises(SettingError, match="--shards 3"):

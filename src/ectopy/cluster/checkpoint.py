@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import msgspec
 from pyspark.sql import SparkSession
 
 from ectopy.cluster.hadoop_files import HadoopFolder
 from ectopy.errors import SettingError
+from ectopy.monitor.snapshot import SNAPSHOT_VERSION
 
 VERSION = 2
 """Of a checkpoint: add 1 when a stream cannot go on with an older one."""
@@ -36,6 +37,8 @@ class Manifest:
     starting_offsets : str
         Where its first batch begins, as Spark has it.
     version : int
+    states : int
+        Version of the states of patients, see `ectopy.monitor.snapshot`; those of older versions can be read.
     """
 
     shards: int
@@ -45,6 +48,7 @@ class Manifest:
     learning_s: float
     starting_offsets: str = "earliest"
     version: int = VERSION
+    states: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,10 @@ def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> Che
     Raises
     ------
     SettingError
-        If the folder was made with something else, or has other content; the message says what to do.
+        If the folder was made with something else, has states of a newer Ectopy, or has other content; the message
+        says what to do.
     """
+    manifest = replace(manifest, states=SNAPSHOT_VERSION)
     stored = read_manifest(spark, folder)
     if stored is None:
         _create_checkpoint(spark, folder, manifest)
@@ -92,6 +98,13 @@ def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> Che
                 f"the checkpoint {folder} has {name.replace('_', ' ')} {before[name]}, not {now[name]}; "
                 f"{instruction.format(before[name])}."
             )
+    if stored.states > SNAPSHOT_VERSION:
+        raise SettingError(
+            f"the checkpoint {folder} has states of version {stored.states}, and this Ectopy reads up to "
+            f"{SNAPSHOT_VERSION}; start the newer Ectopy that made them, or go on with a copy from before."
+        )
+    if stored.states < SNAPSHOT_VERSION:
+        HadoopFolder(spark, folder).write(_MANIFEST, _encoded(replace(stored, states=SNAPSHOT_VERSION)))
     has_initial = INITIAL in HadoopFolder(spark, folder).names()
     return Checkpoint(stored.starting_offsets, f"{folder}/{INITIAL}" if has_initial else None)
 

@@ -8,6 +8,7 @@ from functools import partial
 from zlib import crc32
 
 import pandas as pd
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
@@ -16,10 +17,12 @@ from ectopy.cluster.checkpoint import VERSION, checkpoint_with_states, read_mani
 from ectopy.cluster.hadoop_files import HadoopFolder
 from ectopy.cluster.input_log import StoredInput, part_name, read_inputs, write_inputs
 from ectopy.cluster.processor import PARTS
+from ectopy.cluster.query_failures import reason_of
 from ectopy.cluster.shard import INDEX, SHARD, IndexEntry, ShardIndex
 from ectopy.cluster.shard_keys import check_shards, shard_column, shard_keys
 from ectopy.errors import SettingError
 from ectopy.monitor.codec import decode, encode
+from ectopy.monitor.snapshot import SNAPSHOT_VERSION
 
 
 def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> int:
@@ -43,7 +46,7 @@ def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> i
     offsets = committed_offsets(HadoopFolder(spark, checkpoint))
     if manifest is None or offsets is None:
         raise SettingError(f"{checkpoint} is not a checkpoint that has processed anything; name one that has.")
-    if manifest.version != VERSION:
+    if manifest.version != VERSION or manifest.states > SNAPSHOT_VERSION:
         raise SettingError(f"{checkpoint} was made by another Ectopy; use the one that made it.")
     after = replace(manifest, shards=shards, starting_offsets=offsets)
     keys = shard_keys(spark, shards)
@@ -68,8 +71,8 @@ def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> i
         rows_now = states.union(inputs).union(spark.createDataFrame(index_rows, _COLUMNS))
         with checkpoint_with_states(spark, to, after) as folder:
             rows_now.repartition(shards, "shard").write.parquet(folder, mode="overwrite")
-    except PySparkException as error:
-        raise SettingError(f"the states in {checkpoint} cannot be moved to {to}: {error}") from error
+    except (PySparkException, Py4JJavaError) as error:
+        raise SettingError(f"the states in {checkpoint} cannot be moved to {to}: {reason_of(error)}") from error
     return sum(len(index.patients) for index in new_indexes)
 
 
@@ -78,6 +81,8 @@ _COLUMNS = "shard int, patient string, part string, content binary"
 
 def _parts(spark: SparkSession, checkpoint: str) -> DataFrame:
     """Read all parts of all states as they were after the last batch that was completed."""
+    # Spark reads states through its coordinator of them, which starts with the manager of queries.
+    assert spark.streams is not None
     state = spark.read.format("statestore").option("stateVarName", PARTS).load(checkpoint)
     return state.select(
         sf.col("key.shard").alias("key"),

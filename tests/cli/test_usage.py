@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from support.command_line import assert_refused, assert_success, commands
+from support.edf_files import edf
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,20 @@ def test_an_option_without_its_value_is_named(ectopy):
 def test_every_command_refuses_an_option_that_it_does_not_have(ectopy):
     for name, _ in commands():
         assert_refused(ectopy(*name.split(), "--no-such-option"), "--no-such-option", f"See 'ectopy {name} --help'.")
+
+
+def test_what_a_file_does_not_state_is_asked_for_by_its_option(ectopy, tmp_path: Path):
+    np.save(tmp_path / "rec.npy", np.zeros((1000, 1), np.float32))
+    path = edf(tmp_path / "rec.edf")
+    path.write_bytes(path.read_bytes()[:-500])
+    for words, says in (
+        (("rec.npy", "--unit", "mV"), "states no sampling rate: give it in Hz with --rate.\n"),
+        (("rec.npy", "--rate", 250), "states no unit for the lead 'lead 1': give V, mV or uV with --unit.\n"),
+        (("rec.edf",), "or read the intact part with --partial.\n"),
+    ):
+        name, *options = words
+        for command in ("inspect", "detect"):
+            assert_refused(ectopy(command, tmp_path / name, *options), says)
 
 
 @pytest.mark.parametrize("words", [(), ("alarms",), ("benchmark",), ("cluster",), ("fetch",)])

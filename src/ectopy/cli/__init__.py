@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Annotated, NoReturn
 
@@ -22,6 +23,9 @@ from ectopy.cli.cluster_commands import cluster_app
 from ectopy.cli.fetch_commands import fetch_app
 from ectopy.disclaimers import STATEMENT
 from ectopy.errors import EctopyError, MissingExtraError, printable
+
+# Errors of what Python calls, too, name an argument and its option: "with unit= (--unit on the command line)".
+_ARGUMENT, _OPTION = re.compile(r"\w+=(?:True)? \((--[\w-]+) on the command line\)"), r"\1"
 
 app = typer.Typer(
     name="ectopy",
@@ -95,5 +99,5 @@ def _usage_text(error: typer.TyperException) -> str:
 def _end(text: str) -> NoReturn:
     # Names of files, leads and patients come from outside.
     if text:
-        sys.stderr.write(f"ectopy: {printable(text)}\n")
+        sys.stderr.write(f"ectopy: {printable(_ARGUMENT.sub(_OPTION, text))}\n")
     sys.exit(2)

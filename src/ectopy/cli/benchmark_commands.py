@@ -25,7 +25,8 @@ benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what
 _USUAL_PATIENTS = "500"
 
 MitdbFolder = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.")
+    Path,
+    typer.Option("--data", metavar="DIR", help="Folder of MIT-BIH records, all of the split: .hea, .dat and .atr."),
 ]
 
 
@@ -163,7 +164,7 @@ def benchmark_alarms_command(
 @benchmark_app.command("fibrillation")
 def benchmark_fibrillation_command(
     data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Holds the folders vfdb, mitdb, qtdb, cinc2017 and cinc2015.")
+        Path, typer.Option(metavar="DIR", help="Holds vfdb and other folders: mitdb, qtdb, cinc2017, cinc2015.")
     ],
     json: Json = None,
     overwrite: Overwrite = False,

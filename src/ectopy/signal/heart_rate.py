@@ -32,7 +32,7 @@ class HeartRate:
     total_s : ndarray of float64, shape (windows,)
         Their total length.
     bpm : ndarray of float64, shape (windows,)
-        Beats per minute; NaN where the intervals cover less than half of the window, and in the last one if that is shorter.
+        Beats per minute; NaN where the intervals cover less than half of the window, and in a last one that is shorter.
     """
 
     __repr__ = short_repr

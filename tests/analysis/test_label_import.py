@@ -109,6 +109,18 @@ def test_labels_of_another_recording_are_refused():
         made_from(labels_of((ANALYSIS.positions + 40).tolist(), "N" * 10))
 
 
+def test_labels_that_coincide_by_chance_are_refused():
+    random = np.random.default_rng(7)
+    by_chance = ANALYSIS.positions + random.permutation(np.linspace(-15, 15, 10).astype(int))
+    with pytest.raises(DataError, match=r"another recording: only 4 of its 10 beats .* one of the 10 heartbeats"):
+        made_from(labels_of(by_chance.tolist(), "N" * 10))
+
+
+def test_labels_that_are_all_as_late_are_accepted():
+    symbols = "".join(ANALYSIS.annotations().symbols)
+    assert made_from(labels_of((ANALYSIS.positions + 12).tolist(), symbols)) == []
+
+
 def test_marks_of_no_beat_are_refused():
     with pytest.raises(DataError, match="it holds no annotations of beats"):
         made_from(labels_of(ANALYSIS.positions.tolist(), "+" * 10))

@@ -19,7 +19,7 @@ from ectopy.benchmarks.holter_benchmark import benchmark_holter, long_recording
 from ectopy.benchmarks.mitdb_benchmark import EC57_RATES, auc, benchmark_mitdb
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
 from ectopy.datasets import simulate_recording
-from ectopy.datasets.mitdb import DS1
+from ectopy.datasets.mitdb import DS1, SPLITS
 from ectopy.detector import Detector
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import compare, matched_classes
@@ -43,7 +43,6 @@ FIGURES = AREAS | {
     "false_alarms_per_hour",
     "peers",
     "records",
-    "missing",
     "left_out",
 }
 
@@ -59,7 +58,7 @@ def draw_beats(seed: int, ventricular: float = 0.08) -> Recording:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Simulated recordings under the names of records, of which three minutes are scored; no ectopic beat in 112."""
     folder = tmp_path_factory.mktemp("records")
     for seed, name in enumerate(("101", "106", "100")):
@@ -68,11 +67,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def folder(records: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database whose splits are these recordings."""
+    monkeypatch.setitem(SPLITS, "ds1", ("101", "106", "112"))
+    monkeypatch.setitem(SPLITS, "ds2", ("100",))
+    return records
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untrainable(*_: object, **__: object) -> None:
+        raise MissingExtraError.of("train", "training")
+
+    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", untrainable)
+
+
 @pytest.fixture(scope="session")
 def analysis() -> Analysis:
     return analyse(draw_beats(5), load_ambulatory())
 
 
+@pytest.mark.usefixtures("without_tensorflow")
 def test_simulated_records_from_the_command_line(run, folder: Path, tmp_path: Path):
     outcome = assert_success(run("mitdb", "--data", folder, "--split", "ds1", "--json", tmp_path / "out.json"))
     result = json.loads((tmp_path / "out.json").read_text())
@@ -86,11 +102,10 @@ def test_simulated_records_from_the_command_line(run, folder: Path, tmp_path: Pa
     assert result["mean_record_auc"] > 0.95
     assert result["ec57"].keys() == set(EC57_RATES)
     assert result["ec57"]["veb_se"] > 90
-    assert result["missing"] == [name for name in DS1 if name not in ("101", "106", "112")]
     assert result["peers"].keys() == {"knn", "pca"}
     assert all(areas.keys() == AREAS for areas in result["peers"].values())
-    assert "8 records" in result["left_out"]["population"]
-    for word in ("101", "knn", "Not in the folder", "population"):
+    assert "ectopy[train]" in result["left_out"]["population"]
+    for word in ("101", "knn", "Without population"):
         assert word in outcome.out
 
 
@@ -138,18 +153,8 @@ def test_populations_never_judge_what_they_learned(monkeypatch: pytest.MonkeyPat
     assert {len(names) for names in taught.values()} == {11}
 
 
-def test_without_tensorflow_the_population_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    def untrainable(*_: object, **__: object) -> None:
-        raise MissingExtraError.of("train", "training")
-
-    monkeypatch.setattr(mitdb_benchmark, "train_ambulatory", untrainable)
-    monkeypatch.setattr(mitdb_benchmark, "_FEWEST_TO_TRAIN", 1)
-    result = benchmark_mitdb(folder, "ds1", ("population", "knn"))
-    assert "ectopy[train]" in result.left_out["population"]
-    assert result.summary()["peers"].keys() == {"knn"}
-
-
-def test_two_real_records(tmp_path: Path):
+def test_two_real_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(SPLITS, "ds1", ("119", "208"))
     copy_records(folder_of("mitdb", ("119", "208")), tmp_path, "119", "208")
     figures = benchmark_mitdb(tmp_path, "ds1", ("knn", "pca")).summary()
     assert figures["records"]["119"]["auc"] > 0.999
@@ -216,7 +221,7 @@ def test_peers_score_every_beat(analysis: Analysis, score):
     ("arguments", "says"),
     [
         (("--data", "nowhere"), "no folder nowhere"),
-        (("--data", "."), "0 of the 22 records"),
+        (("--data", "."), f"lacks 22 of the 22 records of ds1: {', '.join(DS1)};"),
         (("--data", ".", "--split", "all"), "unknown split 'all'"),
         (("--data", ".", "--peers", "oracle"), "unknown peer 'oracle'"),
     ],
@@ -228,13 +233,14 @@ def test_what_cannot_be_done_is_one_sentence(
     assert_refused(run("mitdb", *arguments), says)
 
 
-def test_one_record_has_nobody_to_take_a_threshold_from(folder: Path, tmp_path: Path):
-    copy_records(folder, tmp_path, "101")
-    with pytest.raises(DataError, match="1 of the 22 records of ds1"):
-        benchmark_mitdb(tmp_path, "ds1", ())
+def test_a_split_that_is_not_whole_is_not_measured(run, folder: Path, tmp_path: Path):
+    copy_records(folder, tmp_path, "101", "106", "112")
+    (tmp_path / "106.atr").unlink()
+    assert_refused(run("mitdb", "--data", tmp_path), "lacks 1 of the 3 records of ds1: 106;", "fetch mitdb")
 
 
-def test_a_record_that_is_too_short_is_named(tmp_path: Path):
+def test_a_record_that_is_too_short_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(SPLITS, "ds2", ("100",))
     write_record(tmp_path, "100", simulate_recording(60, sampling_rate_hz=360))
     with pytest.raises(DataError, match="record 100 ends"):
         benchmark_mitdb(tmp_path, "ds2", ())

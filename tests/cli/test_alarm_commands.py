@@ -81,9 +81,18 @@ def test_an_order_left_in_the_store_is_carried_out(stored: Path, ectopy, monitor
     assert [(e.person, e.why) for e in (last,)] == [(account("Ada"), "seen")]
 
 
-@pytest.mark.parametrize(("words", "says"), [(("show", "bed-7", 99), "no alarm 99"), (("show", "nobody", 1), "admit")])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("alarms", "show", "bed-7", 99), "no alarm 99"),
+        (("alarms", "show", "nobody", 1), "no patient 'nobody'"),
+        (("alarms", "acknowledge", "nobody", 1), "no patient 'nobody'"),
+        (("alarms", "list", "--patient", "nobody"), "no patient 'nobody'"),
+        (("what-if", "nobody", "--stored"), "no patient 'nobody'"),
+    ],
+)
 def test_what_is_not_there_is_said_in_one_sentence(stored: Path, ectopy, words: tuple, says: str):
-    assert_refused(ectopy("alarms", *words, "--store", stored), says)
+    assert_refused(ectopy(*words, "--store", stored), says)
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,19 @@ def test_replay_sends_the_intact_part_and_says_what_is_missing(ectopy, service: 
         (("--url", "127.0.0.1:8765", "--key", "x"), "http://HOST:PORT"),
         ((), "--key"),
         (("--key", "x", "--speed", "0"), "speed"),
+        (("--key", "x", "--rate", "250"), "--rate is for files"),
+        (("--key", "x", "--unit", "mV"), "--unit is for files"),
+        (("--key", "x", "--partial"), "--partial is for files"),
     ],
 )
 def test_replay_says_what_is_wrong(ectopy, options: tuple[str, ...], why: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("ECTOPY_KEY", raising=False)
     assert_refused(ectopy("replay", "simulated", *options), why)
+
+
+@pytest.mark.parametrize("option", ["--cluster-input", "--cluster-output", "--kafka-config"])
+def test_options_of_a_cluster_need_the_cluster(ectopy, tmp_path: Path, option: str):
+    assert_refused(ectopy("serve", "--home", tmp_path, option, "ecg"), option, "--cluster")
 
 
 @pytest.mark.usefixtures("own_log")

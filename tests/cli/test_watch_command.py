@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
@@ -50,7 +51,8 @@ from support.pulses import with_pulses
 from support.waiting import PATIENCE_S
 
 RATE_HZ = 128.0
-USUAL = ("--rate", 128, "--unit", "mV", "--learning", 30)
+STATED = ("--rate", 128, "--unit", "mV")
+USUAL = (*STATED, "--learning", 30)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +209,7 @@ def test_a_baseline_is_saved_and_used(ectopy, file: Path, tmp_path: Path):
     done = ectopy("watch", file, *USUAL, "--fast", "--to", 34, "--save-baseline", saved)
     assert f"Wrote {saved}." in done.out
     assert PatientTemplate.load(saved).leads == ("lead 1", "lead 2")
-    again = ectopy("watch", file, *USUAL, "--fast", "--to", 42, "--baseline", saved)
+    again = ectopy("watch", file, *STATED, "--fast", "--to", 42, "--baseline", saved)
     assert "Learned from" not in again.out
     assert "The patient's normal was given." in again.out
     assert f"--baseline {saved}" in again.out
@@ -222,7 +224,7 @@ def test_a_baseline_is_saved_and_used(ectopy, file: Path, tmp_path: Path):
 def test_a_baseline_of_other_leads_is_refused(ectopy, file: Path, tmp_path: Path):
     other = PatientTemplate(np.ones((1, 140)), np.ones(1), np.ones((1, 140)), 0.05, 50, ("V6",))
     other.save(tmp_path / "other.npz")
-    assert_refused(ectopy("watch", file, *USUAL, "--fast", "--baseline", tmp_path / "other.npz"), "V6", "lead 1")
+    assert_refused(ectopy("watch", file, *STATED, "--fast", "--baseline", tmp_path / "other.npz"), "V6", "lead 1")
 
 
 @given(
@@ -548,12 +550,18 @@ def test_ctrl_c_within_a_step_lets_it_be_told(ectopy, file: Path, told: list[str
         (("FILE", *USUAL, "--from", 20, "--to", 10), ("--to", "20")),
         (("FILE", *USUAL, "--leads", "I"), ("--leads",)),
         (("FILE", *USUAL, "--profile", "night"), ("ward, ambulatory, exercise, child, infant",)),
-        (("FILE", *USUAL, "--age", 5), ("age", "18 to 110")),
+        (("FILE", *USUAL, "--profile", "exercise", "--age", 5), ("age", "18 to 110")),
+        (("FILE", *USUAL, "--age", 3), ("--age", "ward", "--profile")),
+        (("FILE", *USUAL, "--profile", "ambulatory", "--age", 30), ("--age", "ambulatory")),
+        (("FILE", *USUAL, "--resting-rate", 60), ("--resting-rate", "ward")),
+        (("FILE", *USUAL, "--profile", "child", "--resting-rate", 60), ("--resting-rate", "exercise")),
+        (("FILE", *USUAL, "--baseline", "none.npz"), ("--learning", "--baseline")),
+        (("-", *USUAL, "--partial"), ("--partial", "standard input")),
         (("FILE", *USUAL, "--limit", "pulse=3"), ("pulse", "high_bpm")),
         (("FILE", *USUAL, "--limit", "high_bpm"), ("NAME=VALUE", "high_bpm=120")),
         (("FILE", *USUAL, "--limit", "high_bpm=nan"), ("high_bpm", "60 to 320")),
         (("FILE", *USUAL, "--learning", 5), ("30", "3600")),
-        (("FILE", *USUAL, "--baseline", "none.npz"), ("none.npz",)),
+        (("FILE", *STATED, "--baseline", "none.npz"), ("none.npz",)),
         (("FILE", *USUAL, "--bundle", "none.ectopy"), ("none.ectopy", "does not exist")),
         (("FILE", *USUAL, "--report", "nowhere/r.html"), ("nowhere",)),
         (("FILE", *USUAL, "--save-baseline", "nowhere/b.npz"), ("nowhere",)),
@@ -565,6 +573,36 @@ def test_ctrl_c_within_a_step_lets_it_be_told(ectopy, file: Path, told: list[str
 )
 def test_impossible_wishes_get_one_sentence(ectopy, file: Path, arguments: tuple[object, ...], words: tuple[str, ...]):
     assert_refused(ectopy("watch", *(file if each == "FILE" else each for each in arguments)), *words)
+
+
+@pytest.fixture
+def send(tmp_path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Have the command read text from standard input, the descriptor 0 of this process."""
+    usual = os.dup(0)
+
+    def send(content: bytes) -> None:
+        (tmp_path / "lines").write_bytes(content)
+        with (tmp_path / "lines").open("rb") as lines:
+            os.dup2(lines.fileno(), 0)
+
+    yield send
+    os.dup2(usual, 0)
+    os.close(usual)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_samples_that_are_all_rejected_are_an_error(ectopy, send: Callable[[bytes], None], options: tuple[str, ...]):
+    send(b"5000\n5007\n" * 128)
+    result = ectopy("watch", "-", "--rate", 128, "--unit", "mV", *options)
+    assert_refused(result, "standard input cannot be watched", "every chunk", "is the unit really mV?", out=None)
+
+
+def test_a_watch_that_ends_while_learning_says_what_was_learned(ectopy, file: Path, tmp_path: Path):
+    saved = tmp_path / "normal.npz"
+    result = ectopy("watch", file, *USUAL, "--to", 20, "--fast", "--save-baseline", saved)
+    assert re.search(r"Learned from \d+ beats so far\. ", result.out)
+    assert_refused(result, "a bed.npy", "not learned to the end", "beats so far", out=None)
+    assert not saved.exists()
 
 
 # The page

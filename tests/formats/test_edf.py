@@ -257,7 +257,8 @@ def test_commands_read_the_intact_part(ectopy, tmp_path: Path):
 def test_spellings_of_microvolt(tmp_path: Path, unit: bytes):
     path = edf(tmp_path / "rec.edf", [MILLIVOLT * 1000], units=[unit], limits=(b"-3276.8", b"3276.7"))
     np.testing.assert_allclose(ectopy.read(path).signal[:, 0], MILLIVOLT, atol=1e-4)
-    np.testing.assert_allclose(ectopy.read(path, unit="mV").signal[:, 0], MILLIVOLT, atol=1e-4)
+    np.testing.assert_allclose(ectopy.read(path, unit="uV").signal[:, 0], MILLIVOLT, atol=1e-4)
+    assert refusal(path, unit="mV") == f"{path} states the unit uV, not mV: leave yours out."
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -26,6 +27,7 @@ from support.data_sets import folder_of
 from support.edf_files import edf
 from support.memory import takes_at_most
 from support.parquet_files import write_parquet
+from support.recording_files import write_formats
 from support.refusals import refusal
 from support.wfdb_records import write_counts
 
@@ -150,6 +152,13 @@ def test_wfdb_without_calibration_asks_for_the_unit(tmp_path: Path) -> None:
         assert "--unit" in message
         signal = ectopy.read(tmp_path / "rec", unit="uV").signal
         np.testing.assert_allclose(signal, wave(100, 1) / 1000, rtol=1e-6)
+
+
+def test_a_unit_is_refused_where_each_lead_has_another_one(tmp_path: Path) -> None:
+    for path in write_formats(tmp_path):
+        unit = re.search(r"states the unit ([mun]V), not V: leave yours out\.$", refusal(path, unit="V"))
+        assert unit
+        assert ectopy.read(path, unit=unit[1]).leads == ectopy.read(path).leads
 
 
 def test_wfdb_without_a_rate_asks_for_it(tmp_path: Path) -> None:

@@ -314,10 +314,12 @@ def test_what_is_not_ecg_is_refused_whatever_unit_is_stated(tmp_path: Path, head
     ("header", "factor"),
     [("II (uV)", 1e-3), ("II [µV]", 1e-3), ("ecg_uV", 1e-3), ("ECG / V", 1e3), ("II (mV)", 1), ("II\nuV", 1e-3)],
 )
-def test_the_unit_of_the_file_wins(tmp_path: Path, header: str, factor: float) -> None:
-    recording = read(tmp_path, table(header, II), unit="nV", sampling_rate_hz=250)
+def test_the_unit_of_the_file_is_read_and_another_one_refused(tmp_path: Path, header: str, factor: float) -> None:
+    recording = read(tmp_path, table(header, II), sampling_rate_hz=250)
     np.testing.assert_allclose(recording.signal[:, 0], II * factor, rtol=1e-5, atol=1e-7)
     assert len(recording.leads[0]) <= 3
+    message = refusal(tmp_path, table(header, II), unit="nV", sampling_rate_hz=250)
+    assert re.search(r"states the unit .?V, not nV: leave yours out\.$", message)
 
 
 def test_two_header_lines(tmp_path: Path) -> None:

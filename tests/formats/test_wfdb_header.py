@@ -67,11 +67,11 @@ def write(folder: Path, header: bytes | str, counts: np.ndarray, data: str = "re
 def test_gains_and_units_that_are_certain(tmp_path: Path, gain: bytes, counts_per_mv: float):
     header = b"rec 1 250 1000\nrec.dat 16 " + gain + b" 16 0 0 0 0 II\n"
     path = write(tmp_path, header, MILLIVOLT * counts_per_mv)
-    for stated in (None, "nV"):
-        recording = ectopy.read(path, unit=stated)
-        np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=0.6 / abs(counts_per_mv))
-        assert recording.leads == ("II",)
-        assert recording.notes == ()
+    recording = ectopy.read(path)
+    np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=0.6 / abs(counts_per_mv))
+    assert recording.leads == ("II",)
+    assert recording.notes == ()
+    assert "not nV: leave yours out." in refusal(path, unit="nV")
 
 
 @pytest.mark.parametrize(

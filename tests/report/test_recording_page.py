@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.beat_noise import beat_noise, noise_energy
+from ectopy.analysis.corrections import ChooseStrip, Corrections, analysis_digest
 from ectopy.analysis.patient_template import align, compare
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, find_events
 from ectopy.analysis.verdicts import Hint
@@ -24,7 +25,15 @@ from ectopy.recording import Patient, Recording
 from ectopy.report import ReportStyle, ecg_paper, recording_report
 from ectopy.report import text_format as fmt
 from ectopy.report.ecg_paper import GAIN_MM_MV, LEFT_MM, PAGE_MM, SPEED_MM_S, Mark, Strip
-from ectopy.report.recording_strips import STRIP_S, Choice, abnormal_beats, choices, cut_strip, usual_rhythm
+from ectopy.report.recording_strips import (
+    STRIP_S,
+    Choice,
+    abnormal_beats,
+    choices,
+    cut_strip,
+    strip_lines,
+    usual_rhythm,
+)
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings, filter_signal
 from support.html_page import assert_former_page_stays, assert_sound
@@ -194,6 +203,35 @@ def test_pulse_waves_lie_below_the_strips(case: Case, tmp_path: Path) -> None:
         assert 100.3 <= wave.times_s[0] < 100.32
         assert 107.28 < wave.times_s[-1] <= 107.3
         np.testing.assert_array_equal(wave.samples, whole.samples[places])
+
+
+def test_a_strip_that_a_person_chose_is_drawn_whole_in_lines(case: Case, tmp_path: Path) -> None:
+    corrections = Corrections(analysis_digest(case.analysis))
+    for begin_s, end_s in ((110.0, 128.5), (200.0, 280.0)):
+        strip = ChooseStrip(begin_s, end_s, "Look")
+        corrections = corrections.followed_by(strip, "Ada", datetime(2024, 3, 2, tzinfo=UTC))
+    path = tmp_path / "page.html"
+    recording_report(path, case.recording, case.analysis, case.events, corrections=corrections)
+    first, second = path.read_text(encoding="utf-8").split('<article class="strip">')[1:3]
+    assert re.findall(r"Chosen strip[^:]*:\d\d:\d\d: ([\d.]+ s) of ECG", first) == ["7.0 s", "7.0 s", "4.5 s"]
+    assert "The first" not in first
+    assert second.count("<svg") == 5
+    assert "The first 35 s of 1 min 20 s." in second
+
+
+def test_the_lines_of_a_strip_have_all_that_is_on_it(case: Case) -> None:
+    choice = Choice("", "", "", 115.3, 127.1, highlight=(120.0, 121.5))
+    strip = cut_strip(with_pulses(case.recording), case.analysis, choice, FilterSettings())
+    first, second = strip_lines(strip)
+    assert (first.start_s, first.end_s, second.start_s, second.end_s) == (115.3, 122.3, 122.3, 127.1)
+    assert {*first.times_s, *second.times_s} == {*strip.times_s}
+    assert {*first.marks, *second.marks} == {*strip.marks}
+    assert (first.highlight, second.highlight) == (strip.highlight, None)
+    for wave, parts in zip(strip.pulses, zip(first.pulses, second.pulses, strict=True), strict=True):
+        np.testing.assert_array_equal(np.concatenate([part.samples for part in parts]), wave.samples)
+    for line in (first, second):
+        inside = np.isin(strip.times_s, line.times_s)
+        np.testing.assert_array_equal(line.signal, strip.signal[:, inside])
 
 
 def test_what_leaves_the_paper_is_cut_off_and_said_to_be() -> None:

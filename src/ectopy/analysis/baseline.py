@@ -83,7 +83,7 @@ def learn_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detect
         Seconds from the first readable beat.
     """
     first = beats[learning_beats(beats, learning_s)]
-    learned = _learn(first, leads, detector, LEAST_BEATS)
+    learned = _learn(first, leads, detector, provisional=False)
     return replace(learned, learned_to_s=first.times_s[:1].sum() + learning_s)
 
 
@@ -125,41 +125,41 @@ def provisional_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: 
         With a population model for recordings.
     """
     readable = beats[np.flatnonzero(beats.readable.any(axis=1))]
-    baseline = _learn(readable, leads, detector, _LEAST_PROVISIONAL)
+    baseline = _learn(readable, leads, detector, provisional=True)
     span_s = float(readable.times_s[-1] - readable.times_s[0]) if len(readable) else 0.0
-    text = f"Learning, {span_s:.0f} s so far. {baseline.text}"
-    return replace(baseline, text=text, provisional=True, learned_s=span_s)
+    return replace(baseline, provisional=True, learned_s=span_s)
 
 
-def _learn(first: BeatSegments, leads: tuple[str, ...], detector: Detector, least: int) -> Baseline:
+def _learn(first: BeatSegments, leads: tuple[str, ...], detector: Detector, *, provisional: bool) -> Baseline:
     """Learn a baseline from readable beats: their most frequent family that is plausible."""
     height_mv = usual_height_mv(first)
-    families = learn_families(first, leads, least)
+    families = learn_families(first, leads, _LEAST_PROVISIONAL if provisional else LEAST_BEATS)
+    so_far = " so far" if provisional else ""
     if not families:
-        text = "The patient's normal could not be learned: too few clear beats at the start."
+        text = f"The patient's normal could not be learned{so_far}: too few clear beats at the start."
         return Baseline(None, height_mv, text, doubtful=True)
     plausible = [family for family in families if not like_tachycardia(family)]
     if not plausible:
         text = (
-            f"The patient's normal is not known: the usual beats are wide and come at {families[0].rate_bpm:.0f} per "
-            "minute, as in ventricular tachycardia."
+            f"The patient's normal is not known{so_far}: the usual beats are wide and come at "
+            f"{families[0].rate_bpm:.0f} per minute, as in ventricular tachycardia."
         )
         return Baseline(None, height_mv, text, doubtful=True)
     usual = families[0].normal
     preferred = min(plausible, key=lambda family: _doubt(family, plausible[0], detector)).normal
     if preferred is not usual:
         text = (
-            f"Learned from {preferred.beats} beats that are more like normal beats of other people than the "
-            f"{usual.beats} usual ones: the recording seems to start in an abnormal rhythm."
+            f"Learned from {preferred.beats} beats{so_far}, which are more like normal beats of other people than "
+            f"the {usual.beats} usual ones: the recording seems to start in an abnormal rhythm."
         )
         return Baseline(preferred, height_mv, text, doubtful=True)
     if unlikeness(detector, usual) > _STRANGE:
         text = (
-            f"Learned from {usual.beats} beats, which are unlike normal beats of other people: look at them before you "
-            "rely on what is called normal."
+            f"Learned from {usual.beats} beats{so_far}, which are unlike normal beats of other people: look at them "
+            "before you rely on what is called normal."
         )
         return Baseline(usual, height_mv, text, doubtful=True)
-    return Baseline(usual, height_mv, f"Learned from {usual.beats} beats.")
+    return Baseline(usual, height_mv, f"Learned from {usual.beats} beats{so_far}.")
 
 
 def like_tachycardia(family: Family) -> bool:

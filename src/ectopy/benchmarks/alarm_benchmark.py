@@ -32,8 +32,7 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.reference_conditions import ReferenceConditions, Stretches
 from ectopy.benchmarks.replayed_alarms import measure_records
-from ectopy.datasets.mitdb import SPLITS
-from ectopy.datasets.mitdb_records import read_annotated, records_in
+from ectopy.datasets.mitdb_records import read_annotated, records_of
 from ectopy.evaluation.metrics import percentile, ratio
 from ectopy.monitor import AlarmChanged, Event, Limits, Monitor, MonitorState, replay
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
@@ -151,14 +150,13 @@ class RecordAlarms:
 
 @dataclass(frozen=True, slots=True)
 class AlarmBenchmark:
-    """The alarms of all records; records of the split that are `missing` in the folder."""
+    """The alarms of all records."""
 
     __repr__ = short_repr
 
     split: str
     profile: str
     records: dict[str, RecordAlarms]
-    missing: tuple[str, ...]
 
     def summary(self) -> dict[str, Any]:
         """Every figure, for JSON; a figure of nothing is NaN."""
@@ -187,7 +185,6 @@ class AlarmBenchmark:
             "not_normal_per_hour_on_normal_records": ratio(
                 sum(result.count(_NOT_NORMAL) for result in normal), sum(result.hours for result in normal)
             ),
-            "missing": list(self.missing),
         }
 
 
@@ -222,7 +219,7 @@ def by_condition(calls: Sequence[AlarmEpisode]) -> dict[str, int]:
 def benchmark_alarms(
     folder: Path, split: str = "ds1", profile: str = "ward", progress: Progress = silent
 ) -> AlarmBenchmark:
-    """Replay the records of a split that are in a folder, one worker process per core.
+    """Replay the records of a split, one worker process per core.
 
     Parameters
     ----------
@@ -234,13 +231,12 @@ def benchmark_alarms(
     Raises
     ------
     SettingError, DataError
-        As `records_in`, `read_annotated` and `Limits.of`.
+        As `records_of`, `read_annotated` and `Limits.of`.
     """
     limits = Limits.of(profile)
-    names = records_in(folder, split)
+    names = records_of(folder, split)
     results = measure_records(partial(_replay, folder, limits), names, 1, progress)
-    missing = tuple(name for name in SPLITS[split] if name not in names)
-    return AlarmBenchmark(split, profile, dict(zip(names, results, strict=True)), missing)
+    return AlarmBenchmark(split, profile, dict(zip(names, results, strict=True)))
 
 
 def _replay(folder: Path, limits: Limits, names: Sequence[str]) -> list[RecordAlarms]:

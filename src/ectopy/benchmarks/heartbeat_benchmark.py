@@ -21,6 +21,7 @@ from ectopy.benchmarks.heartbeat_peers import METHODS, Find, Positions, Samples,
 from ectopy.datasets import ludb, mitdb, qtdb
 from ectopy.datasets.databases import DATABASES
 from ectopy.datasets.labelled_recording import LabelledRecording
+from ectopy.datasets.mitdb_records import records_of
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import CLASSES, LEARNING_S, MATCH_WINDOW_S, Comparison, compare, gross
 from ectopy.formats import read
@@ -28,12 +29,11 @@ from ectopy.presentation import short_repr
 from ectopy.recording import Annotations, Recording
 from ectopy.signal.amplitude import require_plausible_start
 
-SPLITS: dict[str, tuple[str, ...] | None] = {**mitdb.SPLITS, "all": None}
-"""Records of each split; None = all in the folder except the paced records, which EC57 leaves out."""
+SPLITS = (*mitdb.SPLITS, "all")
+"""Of these, ``all`` are those in the folder except the paced records, which EC57 leaves out."""
 
 _DATABASES = (qtdb.NAME, ludb.NAME)
 
-_SUFFIXES = (".hea", ".dat", ".atr")
 _SAME_WORK = "ectopy_first_lead"
 _DAY_S = 24 * 3600
 _VENTRICULAR = CLASSES.index("V")
@@ -110,7 +110,7 @@ def benchmark_heartbeats(
     SettingError
         If the split or a method is unknown.
     DataError
-        If the folder or a record is missing, or a record cannot be used.
+        If the folder or a record of the split is missing, or a record cannot be used.
     MissingExtraError
         If none of the methods is installed.
     """
@@ -142,18 +142,14 @@ def _records(folder: Path, split: str) -> tuple[str, ...]:
         if not labelled:
             raise DataError(f"the folder {folder} has no labelled record; run `ectopy fetch {split}`.")
         return labelled
-    here = {path.stem for path in folder.glob("*.hea") if all(path.with_suffix(end).is_file() for end in _SUFFIXES)}
-    records = SPLITS[split]
-    if records is None:
-        records = tuple(sorted(here - set(mitdb.PACED)))
-        if not records:
-            raise DataError(f"the folder {folder} holds no record with its .hea, .dat and .atr; name another folder.")
-    missing = [record for record in records if record not in here]
-    if missing:
-        raise DataError(
-            f"the folder {folder} lacks {len(missing)} of the {len(records)} records of {split}: {', '.join(missing)}; "
-            "put the .hea, .dat and .atr of each there, or run `ectopy fetch mitdb`."
-        )
+    if split in mitdb.SPLITS:
+        return records_of(folder, split)
+    here = {
+        path.stem for path in folder.glob("*.hea") if all(path.with_suffix(end).is_file() for end in mitdb.SUFFIXES)
+    }
+    records = tuple(sorted(here - set(mitdb.PACED)))
+    if not records:
+        raise DataError(f"the folder {folder} holds no record with its .hea, .dat and .atr; name another folder.")
     return records
 
 

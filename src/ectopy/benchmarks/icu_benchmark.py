@@ -26,6 +26,7 @@ from typing import Any
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.replayed_alarms import Excerpt, Spell, measure_records, read_record, watch_together
+from ectopy.datasets.data_folders import check_records
 from ectopy.errors import DataError
 from ectopy.evaluation.metrics import ratio
 from ectopy.monitor import Limits, Monitor
@@ -168,12 +169,12 @@ def benchmark_icu(folder: Path, with_pulse: bool = True, progress: Progress = si
 
 
 def bedside_alarms(folder: Path) -> tuple[Path, tuple[BedsideAlarm, ...]]:
-    """The bedside alarms of the records that are in a folder, and where they are.
+    """The bedside alarms of a folder, and where they are.
 
     Raises
     ------
     DataError
-        If there is no file of alarms, it is damaged, or no record that it names is there.
+        If there is no file of alarms, it is damaged, or a record that it names is not there.
     """
     here = next(
         (each for each in (folder, folder / FOLDER, folder / "training") if (each / ALARMS_FILE).is_file()), None
@@ -184,10 +185,8 @@ def bedside_alarms(folder: Path) -> tuple[Path, tuple[BedsideAlarm, ...]]:
             f"`ectopy fetch {FOLDER}`."
         )
     alarms = parse_alarms(here / ALARMS_FILE)
-    present = tuple(alarm for alarm in alarms if (here / f"{alarm.record}.hea").is_file())
-    if not present:
-        raise DataError(f"the folder {here} holds none of the {len(alarms)} records that its {ALARMS_FILE} names.")
-    return here, present
+    check_records(here, [alarm.record for alarm in alarms], [".hea"], f"its {ALARMS_FILE}", FOLDER)
+    return here, alarms
 
 
 def parse_alarms(path: Path) -> tuple[BedsideAlarm, ...]:

@@ -31,8 +31,7 @@ from ectopy.analysis.verdicts import JudgingRules, combined_score
 from ectopy.arguments import Progress, silent
 from ectopy.benchmarks.mitdb_peers import knn_score, pca_score
 from ectopy.datasets.labelled_recording import LabelledRecording
-from ectopy.datasets.mitdb import SPLITS
-from ectopy.datasets.mitdb_records import read_annotated, records_in
+from ectopy.datasets.mitdb_records import read_annotated, records_of
 from ectopy.detector import Detector, Verdict
 from ectopy.errors import DataError, EctopyError, MissingExtraError, SettingError
 from ectopy.evaluation.ec57 import Comparison, compare, gross, matched_classes
@@ -51,7 +50,6 @@ EC57_RATES = ("qrs_se", "qrs_ppv", "veb_se", "veb_ppv", "sveb_se", "sveb_ppv")
 OURS = "ectopy"
 _SCORED = tuple("NSVF")
 _SEED = 0
-_FEWEST_TO_TRAIN = 4  # patients of one half, one for each member
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +95,12 @@ class RecordResult:
 
 @dataclass(frozen=True, slots=True)
 class MitdbBenchmark:
-    """The results of all records; records `missing` in the folder, and peers `left_out` with the reason."""
+    """The results of all records, and peers `left_out` with the reason."""
 
     __repr__ = short_repr
 
     split: str
     records: dict[str, RecordResult]
-    missing: tuple[str, ...]
     left_out: dict[str, str]
 
     def summary(self) -> dict[str, Any]:
@@ -120,7 +117,6 @@ class MitdbBenchmark:
             "false_alarms_per_hour": sum(r.flagged_normals for r in results) / sum(r.hours for r in results),
             "peers": {name: areas(results, name) for name in results[0].scores if name != OURS},
             "records": records,
-            "missing": list(self.missing),
             "left_out": self.left_out,
         }
 
@@ -151,7 +147,7 @@ def auc(classes: NDArray[np.str_], score: Scores, abnormal: str = "SVF") -> floa
 def benchmark_mitdb(
     folder: Path, split: str = "ds1", peers: Collection[str] = PEERS, progress: Progress = silent
 ) -> MitdbBenchmark:
-    """Judge the beats of the records of a split that are in a folder, and compare with the reference.
+    """Judge the beats of the records of a split, and compare with the reference.
 
     Parameters
     ----------
@@ -166,12 +162,12 @@ def benchmark_mitdb(
     SettingError
         If the split or a peer is unknown.
     DataError
-        If the folder holds no record of the split, only one of `ds1`, or one that cannot be used.
+        If the folder lacks a record of the split, or one cannot be used.
     """
     for name in peers:
         if name not in PEERS:
             raise SettingError(f"unknown peer '{name}'; use some of {', '.join(PEERS)}.")
-    records = records_in(folder, split, least=2 if split == "ds1" else 1)
+    records = records_of(folder, split)
     shipped = load_ambulatory()
     total = len(records) * (2 if split == "ds1" else 1) + 1
     steps = count()
@@ -196,8 +192,7 @@ def benchmark_mitdb(
         progress(next(steps), total, f"{record}: judging")
         results[record] = _result(_read(folder, record), record, detectors[record], names)
     progress(total, total, "done")
-    missing = tuple(record for record in SPLITS[split] if record not in records)
-    return MitdbBenchmark(split, results, missing, left_out)
+    return MitdbBenchmark(split, results, left_out)
 
 
 def _read(folder: Path, record: str) -> Recording:
@@ -212,7 +207,7 @@ def _read(folder: Path, record: str) -> Recording:
 def _examples(folder: Path, record: str) -> RecordingExamples:
     examples = examples_of(LabelledRecording.of("mitdb", record, _read(folder, record)))
     if examples.beats is None:
-        raise DataError(f"record {record} has no normal beats to learn from; take it out of the folder.")
+        raise DataError(f"record {record} has no normal beats to learn from; copy it again from its source.")
     return examples
 
 
@@ -222,8 +217,6 @@ def _half_detectors(examples: Mapping[str, RecordingExamples], shipped: Detector
     shipped_rules = JudgingRules.of(shipped)
     names = list(examples)
     halves = names[0::2], names[1::2]
-    if len(halves[1]) < _FEWEST_TO_TRAIN:
-        raise DataError(f"a population needs {2 * _FEWEST_TO_TRAIN} records, and there are {len(names)}.")
     detectors: dict[str, Detector] = {}
     for half, rest in (halves, halves[::-1]):
         of_half = [examples[name] for name in half]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Annotated, NoReturn
 
@@ -22,6 +23,9 @@ from ectopy.cli.cluster_commands import cluster_app
 from ectopy.cli.fetch_commands import fetch_app
 from ectopy.disclaimers import STATEMENT
 from ectopy.errors import EctopyError, MissingExtraError, printable
+
+# Errors of what Python calls, too, name an argument and its option: "with unit= (--unit on the command line)".
+_ARGUMENT, _OPTION = re.compile(r"\w+=(?:True)? \((--[\w-]+) on the command line\)"), r"\1"
 
 app = typer.Typer(
     name="ectopy",
@@ -67,17 +71,33 @@ def _root(
 def main() -> None:
     """Run the command line; an expected error is one sentence on stderr and exit status 2."""
     try:
-        app()
+        sys.exit(app(prog_name="ectopy", standalone_mode=False))
+    except typer.TyperException as error:
+        _end(_usage_text(error))
     except EctopyError as error:
-        _end(error)
+        _end(str(error))
     except ModuleNotFoundError as error:
         missing = MissingExtraError.behind(error, "this command")
         if missing is None:
             raise
-        _end(missing)
+        _end(str(missing))
 
 
-def _end(error: EctopyError) -> NoReturn:
+def _usage_text(error: typer.TyperException) -> str:
+    """What is wrong with the words on the command line, and which command says what would be right.
+
+    Empty where a group of commands was called without one, and its help has been printed.
+    """
+    text = " ".join(error.format_message().split())
+    if not text:
+        return ""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    hint = "" if context is None else f" See '{context.command_path} --help'."
+    return f"{text[0].lower()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}{hint}"
+
+
+def _end(text: str) -> NoReturn:
     # Names of files, leads and patients come from outside.
-    sys.stderr.write(f"ectopy: {printable(str(error))}\n")
+    if text:
+        sys.stderr.write(f"ectopy: {printable(_ARGUMENT.sub(_OPTION, text))}\n")
     sys.exit(2)

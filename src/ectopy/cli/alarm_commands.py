@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Json, Overwrite, Partial, Rate, Unit
+from ectopy.cli.options import Json, Overwrite, Partial, Rate, Unit, refuse_options
 from ectopy.cli.output_files import check_outputs, database_files
 
 if TYPE_CHECKING:
@@ -154,6 +154,9 @@ def what_if(
         raise SettingError("say what is to be otherwise: --limit NAME=VALUE or --profile NAME.")
     if store is not None and not stored:
         raise SettingError("--store names the database for --stored; add that, or leave it out.")
+    if stored:
+        of_files = {"--rate": rate is not None, "--unit": unit is not None, "--partial": partial}
+        refuse_options(of_files, "is for recordings, and not for what is stored of a patient: leave it out")
     if start_s < 0 or (end_s is not None and end_s <= start_s):
         to = "the end" if end_s is None else f"{end_s:g} s"
         raise SettingError(f"--from must be 0 s or more and --to beyond it, not from {start_s:g} s to {to}.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ectopy.cli.detector_commands import train_and_save
-from ectopy.cli.options import Json, KafkaConfig, Overwrite
+from ectopy.cli.options import Json, KafkaConfig, Overwrite, refuse_options
 from ectopy.cli.output_files import check_outputs, database_files
 from ectopy.errors import SettingError
 
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 benchmark_app = typer.Typer(no_args_is_help=True, help="Measure Ectopy, and what people use instead.")
 
+_USUAL_PATIENTS = "500"
+
 MitdbFolder = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Folder of MIT-BIH records: .hea, .dat and .atr.")
+    Path,
+    typer.Option("--data", metavar="DIR", help="Folder of MIT-BIH records, all of the split: .hea, .dat and .atr."),
 ]
 
 
@@ -161,7 +164,7 @@ def benchmark_alarms_command(
 @benchmark_app.command("fibrillation")
 def benchmark_fibrillation_command(
     data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Holds the folders vfdb, mitdb, qtdb, cinc2017 and cinc2015.")
+        Path, typer.Option(metavar="DIR", help="Holds vfdb and other folders: mitdb, qtdb, cinc2017, cinc2015.")
     ],
     json: Json = None,
     overwrite: Overwrite = False,
@@ -334,7 +337,9 @@ def benchmark_archive_command(
 
 @benchmark_app.command("monitor")
 def benchmark_monitor_command(
-    patients: Annotated[str, typer.Option(help="How many at once; several numbers, separated by commas.")] = "500",
+    patients: Annotated[
+        str, typer.Option(help="How many at once; several numbers, separated by commas.")
+    ] = _USUAL_PATIENTS,
     seconds: Annotated[float, typer.Option(help="Length of each run, 5 to 3600.")] = 60.0,
     store: Annotated[
         str | None,
@@ -358,6 +363,7 @@ def benchmark_monitor_command(
     files = database_files(store)
     check_outputs([json, growth], files, overwrite)
     if growth:
+        refuse_options({"--patients": patients != _USUAL_PATIENTS}, "is not for --growth, which has numbers of its own")
         check_growth_plot(growth)
     counts = GROWTH if growth else _counts(patients)
 

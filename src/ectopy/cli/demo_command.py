@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from ectopy.cli.detector_commands import evaluate_and_show, train_and_save
-from ectopy.cli.options import Json, Overwrite, Report, check_report
+from ectopy.cli.options import Json, Overwrite, Report, check_report, refuse_options
 from ectopy.cli.output_files import check_outputs
+
+_USUAL_FOLDER = Path("ectopy-demo")
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where the detector goes, and the report.")] = Path("ectopy-demo"),
+    folder: Annotated[Path, typer.Option(help="Where the detector goes, and the report.")] = _USUAL_FOLDER,
     report: Report = None,
     json: Json = None,
     live: Annotated[
@@ -23,6 +25,10 @@ def demo(
 ) -> None:
     """Train on normal beats, find the abnormal ones, show them: the whole way in a minute."""
     if live:
+        of_training = {"--folder": folder != _USUAL_FOLDER, "--report": report is not None, "--json": json is not None}
+        refuse_options(
+            {**of_training, "--overwrite": overwrite}, "is for what --live does not do, training: leave it out"
+        )
         from ectopy.service.demo import run_live_demo
 
         run_live_demo()

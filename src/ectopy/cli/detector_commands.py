@@ -24,7 +24,9 @@ from ectopy.cli.options import (
     Split,
     TargetFpr,
     Unit,
+    check_learning,
     check_report,
+    refuse_options,
 )
 from ectopy.cli.output_files import check_outputs
 from ectopy.errors import DataError, SettingError
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from ectopy.training import TrainingSettings
 
 
-_ANNOTATION_SUFFIXES = ".edf", ".atr", ".ecto", ".ann"
+_NOT_TABLES = ".edf", ".atr", ".ecto", ".ann", ".fhir.json"
 
 
 def train(
@@ -89,12 +91,7 @@ def train(
     screen = terminal.screen(json)
     rule = ThresholdRule(threshold, target_fpr, k_std)
     settings = TrainingSettings(architecture=architecture, members=members, max_steps=max_steps)
-    if data == "ambulatory" and split:
-        raise SettingError("'ambulatory' learns from whole databases: --split is for other data.")
-    if data not in ("ambulatory", "waves") and sources:
-        raise SettingError("--data names databases for 'ambulatory' and 'waves'; leave it out for other data.")
-    if data != "ambulatory" and from_corrected:
-        raise SettingError("--from-corrected names recordings for 'ambulatory'; leave it out for other data.")
+    _check_training_options(data, settings, rule, split, sources, from_corrected, json)
     if data == "waves":
         _train_waves(sources or [], output, screen, seed)
         screen.print(f"Wrote {output}.")
@@ -106,6 +103,47 @@ def train(
     terminal.emit(json, terminal.facts(detector))
     screen.print(terminal.facts_table(detector))
     screen.print(f"Wrote {output}.")
+
+
+def _check_training_options(
+    data: str,
+    settings: TrainingSettings,
+    rule: ThresholdRule,
+    split: str | None,
+    sources: list[Path] | None,
+    from_corrected: list[Path] | None,
+    json: str | None,
+) -> None:
+    """Raise SettingError where an option is set that means nothing for the data, or for the threshold."""
+    from ectopy.detector import ThresholdRule
+    from ectopy.training import TrainingSettings
+
+    usual_settings, usual_rule = TrainingSettings(), ThresholdRule()
+    target_fpr = {"--target-fpr": rule.target_fpr != usual_rule.target_fpr}
+    k_std = {"--k-std": rule.k_std != usual_rule.k_std}
+    of_detectors = {
+        "--split": split,
+        "--architecture": settings.architecture != usual_settings.architecture,
+        "--threshold": rule.name != usual_rule.name,
+        **target_fpr,
+        **k_std,
+        "--members": settings.members != usual_settings.members,
+        "--max-steps": settings.max_steps != usual_settings.max_steps,
+        "--json": json,
+    }
+    if data == "waves":
+        refuse_options(of_detectors, "is for detectors, and 'waves' is a network of another kind: leave it out")
+    elif data == "ambulatory":
+        refuse_options({"--split": split}, "is not for 'ambulatory', which learns from whole databases: leave it out")
+    else:
+        refuse_options({"--data": sources}, "names databases for 'ambulatory' and 'waves': leave it out for other data")
+    if data != "ambulatory":
+        corrected = {"--from-corrected": from_corrected}
+        refuse_options(corrected, "names recordings for 'ambulatory': leave it out for other data")
+    if rule.name != "mean+kstd":
+        refuse_options(k_std, "is for --threshold mean+kstd: leave it out for other thresholds")
+    if rule.name in ("mean+kstd", "max"):
+        refuse_options(target_fpr, f"is not for --threshold {rule.name}: leave it out")
 
 
 def evaluate(
@@ -195,8 +233,9 @@ def detect(
     bundle, sources = _detector_and_data([bundle, *(data or [])])
     if report is not None:
         require_extra()
-    if waves and (output is None or output.suffix.lower() in _ANNOTATION_SUFFIXES):
+    if waves and (output is None or output.name.lower().endswith(_NOT_TABLES)):
         raise SettingError("--waves adds columns to a table of beats: name one with -o results.csv or results.json.")
+    check_learning(learning, baseline)
     # What does not exist yet may become a folder, of several recordings; it is checked when that is known.
     files = [path for path in (output, report) if path is not None and path.exists() and not path.is_dir()]
     check_outputs([*files, save_baseline, json], [bundle, baseline, corrections, *sources], overwrite)
@@ -213,14 +252,11 @@ def detect(
         "--corrections": corrections is not None,
     }
     if detector.recordings is None:
-        surplus = [option for option, is_given in of_recordings.items() if is_given]
-        if surplus:
-            raise SettingError(f"{surplus[0]} is for recordings, which the shipped detector takes, and not for beats.")
+        refuse_options(of_recordings, "is for recordings, which the shipped detector takes, and not for beats")
         check_outputs([output, report, json], [bundle, *sources], overwrite)
         _detect_beats(detector, bundle, sources, output, split, report, json)
         return
-    if split is not None:
-        raise SettingError("--split names a part of a data set of beats, and not of a recording; leave it out.")
+    refuse_options({"--split": split}, "names a part of a data set of beats, and not of a recording: leave it out")
     job = Job(
         Path(sources[0]),
         bundle,

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ectopy.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Data = Annotated[
     str,
@@ -35,7 +40,10 @@ Rate = Annotated[
 ]
 Unit = Annotated[str | None, typer.Option(help="mV, uV or V, where a file does not state it.", show_default=False)]
 Notch = Annotated[
-    float | None, typer.Option(metavar="HZ", help="Mains frequency to remove, 50 or 60.", show_default=False)
+    float | None,
+    typer.Option(
+        metavar="HZ", help="Frequency to remove, from 10 to 60; that of the mains is 50 or 60.", show_default=False
+    ),
 ]
 Baseline = Annotated[Path | None, typer.Option(help="A patient's normal, saved earlier.", show_default=False)]
 SaveBaseline = Annotated[Path | None, typer.Option(help="Where to save this patient's normal.", show_default=False)]
@@ -75,3 +83,23 @@ def check_report(report: Path | None) -> None:
         from ectopy.report.page import check_page
 
         check_page(report)
+
+
+def refuse_options(options: Mapping[str, object], reason: str) -> None:
+    """Raise SettingError for the first of options, by name, that is set: it would mean nothing, for this reason.
+
+    An option is not set if its value is None, False or empty.
+    """
+    surplus = [name for name, value in options.items() if value]
+    if surplus:
+        raise SettingError(f"{surplus[0]} {reason}.")
+
+
+def check_learning(learning_s: float, baseline: Path | None) -> None:
+    """Raise SettingError where a time of learning is set and nothing is to be learned."""
+    from ectopy.analysis.patient_template import LEARNING_S
+
+    if baseline is not None and learning_s != LEARNING_S:
+        raise SettingError(
+            "--learning is for a normal that is learned, and --baseline gives one: leave one of them out."
+        )

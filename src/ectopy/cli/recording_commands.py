@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import Json, Notch, Overwrite, Partial, Rate, Unit
+from ectopy.cli.options import Json, Notch, Overwrite, Partial, Rate, Unit, refuse_options
 from ectopy.cli.output_files import check_outputs
 
 
@@ -57,6 +57,10 @@ def ec57(
     from ectopy.cli.output.ec57 import comparison_table
     from ectopy.evaluation.ec57_files import compare_files
 
+    if test.is_file():
+        refuse_options(
+            {"--test-ext": test_ext}, f"names annotations of records, and {test} is a file of them: leave it out"
+        )
     files = (f"{reference}.{reference_ext}", f"{test}.{test_ext}")
     check_outputs([json], [reference, test, *files], overwrite)
     result = compare_files(reference, test, reference_ext, test_ext, label_map)

@@ -19,6 +19,7 @@ from ectopy.cli.options import (
     Partial,
     Rate,
     Unit,
+    check_learning,
 )
 from ectopy.cli.output_files import check_outputs
 
@@ -58,6 +59,7 @@ def report(
     from ectopy.report.report_style import usual_suffix
     from ectopy.signal import FilterSettings
 
+    check_learning(learning, baseline)
     # What does not exist yet may become a folder, of several recordings; it is checked when that is known.
     outputs = [output] if output is not None and output.exists() and not output.is_dir() else []
     check_outputs(outputs, [baseline, corrections, logo, *recordings], overwrite)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ectopy.cli.options import KafkaConfig, Partial, Rate, Unit
+from ectopy.cli.options import KafkaConfig, Partial, Rate, Unit, refuse_options
 
 
 def serve(
@@ -63,6 +63,14 @@ def serve(
         kafka_config=kafka_config,
     )
     if settings.cluster is None:
+        of_cluster = {
+            "--cluster-input": cluster_input is not None,
+            "--cluster-output": cluster_output is not None,
+            "--kafka-config": kafka_config is not None,
+        }
+        refuse_options(
+            of_cluster, "is for patients whom 'ectopy cluster watch' watches: name its brokers with --cluster"
+        )
         serve_until_interrupted(settings, new_key)
         return
     from ectopy.cluster.brokers import check_access, load_brokers
@@ -98,6 +106,8 @@ def replay(
     if not key:
         raise SettingError("give a key that allows to send: --key, or ECTOPY_KEY in the environment.")
     if is_builtin(recording):
+        of_files = {"--rate": rate is not None, "--unit": unit is not None, "--partial": partial}
+        refuse_options(of_files, f"is for files, and {recording} is not one: leave it out")
         signal = load_builtin(recording)
     else:
         signal = read(recording, sampling_rate_hz=rate, unit=unit, partial=partial)

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ectopy.cli.options import Baseline, Learning, Overwrite, Partial, Rate, Report, SaveBaseline, Unit, check_report
+from ectopy.cli.options import (
+    Baseline,
+    Learning,
+    Overwrite,
+    Partial,
+    Rate,
+    Report,
+    SaveBaseline,
+    Unit,
+    check_learning,
+    check_report,
+    refuse_options,
+)
 from ectopy.cli.output_files import STANDARD_STREAM, check_outputs
 from ectopy.errors import DataError, SettingError
 
@@ -60,17 +72,22 @@ def watch(
     overwrite: Overwrite = False,
 ) -> None:
     """Watch an ECG as it comes and raise alarms; each names the command that shows it again."""
-    from ectopy.cli.watch_options import WatchOptions, parse_limits
+    from ectopy.cli.watch_options import WatchOptions, check_person, parse_limits
 
     check_report(report)
     check_outputs([report, save_baseline], [recording, baseline, bundle], overwrite)
     limits = parse_limits(limit or ())
+    check_learning(learning, baseline)
+    check_person(profile, {"--age": age, "--resting-rate": resting_rate})
     options = WatchOptions(
         recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle, partial
     )
     if options.live:
         if speed is not None or fast or from_s or to_s is not None:
             raise SettingError("standard input comes as it comes: --speed, --fast, --from and --to are for recordings.")
+        refuse_options(
+            {"--partial": partial}, "is for a file that is not whole, and not for standard input: leave it out"
+        )
         inputs = _standard_input(options, leads, chunk)
     else:
         if leads is not None:
@@ -161,6 +178,8 @@ def _watch(
         screen.print("Ended by hand.")
     segment, learned = status.stream(state), status.baseline(state)
     if segment is None or learned is None:
+        if finished and counts.rejected:
+            raise DataError(f"{options.name} cannot be watched, every chunk of it was rejected: {counts.rejection}")
         return finished
     normal = learned.text
     detector = detector_text(options.bundle, digest)
@@ -185,7 +204,9 @@ def _watch(
         screen.print(f"Wrote {report}.")
     if save_baseline:
         if state.normal is None:
-            raise DataError(f"{options.name}: the patient's normal was not learned and cannot be saved. {normal}")
+            raise DataError(
+                f"{options.name}: the patient's normal is not learned to the end and cannot be saved. {normal}"
+            )
         state.normal.save(save_baseline)
         screen.print(f"Wrote {save_baseline}.")
     return finished

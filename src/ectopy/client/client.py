@@ -235,9 +235,13 @@ class Client:
         """
         return self._change(f"{_recording(id)}/corrections", {**_version(version), "correction": dict(correction)})
 
-    def undo(self, id: str, version: Mapping[str, Any]) -> dict[str, Any]:
-        """Take back the last correction of a recording that is in force; see `correct`."""
-        return self._change(f"{_recording(id)}/corrections/undo", _version(version))
+    def undo(self, id: str, version: Mapping[str, Any], author: str | None = None) -> dict[str, Any]:
+        """Take back the last correction of a recording that is in force; see `correct`.
+
+        A correction that somebody else made is taken back only where `author` names them, and is a ConflictError
+        otherwise.
+        """
+        return self._change(f"{_recording(id)}/corrections/undo", {**_version(version), "author": author})
 
     def results(self, id: str, path: str | Path) -> None:
         """Write the results of a recording with its corrections.

@@ -11,6 +11,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from ectopy.datasets.data_folders import check_records
 from ectopy.datasets.labelled_recording import LabelledRecording
 from ectopy.datasets.patients import patient_of
 from ectopy.errors import DataError
@@ -52,6 +53,7 @@ def read_cinc2017(folder: Path) -> Iterator[LabelledRecording]:
     not published: each counts as a patient.
     """
     labels = read_classes(folder)
+    check_records(folder, sorted(labels), [".hea"], f"its {REFERENCE_FILE}", NAME)
     for name in sorted(labels):
         recording = read(folder / f"{name}.hea")
         yield LabelledRecording(NAME, name, patient_of(NAME, name), recording.duration_s, recording, label=labels[name])

@@ -1,12 +1,16 @@
-"""Folders in which data sets are looked for: the folders a user names, then the user's cache."""
+"""Folders in which data sets are looked for: those a user names, then the user's cache; and what must be in one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from ectopy.errors import DataError
+
 DATA_VARIABLE = "ECTOPY_DATA"
+
+_MOST_NAMED = 24
 
 
 def user_folders() -> list[Path]:
@@ -42,3 +46,23 @@ def find_dataset(name: str, holds: Callable[[Path], bool]) -> Path | None:
     """
     candidates = [folder / name for folder in (*user_folders(), cache_folder())]
     return next((folder for folder in candidates if holds(folder)), None)
+
+
+def check_records(folder: Path, records: Collection[str], suffixes: Collection[str], group: str, database: str) -> None:
+    """Raise DataError unless a folder holds all records of a group, whose figures are not those of some of them.
+
+    Parameters
+    ----------
+    records, suffixes : collection of str
+        Names of the records, and the endings of the files of each.
+    group, database : str
+        What the records are called together, and which data set to fetch.
+    """
+    missing = [record for record in records if not all((folder / f"{record}{end}").is_file() for end in suffixes)]
+    if missing:
+        names = ", ".join(missing[:_MOST_NAMED])
+        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+        raise DataError(
+            f"the folder {folder} lacks {len(missing)} of the {len(records)} records of {group}: {names}{more}; "
+            f"put the files of each there ({', '.join(suffixes)}), or run `ectopy fetch {database}`."
+        )

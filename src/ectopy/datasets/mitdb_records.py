@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
+from ectopy.datasets.data_folders import check_records
 from ectopy.datasets.labelled_recording import LabelledRecording
 from ectopy.datasets.mitdb import DS1, SPLITS, SUFFIXES
 from ectopy.errors import DataError, SettingError
@@ -14,34 +15,27 @@ from ectopy.recording import Recording
 NAME = "mitdb"
 
 
-def records_in(folder: Path, split: str, least: int = 1) -> tuple[str, ...]:
-    """Return the records of a split that are in a folder with their reference annotations.
+def records_of(folder: Path, split: str) -> tuple[str, ...]:
+    """Return the records of a split, which are all in a folder with their reference annotations.
 
     Raises
     ------
     SettingError
         If the split is unknown.
     DataError
-        If there is no such folder, or it holds fewer than the least.
+        If there is no such folder, or it lacks some of them.
     """
     if split not in SPLITS:
         raise SettingError(f"unknown split '{split}'; use one of {', '.join(SPLITS)}.")
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; name one that holds records (.hea, .dat and .atr).")
-    records = SPLITS[split]
-    present = _present(folder, records)
-    if len(present) < least:
-        needed = f"{least} {'is' if least == 1 else 'are'}"
-        raise DataError(
-            f"the folder {folder} holds {len(present)} of the {len(records)} records of {split} with .hea, .dat and "
-            f".atr, and {needed} needed; put them there, or run `ectopy fetch mitdb`."
-        )
-    return present
+    check_records(folder, SPLITS[split], SUFFIXES, split, NAME)
+    return SPLITS[split]
 
 
 def ds1_records(folder: Path) -> tuple[str, ...]:
     """Names of the records of DS1 that are in a folder with their reference annotations; none where there is none."""
-    return _present(folder, DS1)
+    return tuple(name for name in DS1 if all((folder / f"{name}{end}").is_file() for end in SUFFIXES))
 
 
 def read_ds1(folder: Path) -> Iterator[LabelledRecording]:
@@ -60,9 +54,5 @@ def read_annotated(path: Path) -> Recording:
     """
     recording = read(path)
     if not recording.annotations:
-        raise DataError(f"record {path.name} has no reference annotations; take it out of the folder.")
+        raise DataError(f"record {path.name} has no reference annotations; put its .atr beside it.")
     return recording
-
-
-def _present(folder: Path, records: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in records if all((folder / f"{name}{end}").is_file() for end in SUFFIXES))

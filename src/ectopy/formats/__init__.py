@@ -83,8 +83,7 @@ def read(
     sampling_rate_hz : float, optional
         For a file that states none; from 1 to 100,000.
     unit : {"V", "mV", "uV", "nV"}, optional
-        For leads whose unit the file does not state, or spells in a way that cannot be read; where it does, the file
-        is right.
+        For leads whose unit the file does not state, or spells in a way that cannot be read.
     partial : bool
         Whether to read the intact part of a file that is not whole or has a wrong checksum; `Recording.notes` says what
         is missing. Of Parquet and NPY there is no such part.
@@ -100,7 +99,7 @@ def read(
     ------
     DataError
         If the file is missing, of an unknown format, damaged, not whole, too large, has values that no ECG has, or does
-        not state a rate or unit that the caller does not state either.
+        not state a rate or unit that the caller does not state either; or if they state different ones.
     SettingError
         If `path` is not a path, or `sampling_rate_hz` or `unit` is invalid.
     MissingExtraError

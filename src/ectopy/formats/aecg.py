@@ -25,6 +25,7 @@ from ectopy.formats.leads import (
     Signal,
     Stated,
     check_size,
+    check_unit,
     choose_leads,
     left_out,
     millivolt,
@@ -81,6 +82,7 @@ def read(path: Path, stated: Stated) -> Recording:
         notes.append(f"Left out: {len(sets) - len(parts)} further sets of leads, at other times or of other leads.")
     signals = [Signal(sequence.name, sequence.unit, longest.rate_hz) for sequence in longest.sequences]
     leads = choose_leads(path, signals, stated.unit)
+    check_unit(path, [signals[lead].unit for lead in leads], stated.unit)
     rate = sampling_rate(path, longest.rate_hz, stated.sampling_rate_hz)
 
     begins = [round(_seconds_between(parts[0], part) * rate) for part in parts]

@@ -24,6 +24,7 @@ from ectopy.formats.leads import (
     Signal,
     Stated,
     check_size,
+    check_unit,
     choose_leads,
     damaged,
     factors,
@@ -171,6 +172,7 @@ def _recording(path: Path, dataset: Any, stated: Stated) -> Recording:
     channels = [(group, place) for group in alike for place in range(len(group.channels))]
     signals = [_signal(path, group, group.channels[place], stated.unit) for group, place in channels]
     leads = choose_leads(path, signals, stated.unit)
+    check_unit(path, [signals[lead].unit for lead in leads], stated.unit)
     rate = sampling_rate(path, longest.rate_hz, stated.sampling_rate_hz)
 
     # A lead that several groups hold, one after the other, is one.

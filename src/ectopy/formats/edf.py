@@ -31,6 +31,7 @@ from ectopy.formats.leads import (
     Signal,
     Stated,
     check_size,
+    check_unit,
     choose_leads,
     damaged,
     factors,
@@ -70,6 +71,7 @@ def read(path: Path, stated: Stated) -> Recording:
         for line in layout.lines
     ]
     leads = choose_leads(path, signals, stated.unit)
+    check_unit(path, [signals[lead].unit for lead in leads], stated.unit)
     rate = sampling_rate(path, signals[leads[0]].sampling_rate_hz, stated.sampling_rate_hz)
     lead_lines = [layout.lines[lead] for lead in leads]
     to_millivolt = factors(signals, leads, stated.unit)

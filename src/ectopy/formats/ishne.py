@@ -19,7 +19,7 @@ from ectopy.errors import DataError
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_files import Mark, each_mark, within
 from ectopy.formats.identity import SEXES, date_of, fact, facts, moment_of, patient
-from ectopy.formats.leads import BLOCK_S, Stated, check_size, damaged, sampling_rate, unique_names
+from ectopy.formats.leads import BLOCK_S, Stated, check_size, check_unit, damaged, sampling_rate, unique_names
 from ectopy.recording import Annotations, Patient, Recording
 
 MAGIC = b"ISHNE1.0"
@@ -87,6 +87,7 @@ def read(path: Path, stated: Stated) -> Recording:
         if stream.read(len(MAGIC)) == ANNOTATION_MAGIC:
             raise DataError(f"{path} holds the annotations of a Holter recording; name the file of its samples (.ecg).")
     header = _read_header(path)
+    check_unit(path, ["nV"], stated.unit)
     rate = sampling_rate(path, header.rate_hz, stated.sampling_rate_hz)
     for lead, resolution in zip(header.leads, header.resolutions_nv, strict=True):
         if resolution <= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -167,6 +167,16 @@ def sampling_rate(path: Path, in_file_hz: float | None, stated_hz: float | None)
     if stated_hz is not None and not math.isclose(rate, stated_hz, rel_tol=1e-6):
         raise DataError(f"{path} states a sampling rate of {rate:.10g} Hz, not {stated_hz:.10g} Hz: leave yours out.")
     return rate
+
+
+def check_unit(path: Path, in_file: Iterable[str], stated: str | None) -> None:
+    """Raise DataError where the caller states a unit that no lead of a file needs or has.
+
+    `in_file` are the units of the leads, empty where the file states none.
+    """
+    units = sorted(set(in_file))
+    if stated is not None and all(unit and millivolt(unit) != millivolt(stated) for unit in units):
+        raise DataError(f"{path} states the unit {' and '.join(units)}, not {stated}: leave yours out.")
 
 
 def damaged(path: Path, flaw: str) -> DataError:

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
-from ectopy.formats.leads import MAX_LEADS, Stated, check_size, damaged, millivolt, sampling_rate, unique_names
+from ectopy.formats.leads import (
+    MAX_LEADS,
+    Stated,
+    check_size,
+    check_unit,
+    damaged,
+    millivolt,
+    sampling_rate,
+    unique_names,
+)
 from ectopy.formats.limb_leads import with_limb_leads
 from ectopy.formats.plausibility import check_step
 from ectopy.formats.spelling import stated_number, stated_whole_number
@@ -29,9 +38,10 @@ _RHYTHM, _MEDIAN = "rhythm", "median"
 
 
 class _Lead(NamedTuple):
-    """A lead in mV, and what is wrong with it."""
+    """A lead in mV, its unit in the file, and what is wrong with it."""
 
     name: str
+    unit: str
     samples: NDArray[np.float32]
     defects: list[str]
 
@@ -67,6 +77,7 @@ def read(path: Path, stated: Stated) -> Recording:
     if not elements:
         raise DataError(f"{path} is cut short before the samples of its first lead; copy it again from its source.")
     leads = [_lead(path, element, stated.partial) for element in elements]
+    check_unit(path, [lead.unit for lead in leads], stated.unit)
     samples = max(len(lead.samples) for lead in leads)
     check_size(path, samples, len(leads))
     signal = np.full((samples, len(leads)), np.nan, np.float32)
@@ -92,10 +103,13 @@ def _lead(path: Path, element: Element, partial: bool) -> _Lead:
     subject = f"samples of the lead {name!r}"
     if text_at(element, "LeadSampleSize") not in ("", "2"):
         raise DataError(f"{path} holds {subject} of {text_at(element, 'LeadSampleSize')} bytes; expected 2.")
-    unit = text_at(element, "LeadAmplitudeUnits").upper()
-    to_millivolt = millivolt(_UNITS.get(unit, ""))
+    spelling = text_at(element, "LeadAmplitudeUnits").upper()
+    unit = _UNITS.get(spelling, "")
+    to_millivolt = millivolt(unit)
     if to_millivolt is None:
-        raise DataError(f"{path} states the unit {fact(unit)!r} of the lead {name!r}; expected MICROVOLTS or the like.")
+        raise DataError(
+            f"{path} states the unit {fact(spelling)!r} of the lead {name!r}; expected MICROVOLTS or the like."
+        )
     step = stated_number(path, f"the step of {name!r}", text_at(element, "LeadAmplitudeUnitsPerBit")) * to_millivolt
     check_step(path, name, step)
     baseline = stated_number(path, f"the baseline of {name!r}", text_at(element, "FirstSampleBaseline") or "0")
@@ -115,7 +129,7 @@ def _lead(path: Path, element: Element, partial: bool) -> _Lead:
         defects.append(f"says that the electrode of the lead {name!r} was off")
     with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
         values = ((samples.astype(np.float64) - baseline) * step).astype(np.float32)
-    return _Lead(name, values, [f"{path.name} {defect}." for defect in defects])
+    return _Lead(name, unit, values, [f"{path.name} {defect}." for defect in defects])
 
 
 def _patient(root: Element) -> Patient:

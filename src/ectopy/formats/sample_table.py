@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_clock
-from ectopy.formats.leads import Signal, Stated, choose_leads, factors, is_ecg, millivolt, unique_names
+from ectopy.formats.leads import Signal, Stated, check_unit, choose_leads, factors, is_ecg, millivolt, unique_names
 from ectopy.formats.pulse_channels import MOST_PULSES, PulseUnit, pulse_unit
 from ectopy.formats.spelling import word_set
 
@@ -211,7 +211,7 @@ def choose_columns(
     Raises
     ------
     DataError
-        If no column is a lead, or one states no unit where the caller states none.
+        If no column is a lead, one states no unit where the caller states none, or all of them are in another one.
     """
     for header in headers:
         if header is not None and len(header.name) > _LONGEST_NAME:
@@ -228,6 +228,7 @@ def choose_columns(
         raise DataError(f"{path} holds no lead: expected a column of ECG in V, mV or uV and found {columns[:200]}.")
     signals = [_signal(position, headers[index], unit_in_file) for position, index in enumerate(usable, start=1)]
     lead_places = choose_leads(path, signals, stated.unit)
+    check_unit(path, [signals[index].unit for index in lead_places], stated.unit)
     leads = tuple(usable[index] for index in lead_places)
     waves = [
         (index, header.name, unit)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError
 from ectopy.formats.identity import SEXES, age, date_of, decoded, facts, moment_of, patient, reading
-from ectopy.formats.leads import MAX_LEADS, Stated, check_size, damaged, sampling_rate, unique_names
+from ectopy.formats.leads import MAX_LEADS, Stated, check_size, check_unit, damaged, sampling_rate, unique_names
 from ectopy.formats.limb_leads import with_limb_leads
 from ectopy.formats.mdc_leads import lead_name
 from ectopy.formats.plausibility import check_step
@@ -111,6 +111,7 @@ def read(path: Path, stated: Stated) -> Recording:
             raise DataError(
                 f"{path} states times between samples that do not fit: {rhythm.interval_us} us in section 6."
             )
+    check_unit(path, ["nV"], stated.unit)
     rate = sampling_rate(path, 1e6 / interval_us, stated.sampling_rate_hz)
     first = min(lead.first for lead in leads)
     samples = max(lead.last for lead in leads) - first + 1

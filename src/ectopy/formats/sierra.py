@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
-from ectopy.formats.leads import MAX_LEADS, Stated, check_size, damaged, sampling_rate, unique_names
+from ectopy.formats.leads import MAX_LEADS, Stated, check_size, check_unit, damaged, sampling_rate, unique_names
 from ectopy.formats.library_errors import raising_data_error
 from ectopy.formats.plausibility import check_step
 from ectopy.formats.spelling import stated_number, stated_whole_number
@@ -55,6 +55,7 @@ def read(path: Path, stated: Stated) -> Recording:
         raise DataError(f"{path} holds no rhythm (parsedwaveforms); expected a whole Sierra file.")
     traits = acquisition.find("signalcharacteristics")
     rate_hz = stated_number(path, "its sampling rate", text_at(traits, "samplingrate"))
+    check_unit(path, ["uV"], stated.unit)
     rate = sampling_rate(path, rate_hz, stated.sampling_rate_hz)
     step_uv = stated_number(path, "its step", text_at(traits, "signalresolution") or text_at(traits, "resolution"))
     check_step(path, "I", step_uv * 1e-3)

@@ -27,6 +27,7 @@ from ectopy.formats.leads import (
     Signal,
     Stated,
     check_size,
+    check_unit,
     choose_leads,
     factors,
     left_out,
@@ -82,6 +83,7 @@ def read(path: Path, stated: Stated) -> Recording:
     pattern = _pattern(header, segments)
     signals = _signals(pattern, range(len(pattern.lines)), frame_rate, stated.unit)
     leads = choose_leads(header.path, signals, stated.unit)
+    check_unit(header.path, [signals[lead].unit for lead in leads], stated.unit)
     per_frame = pattern.lines[leads[0]].per_frame
     rate = sampling_rate(header.path, per_frame * frame_rate, stated.sampling_rate_hz)
     names = unique_names([signal.name for signal in signals])

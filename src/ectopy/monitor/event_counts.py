@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ectopy.detector import Verdict
-from ectopy.monitor import AlarmChanged, BeatJudged, Event
+from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected
 from ectopy.monitor.conditions import Priority
 
 
@@ -21,6 +21,10 @@ class EventCounts:
         Beats that were judged before the patient's normal was known.
     raised : counter of Priority
         Alarms that started.
+    rejected : int
+        Inputs that were rejected.
+    rejection : str
+        Why the newest of these was.
     """
 
     beats: int = 0
@@ -28,6 +32,8 @@ class EventCounts:
     unreadable: int = 0
     provisional: int = 0
     raised: Counter[Priority] = field(default_factory=Counter)
+    rejected: int = 0
+    rejection: str = ""
 
     def take(self, events: Iterable[Event]) -> None:
         """Count more events."""
@@ -40,3 +46,6 @@ class EventCounts:
                     self.unreadable += event.verdict == Verdict.UNREADABLE
                 case AlarmChanged() if event.change == "raised":
                     self.raised[event.alarm.priority] += 1
+                case InputRejected():
+                    self.rejected += 1
+                    self.rejection = event.reason

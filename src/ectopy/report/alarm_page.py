@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ectopy import __version__
 from ectopy.analysis.verdicts import SYMBOLS
@@ -23,7 +21,7 @@ from ectopy.report import text_format as fmt
 from ectopy.report.alarm_strips import LONGEST_S, MOST_STRIPS, AlarmStrip, AlarmStrips
 from ectopy.report.ecg_paper import Mark, Strip
 from ectopy.report.page import Tile, check_page, write_page
-from ectopy.report.recording_strips import STRIP_S, cut_pulse
+from ectopy.report.recording_strips import cut_pulse, strip_lines
 from ectopy.signal import FilterSettings, filter_signal
 from ectopy.signal.quality import QualityInterval
 
@@ -198,40 +196,25 @@ def _strips(alarm_strip: AlarmStrip, name: str) -> list[str]:
     times_s = alarm_strip.begins_s + np.arange(signal.shape[1]) / cleaned.rate_hz
     alarm = alarm_strip.event.alarm
     title = CONDITIONS[alarm.condition].title
-    edges = [*np.arange(alarm_strip.start_s, alarm_strip.end_s, STRIP_S).tolist(), alarm_strip.end_s]
-    return [
-        ecg_paper.strip(
-            _strip(alarm_strip, start_s, end_s, times_s, signal, (_since_s(alarm), alarm_strip.event.at_s)),
-            f"{name}-{line}",
-            f"{title}: ECG from {fmt.elapsed(start_s)} to {fmt.elapsed(end_s)}.",
-        )
-        for line, (start_s, end_s) in enumerate(pairwise(edges))
-    ]
-
-
-def _strip(
-    alarm_strip: AlarmStrip,
-    start_s: float,
-    end_s: float,
-    times_s: NDArray[np.float64],
-    signal: NDArray[np.float64],
-    there_s: tuple[float, float],
-) -> Strip:
-    inside = (times_s >= start_s) & (times_s <= end_s)
-    return Strip(
+    start_s, end_s = alarm_strip.start_s, alarm_strip.end_s
+    strip = Strip(
         start_s=start_s,
         end_s=end_s,
-        signal=signal[:, inside],
-        times_s=times_s[inside],
+        signal=signal,
+        times_s=times_s,
         leads=alarm_strip.recording.leads[:MOST_LEADS],
         band=fmt.band(_FILTERS),
-        marks=tuple(_mark(beat) for beat in alarm_strip.beats if start_s <= beat.beat_s < end_s),
-        doubts=tuple(
-            stretch for stretch in _doubts(alarm_strip) if stretch.start_s < end_s and stretch.end_s > start_s
-        ),
-        highlight=there_s if there_s[0] < end_s and there_s[1] > start_s else None,
+        marks=tuple(_mark(beat) for beat in alarm_strip.beats),
+        doubts=tuple(_doubts(alarm_strip)),
+        highlight=(_since_s(alarm), alarm_strip.event.at_s),
         pulses=tuple(cut_pulse(wave, start_s, end_s, alarm_strip.begins_s) for wave in alarm_strip.recording.pulses),
     )
+    return [
+        ecg_paper.strip(
+            line, f"{name}-{place}", f"{title}: ECG from {fmt.elapsed(line.start_s)} to {fmt.elapsed(line.end_s)}."
+        )
+        for place, line in enumerate(strip_lines(strip))
+    ]
 
 
 def _mark(beat: BeatJudged) -> Mark:

@@ -34,7 +34,15 @@ from ectopy.report.language import Language, load_language
 from ectopy.report.logo import read_logo
 from ectopy.report.page import Figure, render_page
 from ectopy.report.pdf import render_pdf
-from ectopy.report.recording_strips import MOST_LEADS, Choice, abnormal_beats, choices, cut_strip, usual_rhythm
+from ectopy.report.recording_strips import (
+    MOST_LEADS,
+    Choice,
+    abnormal_beats,
+    choices,
+    cut_strip,
+    strip_lines,
+    usual_rhythm,
+)
 from ectopy.report.report_style import ReportStyle, check_report, is_pdf
 from ectopy.report.rhythm_trend import heart_rate, trend
 from ectopy.signal import FilterSettings
@@ -58,7 +66,7 @@ LIMITS = (
 
 @dataclass(frozen=True, slots=True)
 class _Drawings:
-    """The drawing of a strip, or those of single beats, one for each lead, with a title and a text."""
+    """The drawings of a strip, line by line, or of single beats, one for each lead, with a title and a text."""
 
     title: str
     verdict: str
@@ -306,19 +314,20 @@ def _strips(
     cards = []
     for number, choice in enumerate(selected):
         section = cut_strip(recording, analysis, choice, filters, language)
-        label = language.text(
-            "{title}: {duration} of ECG, {leads}.",
-            title=choice.title,
-            duration=fmt.seconds(choice.end_s - choice.start_s, language),
-            leads=language.counted("{number} lead", "{number} leads", len(section.leads)),
-        )
-        svg = ecg_paper.strip(section, f"strip-{number}", label, language)
+        leads = language.counted("{number} lead", "{number} leads", len(section.leads))
+        drawings = []
+        for place, line in enumerate(strip_lines(section)):
+            duration = fmt.seconds(line.end_s - line.start_s, language)
+            label = language.text(
+                "{title}: {duration} of ECG, {leads}.", title=choice.title, duration=duration, leads=leads
+            )
+            drawings.append(ecg_paper.strip(line, f"strip-{number}-{place}", label, language))
         missing = min(len(recording.leads), MOST_LEADS) - len(section.leads)
         text = choice.text
         if missing:
             more = language.counted("{number} more lead is not drawn.", "{number} more leads are not drawn.", missing)
             text = f"{text} {more}".strip()
-        cards.append(_Drawings(choice.title, choice.verdict, text, (svg,)))
+        cards.append(_Drawings(choice.title, choice.verdict, text, tuple(drawings)))
     return cards
 
 

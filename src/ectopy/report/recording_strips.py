@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -30,6 +30,7 @@ from ectopy.signal.quality import QUALITY_WINDOW_S
 from ectopy.signal.similar_beats import similar_groups
 
 STRIP_S = 7.0
+"""Length of a strip, and of each line of a longer one."""
 MOST_LEADS = 12
 
 _MOST_GROUPS, _MOST_SHAPES = 12, 3
@@ -37,6 +38,8 @@ _BEFORE_EVENT_S, _BESIDE_EVENT_S = 1.5, 0.3
 _EARLY = 0.1
 _MOST_SERIOUS = "most serious"
 _AROUND_BEAT_S = (0.2, 0.4)
+_LONGEST_OWN_S = 5 * STRIP_S
+_SAME_S = 1e-6
 _Key = Callable[[Event], tuple[float, ...]]
 _LONGEST: Mapping[str, _Key] = MappingProxyType({"longest": lambda event: (event.duration_s,)})
 _RUNS: Mapping[str, _Key] = MappingProxyType(
@@ -213,6 +216,34 @@ def cut_strip(
     )
 
 
+def strip_lines(strip: Strip) -> list[Strip]:
+    """Divide a strip into lines of `STRIP_S`, the last one of what is left."""
+    count = max(math.ceil((strip.end_s - strip.start_s - _SAME_S) / STRIP_S), 1)
+    edges = [*(strip.start_s + STRIP_S * line for line in range(count)), strip.end_s]
+    return [_line(strip, start_s, end_s) for start_s, end_s in pairwise(edges)]
+
+
+def _line(strip: Strip, start_s: float, end_s: float) -> Strip:
+    def inside(times_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return (times_s >= start_s) & (times_s <= end_s)
+
+    samples, highlight = inside(strip.times_s), strip.highlight
+    return replace(
+        strip,
+        start_s=start_s,
+        end_s=end_s,
+        signal=strip.signal[:, samples],
+        times_s=strip.times_s[samples],
+        marks=tuple(mark for mark in strip.marks if start_s <= mark.time_s <= end_s),
+        doubts=tuple(doubt for doubt in strip.doubts if doubt.start_s < end_s and doubt.end_s > start_s),
+        highlight=highlight if highlight and highlight[0] < end_s and highlight[1] > start_s else None,
+        pulses=tuple(
+            replace(wave, times_s=wave.times_s[inside(wave.times_s)], samples=wave.samples[inside(wave.times_s)])
+            for wave in strip.pulses
+        ),
+    )
+
+
 def cut_pulse(wave: PulseWave, start_s: float, end_s: float, begins_s: float = 0.0) -> PulseTrace:
     """Cut the part of a strip out of a pulse wave, whose first sample is at `begins_s`."""
     rate_hz = wave.sampling_rate_hz
@@ -230,14 +261,14 @@ def _clearness(analysis: Analysis, times_s: NDArray[np.float64]) -> NDArray[np.f
 
 
 def _own(strip: ChooseStrip, start: datetime | None, duration_s: float, language: Language) -> Choice:
-    """Take a strip that a person chose; a longer one is shown from its start."""
+    """Take a strip that a person chose; a very long one is shown from its start."""
     start_s = max(strip.start_s, 0.0)
-    end_s = min(strip.end_s, start_s + STRIP_S, duration_s)
+    end_s = min(strip.end_s, start_s + _LONGEST_OWN_S, duration_s)
     name = language.text("Chosen strip")
     title = f"{name} · {fmt.moment(start, start_s, language)}"
     text, whole_s = strip.caption, min(strip.end_s, duration_s) - start_s
-    if whole_s > STRIP_S:
-        part, length = fmt.seconds(STRIP_S, language), fmt.seconds(whole_s, language)
+    if whole_s > _LONGEST_OWN_S:
+        part, length = fmt.seconds(_LONGEST_OWN_S, language), fmt.seconds(whole_s, language)
         remark = language.text("The first {part} of {length}.", part=part, length=length)
         text = f"{text}\n{remark}".strip()
     return Choice(title, "", text, start_s, end_s)

@@ -20,7 +20,7 @@ from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learn
 from ectopy.presentation import finite_or_none
 from ectopy.service import schemas
 from ectopy.service.recordings.result import Result
-from ectopy.service.recordings.stored_corrections import OutdatedError, corrected_beats, undone
+from ectopy.service.recordings.stored_corrections import AuthorError, OutdatedError, corrected_beats, undone
 from ectopy.service.storage import StoredAlarm, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.waveform_history import BeatComparison
 
@@ -265,6 +265,13 @@ def outdated(error: OutdatedError) -> schemas.OutdatedShape:
     return schemas.OutdatedShape(
         detail=str(error), analysis=result.version.analysis, version=result.version.version, newer=newer
     )
+
+
+def foreign(error: AuthorError) -> schemas.ForeignShape:
+    """Answer with why a correction is not undone, and with that correction."""
+    result = error.result
+    entry = correction_entries(result.corrections, result.recording.sampling_rate_hz, error.index)[0]
+    return schemas.ForeignShape(detail=str(error), entry=entry)
 
 
 def _strip(strip: ChooseStrip | RemoveStrip) -> dict[str, Any]:

@@ -712,6 +712,14 @@ class OutdatedShape(VersionedShape):
     newer: list[CorrectionEntryShape]
 
 
+@with_example(detail="the last correction is by Anna; it is undone only if they are named as its author.", entry=_ENTRY)
+class ForeignShape(TypedDict):
+    """The last correction that is in force, which somebody else made."""
+
+    detail: str
+    entry: CorrectionEntryShape
+
+
 _Second = Annotated[float, Field(ge=0, le=1e8, description="From the start of the recording.")]
 _Position = Annotated[int, Field(ge=0, le=2**53, description="In samples of the recording.")]
 
@@ -804,6 +812,16 @@ class NewCorrection(SeenVersion):
     )
 
     correction: Annotated[CorrectionRequest, Field(discriminator="type")]
+
+
+class UndoRequest(SeenVersion):
+    """The version on which the last correction is taken back, and who made that."""
+
+    model_config = example_config(analysis=_DIGEST, version=3, author="Anna")
+
+    author: Annotated[
+        str | None, Field(max_length=100, description="Who made the correction; without it, the caller.")
+    ] = None
 
 
 class Choice(_Request):

@@ -39,7 +39,7 @@ class FilterSettings:
     high_hz : float
         Higher frequencies count as noise.
     notch_hz : float or None
-        Mains frequency to remove, 50 or 60, where 40 Hz above are not enough.
+        Frequency to remove, from 10 to 60, such as that of the mains where `high_hz` is not enough.
     """
 
     low_hz: float = 0.5

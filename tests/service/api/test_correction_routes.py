@@ -159,6 +159,27 @@ def test_of_two_editors_one_wins_and_the_other_makes_it_again(service: Service, 
     assert len(http.get(f"{recording}/corrections").json()["entries"]) == body["version"] + 2
 
 
+def test_the_correction_of_another_editor_is_undone_only_where_they_are_named(
+    service: Service, http: httpx.Client, recording: str
+):
+    path = f"{recording}/corrections/undo"
+    with service.client(service.new_key(Scope.CORRECT, Scope.VIEW)) as other:
+        for client, text in ((http, "First."), (other, "Second."), (http, "Third.")):
+            assert correct(client, recording, type="write_conclusion", text=text).status_code == 201
+        assert http.post(path, json=seen(http, recording)).status_code == 201
+        now = seen(http, recording)
+        refused = http.post(path, json=now)
+        assert refused.status_code == 409
+        assert "the last correction is by correct view" in refused.json()["detail"]
+        entry = refused.json()["entry"]
+        assert (entry["by"], entry["text"], entry["number"]) == ("correct view", "Second.", now["version"] - 2)
+        assert http.post(path, json={**now, "author": "somebody"}).json() == refused.json()
+        assert seen(http, recording) == now
+        assert http.post(path, json={**now, "author": "correct view"}).status_code == 201
+        assert other.post(path, json=seen(http, recording)).json()["entry"]["by"] == "first key"
+    assert http.get(f"{recording}/corrections").json()["conclusion"] == "First."
+
+
 def test_other_editors_are_told(service: Service, http: httpx.Client, recording: str):
     with service.client(service.new_key(Scope.VIEW)) as viewer, viewer.stream("GET", f"{recording}/changes") as stream:
         lines = (line for line in stream.iter_lines() if line)

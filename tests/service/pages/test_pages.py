@@ -569,6 +569,9 @@ def test_an_alarm_page_follows_what_others_do(page: Page, service: Service):
     expect(page.locator("#history blockquote")).to_have_text("from the desk")
     page.get_by_role("button", name="Take the acknowledgement back").click()
     expect(page.locator("#standing")).to_have_text("Nobody has acknowledged it.")
+    page.get_by_role("button", name="Pause the sound").click()
+    paused = re.compile(r"The sound is paused until \d\d:\d\d:\d\d; nobody has acknowledged it\.")
+    expect(page.locator("#standing")).to_have_text(paused)
 
 
 # Recordings
@@ -622,8 +625,9 @@ def ink(page: Page, selector: str) -> list[float]:
 
 
 def test_high_beats_and_an_offset_stay_on_the_paper(page: Page, service: Service):
-    content = io.BytesIO()
-    np.save(content, 1.6 * recording(9, ectopic={"V": 0.05}, duration_s=60).signal + [0.0, 5.0])
+    content, signal = io.BytesIO(), 1.6 * recording(9, ectopic={"V": 0.05}, duration_s=60).signal + [0.0, 5.0]
+    signal[-200:-195, 0] = 20.0  # an artefact that has no room
+    np.save(content, signal)
     page.goto(f"/recording?id={upload(service, 'high.npy', content)}")
     expect(page.locator("#where")).to_contain_text("of 1:00")
     for _ in range(2):
@@ -632,6 +636,19 @@ def test_high_beats_and_an_offset_stay_on_the_paper(page: Page, service: Service
         page.locator("#view").press("Escape")  # takes the marker away
         until(lambda: ink(page, "#signal")[38] == 0)  # nothing is cut off at the top
         assert max(ink(page, "#signal")[16:-22]) < 0.5, "a line along an edge"
+        assert not any(arrowheads(page))
+    page.get_by_role("radio", name="20", exact=True).check(force=True)
+    until(lambda: any(arrowheads(page)))
+    page.get_by_role("radio", name="Fit", exact=True).check(force=True)
+    until(lambda: not any(arrowheads(page)))
+    page.get_by_label("Go to a time").fill("0:59")
+    page.keyboard.press("Enter")
+    until(lambda: any(arrowheads(page)))
+
+
+def arrowheads(page: Page) -> list[bool]:
+    """Whether what points beyond the edge is painted in the uppermost rows of the paper."""
+    return painted(page, "#signal", "abnormal")[37:42]
 
 
 def test_what_failed_can_be_sent_again(page: Page):
@@ -656,12 +673,22 @@ def test_a_recording_is_chosen_by_keyboard(page: Page):
     tab_to(page, "Recording")
     page.keyboard.type("simulated")
     tab_to(page, "Analyse")
+    held: list[playwright.Route] = []
+    page.route("**/report", lambda route: held.append(route))
     page.keyboard.press("Enter")
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("simulated")
-    page.locator("#page").scroll_into_view_if_needed()
-    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
     expect(page.locator("#where")).to_contain_text("of 30:00")
+    # A report is loaded when one comes to it, and one that is not there yet does not hold the tabulator.
+    tab_to(page, "Report")
+    until(lambda: page.wait_for_timeout(10) or held)
+    tab_to(page, "To the content")
+    held.pop().continue_()
+    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
+    tab_to(page, "Report")
+    page.keyboard.press("Tab")
+    expect(page.locator("#page")).to_be_focused()
+    tab_to(page, "To the content")
 
 
 def test_what_is_no_recording_is_refused_in_words(page: Page):
@@ -687,11 +714,20 @@ def test_what_the_page_does_by_itself_takes_no_words_away(page: Page):
 
 
 def test_trouble_of_what_the_page_does_by_itself_goes_when_it_works_again(page: Page):
-    page.route("**/api/recordings", lambda route: route.abort())
+    trouble, lost = page.locator("#trouble"), page.locator("#connection")
+    page.clock.install()
     page.goto("/recordings")
-    trouble = page.locator("#trouble")
-    expect(trouble).to_contain_text("cannot be reached")
+    expect(page.locator("#list li").or_(page.locator("#none:visible")).first).to_be_visible()
+    page.route("**/api/recordings", lambda route: route.abort())
+    page.clock.fast_forward(5000)  # when it looks again
+    expect(lost).to_contain_text("Connection lost")
+    expect(trouble).to_be_hidden()
+    page.route("**/api/recordings", lambda route: route.fulfill(status=503, json={"detail": "the store is away."}))
+    page.clock.fast_forward(5000)
+    expect(trouble).to_have_text("The store is away.")
+    expect(lost).to_be_empty()
     page.unroute("**/api/recordings")
+    page.clock.fast_forward(5000)
     expect(trouble).to_be_hidden()
 
 
@@ -711,11 +747,25 @@ def test_training(page: Page, service: Service):
     expect(page.locator("#advice")).not_to_contain_text("patient")
 
 
-@pytest.mark.parametrize("name", ["patient", "training"])
-def test_a_patient_who_is_not_there_is_no_lost_connection(page: Page, name: str):
-    page.goto(f"/{name}?patient=nobody")
-    expect(page.locator("#trouble")).to_contain_text("No patient 'nobody' is watched")
+@pytest.mark.parametrize(
+    ("address", "sentence", "back"),
+    [
+        ("/patient?patient=nobody", "No patient 'nobody' is watched", "Ward"),
+        ("/training?patient=nobody", "No patient 'nobody' is watched", "Ward"),
+        ("/alarm?patient=nobody&number=1", "No patient 'nobody' is watched", "Ward"),
+        ("/alarm?patient=bed 2&number=900", "no alarm 900", "Ward"),
+        ("/recording?id=nothing", "no recording", "Recordings"),
+        ("/recording", "", "Recordings"),
+    ],
+)
+def test_an_address_of_nothing_says_so_and_leads_back(page: Page, address: str, sentence: str, back: str):
+    page.goto(address)
+    main = page.get_by_role("main")
+    expect(main.get_by_role("heading")).to_have_text(["Nothing exists at this address"])
+    expect(main).to_contain_text(sentence, ignore_case=True)
     expect(page.locator("#connection")).to_be_empty()
+    main.get_by_role("link", name=back).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(back)
 
 
 def test_about(page: Page, service: Service):
@@ -1078,7 +1128,11 @@ def test_an_alarm_whose_condition_may_return_is_shown_as_ended_and_then_as_over(
     with service.client() as http:
         feed(service, "bed 22", trouble, end_s=TROUBLE_S + 7)
         page.goto(f"/alarm?patient=bed 22&number={read_alarm()['number']}")
-        expect(page.locator("#age")).to_contain_text("goes on for")
+        # Nobody sends any more.
+        expect(page.locator("#age")).to_have_text("without a signal it is not known whether it goes on")
+        page.goto("/patient?patient=bed 22")
+        expect(page.locator("#past")).to_contain_text(f"{title} – high, without a signal it is not known")
+        page.goto(f"/alarm?patient=bed 22&number={read_alarm()['number']}")
         feed(service, "bed 22", trouble, TROUBLE_S + 7, TROUBLE_S + 22)
         expect(page.locator("#age")).to_have_text(re.compile(r"^ended \d+ s ago, and may return$"))
         expect(page.locator("#standing")).to_contain_text("It lasted")
@@ -1121,10 +1175,12 @@ def test_a_tile_with_an_alarm_covers_none_of_its_figures(browser: Browser, tmp_p
         for page in opened(browser, base_url=service.url):
             page.goto(f"/about#key={service.key}")
             beds = 0
-            for more, width, height in ((3, 390, 844), (5, 1366, 768), (16, 1920, 1080)):
+            for more, width, height in ((3, 390, 844), (5, 1366, 768), (14, 1920, 1080)):
                 for number in range(beds + 1, beds + more + 1):
                     name = NAMES[number % len(NAMES)] if number % 3 else f"Name {'very ' * 9}long {number}"
                     service.app.state.ward.admit(f"bed {number}", name)
+                service.app.state.ward.admit(LONG_ID + "1", "Name " * 12)
+                service.app.state.ward.admit(LONG_ID + "2")
                 if beds == 0:
                     feed(service, "bed 2", ventricular_tachycardia(2))
                     # While the normal is learned.
@@ -1132,8 +1188,9 @@ def test_a_tile_with_an_alarm_covers_none_of_its_figures(browser: Browser, tmp_p
                 beds += more
                 page.set_viewport_size({"width": width, "height": height})
                 page.goto("/")
-                expect(page.locator(".tile")).to_have_count(beds)
+                expect(page.locator(".tile")).to_have_count(beds + 2)
                 require_free_figures(page, width)
+                require_whole_ids(page)
 
 
 def require_free_figures(page: Page, width: int) -> None:
@@ -1163,6 +1220,24 @@ def require_free_figures(page: Page, width: int) -> None:
     assert noted == pytest.approx(without, abs=1)
 
 
+def require_whole_ids(page: Page) -> None:
+    """However long names are, nothing of an id is cut off or under anything else."""
+    tiles = page.locator(".tile")
+    ids = tiles.evaluate_all(
+        """tiles => tiles.map((tile) => {
+          const id = tile.querySelector(".id").textContent ? tile.querySelector(".id") : tile.querySelector("h2");
+          return [id.scrollWidth - id.clientWidth, id.scrollHeight - id.clientHeight];
+        })"""
+    )
+    assert all(beyond <= 1 for id in ids for beyond in id), ids
+    for parts in boxes(tiles, {"name": "h2", "id": ".id", "lead": ".lead", "more": ".more", "trace": ".strip"}):
+        whole = parts.pop("whole")
+        assert parts["id"]["x"] + parts["id"]["width"] <= whole["x"] + whole["width"]
+        for (first, upper), (second, lower) in combinations(parts.items(), 2):
+            assert not overlap(upper, lower), (first, second)
+
+
+LONG_ID = "ward 7, room 12, bed by the window, number 2026-"
 TILE_PARTS = {
     "head": "header",
     "trace": ".strip",
@@ -1420,8 +1495,8 @@ def test_names_and_pulses_of_leads_are_beside_the_trace(page: Page, service: Ser
     assert not overlap(shown["lead"], shown["trace"])
 
 
-def painted(page: Page, selector: str, colour: str) -> int:
-    """How many rows of a canvas have something in a colour of the style sheet."""
+def painted(page: Page, selector: str, colour: str) -> list[bool]:
+    """Whether each row of a canvas has something in a colour of the style sheet."""
     return page.evaluate(
         """([selector, name]) => {
           const canvas = document.querySelector(selector);
@@ -1429,14 +1504,9 @@ def painted(page: Page, selector: str, colour: str) -> int:
           const wanted = [1, 3, 5].map((at) => parseInt(style.slice(at, at + 2), 16));
           const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
           const same = (at) => wanted.every((value, part) => Math.abs(data[at + part] - value) < 12);
-          let rows = 0;
-          for (let y = 0; y < height; y += 1) {
-            for (let x = 0; x < width; x += 1) {
-              const at = 4 * (y * width + x);
-              if (data[at + 3] > 200 && same(at)) { rows += 1; break; }
-            }
-          }
-          return rows;
+          const isPainted = (at) => data[at + 3] > 200 && same(at);
+          const columns = [...Array(width).keys()];
+          return [...Array(height).keys()].map((y) => columns.some((x) => isPainted(4 * (y * width + x))));
         }""",
         [selector, colour],
     )
@@ -1449,19 +1519,19 @@ def test_pulse_waves_are_drawn_below_the_leads(page: Page, service: Service):
     page.goto("/patient?patient=bed 40")
     trace = page.get_by_label("ECG, ABP, PLETH")
     expect(trace).to_be_visible()
-    until(lambda: painted(page, "#trace", "pulse") > 60)
-    until(lambda: painted(page, "#paper", "pulse") > 10)
+    until(lambda: sum(painted(page, "#trace", "pulse")) > 60)
+    until(lambda: sum(painted(page, "#paper", "pulse")) > 10)
     # What comes now is drawn as well.
     before = trace.evaluate(PIXELS)
     feed(service, "bed 40", signal, UNTIL_S, UNTIL_S + 2)
     page.wait_for_function("before => document.querySelector('#trace').toDataURL() !== before", arg=before)
     page.goto("/alarm?patient=bed 40&number=1")
     expect(page.get_by_label("ABP from 60 to 120 mmHg; PLETH")).to_be_visible()
-    until(lambda: painted(page, "#strip", "pulse") > 60)
+    until(lambda: sum(painted(page, "#strip", "pulse")) > 60)
     require_no_serious_fault(page)
     page.goto("/patient?patient=bed 1")
     expect(page.get_by_label("ECG", exact=False).first).to_be_visible()
-    assert painted(page, "#trace", "pulse") == painted(page, "#paper", "pulse") == 0
+    assert not any(painted(page, "#trace", "pulse") + painted(page, "#paper", "pulse"))
 
 
 def test_pulse_waves_of_a_recording_are_drawn(page: Page, analysed: str):
@@ -1470,10 +1540,10 @@ def test_pulse_waves_of_a_recording_are_drawn(page: Page, analysed: str):
     expect(where).to_contain_text("of 2:00")
     page.locator("#view").press("Home")
     expect(where).to_contain_text("0:00.0 to 2:00.0 of 2:00")
-    until(lambda: painted(page, "#signal", "pulse") > 20)
+    until(lambda: sum(painted(page, "#signal", "pulse")) > 20)
     page.get_by_role("button", name="Next abnormal beat").click()
     expect(where).to_contain_text("40 ms and 0.1 mV")
-    until(lambda: painted(page, "#signal", "pulse") > 60)
+    until(lambda: sum(painted(page, "#signal", "pulse")) > 60)
 
 
 # Without a mouse
@@ -1604,28 +1674,29 @@ def test_missing_and_late_samples(modules: Page):
     assert kept == [8, [False, False, False, False, True, True, True, False]]
 
 
-@pytest.mark.parametrize("height", [60, 200])
-def test_a_high_beat_is_whole_on_a_low_tile(page: Page, height: int):
+@pytest.mark.parametrize(("height", "microvolt", "is_cut"), [(60, 1800, False), (200, 1800, False), (60, 5000, True)])
+def test_a_high_beat_is_whole_on_a_low_tile_or_points_beyond_it(page: Page, height: int, microvolt: int, is_cut: bool):
     page.goto("/signin")
     page.evaluate(
-        """async (height) => {
+        """async ([height, microvolt]) => {
           const { Sweep } = await import("/modules/sweep.js");
           const canvas = document.createElement("canvas");
           canvas.id = "low";
           Object.assign(canvas.style, { width: "200px", height: `${height}px` });
           document.body.replaceChildren(canvas);
-          const counts = Int16Array.from({ length: 250 }, (_, at) => (at % 100 > 45 && at % 100 < 55 ? 1800 : 0));
+          const counts = Int16Array.from({ length: 250 }, (_, at) => (at % 100 > 45 && at % 100 < 55 ? microvolt : 0));
           const sweep = new Sweep(canvas, { most: 1 });
           const frame = { stream: "", position: 0, rate_hz: 250, leads: ["II"], missing: -32768 };
           sweep.push({ ...frame, counts, microvolt_per_count: 1 });
           window.sweep = sweep;
         }""",
-        height,
+        [height, microvolt],
     )
     page.wait_for_function("() => sweep.drawnTo >= 170")
     rows = ink(page, "#low")
     assert any(rows)
-    assert not any(rows[:2]), "cut off at the top"
+    assert any(rows[:2]) == is_cut
+    assert any(painted(page, "#low", "abnormal")) == is_cut
 
 
 def test_every_page_says_what_ectopy_is_not():

@@ -30,8 +30,6 @@ def renderables(figures: Mapping[str, Any]) -> Iterator[Table | str]:
         f"'Not this patient's normal' on {figures['normal_records']} records with more than 98 % normal beats: "
         f"{decimals(figures['not_normal_per_hour_on_normal_records'])} an hour."
     )
-    if figures["missing"]:
-        yield f"Not in the folder, and left out: {', '.join(figures['missing'])}."
 
 
 def _records_table(figures: Mapping[str, Any]) -> Table:

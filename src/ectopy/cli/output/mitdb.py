@@ -16,8 +16,6 @@ def renderables(figures: Mapping[str, Any]) -> Iterator[Table | str]:
     """Each record, each method, and what is not in the figures."""
     yield _records_table(figures)
     yield _methods_table(figures)
-    if figures["missing"]:
-        yield f"Not in the folder, and left out: {', '.join(figures['missing'])}."
     yield from (f"Without {name}: {why}" for name, why in figures["left_out"].items())
 
 

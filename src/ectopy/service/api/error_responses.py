@@ -18,7 +18,7 @@ from ectopy.service import responses, schemas
 from ectopy.service.monitoring.senders import OccupiedError
 from ectopy.service.monitoring.ward import RefusedError
 from ectopy.service.monitoring.write_buffer import sentence
-from ectopy.service.recordings.stored_corrections import OutdatedError
+from ectopy.service.recordings.stored_corrections import AuthorError, OutdatedError
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +64,8 @@ async def _answer(connection: HTTPConnection, error: Exception) -> Response:
             return problem(404, str(error))
         case OutdatedError():
             return JSONResponse(responses.outdated(error), 409)
+        case AuthorError():
+            return JSONResponse(responses.foreign(error), 409)
         case ConflictError() | RefusedError() | OccupiedError():
             return problem(409, str(error))
         case StorageError():

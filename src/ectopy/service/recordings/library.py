@@ -31,6 +31,7 @@ from ectopy.processes import start_python
 from ectopy.report.report_style import ReportStyle
 from ectopy.service.recordings.result import EarlierResultError, Result, ResultVersion, load_result
 from ectopy.service.recordings.stored_corrections import (
+    check_author,
     check_room,
     check_version,
     corrections_path,
@@ -439,9 +440,14 @@ class Library:
 
         return self._change_corrections(id, version, append)
 
-    def undo(self, id: str, version: ResultVersion, by: str) -> Result:
-        """Take back the last correction that is in force, and return the result; see `correct`."""
-        return self._change_corrections(id, version, lambda result, at: undo(result.corrections, by, at))
+    def undo(self, id: str, version: ResultVersion, by: str, author: str) -> Result:
+        """Take back the last correction that is in force, if it is of this author; return the result, see `correct`."""
+
+        def take_back(result: Result, at: datetime) -> Corrections:
+            check_author(result, author)
+            return undo(result.corrections, by, at)
+
+        return self._change_corrections(id, version, take_back)
 
     def _change_corrections(
         self, id: str, version: ResultVersion, change: Callable[[Result, datetime], Corrections]

@@ -35,6 +35,15 @@ class OutdatedError(ConflictError):
         self.result, self.number = result, number
 
 
+class AuthorError(ConflictError):
+    """The last correction of `result` that is in force, the entry of this index, is by another author."""
+
+    def __init__(self, result: Result, index: int) -> None:
+        by = result.corrections.entries[index].by
+        super().__init__(f"the last correction is by {by}; it is undone only if they are named as its author.")
+        self.result, self.index = result, index
+
+
 def corrections_path(folder: Path, analysis_digest: str) -> Path:
     """Return the file of the corrections of an analysis in the folder of its recording."""
     return folder / _FOLDER / f"{analysis_digest}.json"
@@ -103,6 +112,15 @@ def check_version(result: Result, version: ResultVersion) -> None:
         )
     if version.version != result.version.version:
         raise OutdatedError(result, version.version)
+
+
+def check_author(result: Result, author: str) -> None:
+    """Check who made the last correction that is in force; an `AuthorError` if it was somebody else."""
+    corrections = result.corrections
+    for entry in corrections.in_force[-1:]:
+        if entry.by != author:
+            index = max(place for place, other in enumerate(corrections.entries) if other is entry)
+            raise AuthorError(result, index)
 
 
 def check_room(corrections: Corrections, correction: Correction) -> None:

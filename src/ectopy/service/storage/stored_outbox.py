@@ -17,8 +17,8 @@ LEASE_S = 60.0
 
 _COLUMN = deliveries.c
 _DELIVERY = [_COLUMN[field.name] for field in fields(Delivery)]
-_WAITING, _DEAD = DeliveryState.WAITING.value, DeliveryState.DEAD.value
-_UNDELIVERED = _COLUMN.state.in_([_WAITING, _DEAD])
+_WAITING = DeliveryState.WAITING.value
+_UNDELIVERED = _COLUMN.state.in_([_WAITING, DeliveryState.DEAD.value])
 
 
 class StoredOutbox(Outbox):
@@ -56,10 +56,6 @@ class StoredOutbox(Outbox):
             other.c.high,
         )
         return self._read(_UNDELIVERED, _COLUMN.high, _COLUMN.created <= now - longer_than_s, ~reached)
-
-    def dead(self) -> list[Delivery]:
-        """Return the abandoned messages, the oldest first."""
-        return self._read(_COLUMN.state == _DEAD)
 
     def _follow(self, now: float) -> None:
         """Bring the times of waiting messages forward when the clock was set back."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from ectopy.errors import DataError, SettingError
+from ectopy.errors import NotFoundError, SettingError
 from ectopy.service.openapi_examples import with_example
 from ectopy.service.storage import tables
 from ectopy.service.storage.database import Database, replace_rows, upsert
@@ -86,11 +86,13 @@ def enrol(connection: sa.Connection, patient: str, now: float) -> None:
 
 
 def patient_id(connection: sa.Connection, patient: str) -> int:
-    """Return the number of a patient in the tables; a `DataError` if the patient is not enrolled."""
+    """Return the number of a patient in the tables; a `NotFoundError` if the patient is not enrolled."""
     query = sa.select(tables.patients.c.id).where(tables.patients.c.patient == patient)
     number: int | None = connection.execute(query).scalar_one_or_none()
     if number is None:
-        raise DataError(f"patient {patient!r} is not known; admit the patient first.")
+        raise NotFoundError(
+            f"there is no patient {patient!r} in this database; name one whom the service watches or has watched."
+        )
     return number
 
 

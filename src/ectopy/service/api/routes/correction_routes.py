@@ -51,6 +51,12 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
         "description": "There are newer corrections, or another analysis: see them, and make the correction again.",
     }
 }
+_FOREIGN: dict[int | str, dict[str, Any]] = {
+    409: {
+        "model": schemas.OutdatedShape | schemas.ForeignShape,
+        "description": "There are newer corrections, or another analysis; or the correction is by somebody else.",
+    }
+}
 
 
 @router.get("/corrections")
@@ -78,17 +84,18 @@ async def correct(
     return await _announce(id, result, caller, audit, feed)
 
 
-@router.post("/corrections/undo", status_code=201, responses=_CONFLICT)
+@router.post("/corrections/undo", status_code=201, responses=_FOREIGN)
 async def undo(
     library: LibraryDep,
     caller: Correcting,
     audit: AuditDep,
     feed: RecordingFeedDep,
     id: RecordingId,
-    request: schemas.SeenVersion,
+    request: schemas.UndoRequest,
 ) -> schemas.CorrectedShape:
-    """Take back the last correction that is in force, whoever made it."""
-    result = await run_in_threadpool(library.undo, id, _version(request), _author(caller))
+    """Take back the last correction that is in force; that of somebody else only where `author` says whose it is."""
+    by = _author(caller)
+    result = await run_in_threadpool(library.undo, id, _version(request), by, request.author or by)
     return await _announce(id, result, caller, audit, feed)
 
 

@@ -4,6 +4,9 @@ import { capitalise } from "./format.js";
 
 const KEY = "#key=";
 
+/** Status of an error where no answer came. */
+export const UNREACHABLE = 0;
+
 const DATE_MS = 500; // a date in a header has whole seconds
 const SAME_S = 1.5;
 
@@ -11,10 +14,11 @@ let csrf = "";
 let clockAhead_s = 0; // how far the server's clock is ahead of this computer's, seconds
 let isLeaving = false; // what else is refused while signing out leads nowhere
 
+/** What was not done, in words; `answer` is what the server has answered. */
 export class ApiError extends Error {
-  constructor(status, message) {
+  constructor(status, message, answer = {}) {
     super(message);
-    this.status = status;
+    Object.assign(this, { status, answer });
   }
 }
 
@@ -114,8 +118,8 @@ async function request(method, path, body, { redirect = true } = {}) {
   if (response.status === 401 && redirect) return toSignIn();
   const text = await response.text();
   if (!response.ok) {
-    const wait = response.headers.get("Retry-After");
-    throw new ApiError(response.status, sentence(response.status, parseJson(text), wait));
+    const [answer, wait] = [parseJson(text), response.headers.get("Retry-After")];
+    throw new ApiError(response.status, sentence(response.status, answer, wait), answer);
   }
   return text ? JSON.parse(text) : null;
 }
@@ -126,7 +130,7 @@ function compareClocks(date) {
 }
 
 function unreachable() {
-  return new ApiError(0, "The server cannot be reached. Check the network, then try again.");
+  return new ApiError(UNREACHABLE, "The server cannot be reached. Check the network, then try again.");
 }
 
 function parseJson(text) {

@@ -1,6 +1,6 @@
 // Calipers: two marks on the trace, and the time, rate and voltage between them.
 
-import { drawLine } from "./canvas.js";
+import { drawLine, within } from "./canvas.js";
 import { figure } from "./format.js";
 import { label } from "./paper.js";
 import { colour } from "./theme.js";
@@ -72,7 +72,7 @@ export class Calipers {
     const [first, second] = this.marks;
     const cell = plot.cells.find(({ lead }) => lead === first.lead) ?? plot.cells[0];
     for (const [at, mark] of this.marks.entries()) {
-      const [x, y, thickness] = [plot.x(mark.time), cell.y(mark.mv), at === this.active ? 2 : 1.25];
+      const [x, y, thickness] = [plot.x(mark.time), within(cell.y(mark.mv), cell.edges), at === this.active ? 2 : 1.25];
       drawLine(context, x, plot.top, x, plot.bottom, "pulse", thickness);
       drawLine(context, x - 14, y, x + 14, y, "pulse", thickness);
     }

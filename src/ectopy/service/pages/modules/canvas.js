@@ -2,6 +2,9 @@
 
 import { colour, onTheme } from "./theme.js";
 
+const ENDLESS = { top: -Infinity, bottom: Infinity };
+const ARROW_PX = 7;
+
 /** Draw now, and whenever the size, the pixels of the screen or the theme change. */
 export function fitted(canvas, draw) {
   const fit = () => {
@@ -54,8 +57,16 @@ export function tint(context, name, strength, left, top, width, height) {
   context.globalAlpha = 1;
 }
 
-/** Add samples to the path; a missing one is a gap, and so is the step back to the left edge. */
-export function addSamples(context, from, to, sample, place, height) {
+/** A height within the edges of a trace, {top, bottom}. */
+export const within = (y, { top, bottom }) => Math.min(Math.max(y, top), bottom);
+
+/**
+ * Add samples to the path; a missing one is a gap, and so is the step back to the left edge.
+ *
+ * What lies beyond the edges is drawn along them; gives these places, for `drawCuts`.
+ */
+export function addSamples(context, from, to, sample, place, height, edges = ENDLESS) {
+  const cuts = [];
   let previousX = null;
   for (let at = from; at < to; at += 1) {
     const value = sample(at);
@@ -63,9 +74,26 @@ export function addSamples(context, from, to, sample, place, height) {
     if (value === null || Number.isNaN(value)) {
       previousX = null;
     } else {
-      if (previousX === null || x < previousX) context.moveTo(x, height(value));
-      else context.lineTo(x, height(value));
+      const [whole, y] = [height(value), within(height(value), edges)];
+      if (y !== whole) cuts.push({ x, y, isAbove: whole < y });
+      if (previousX === null || x < previousX) context.moveTo(x, y);
+      else context.lineTo(x, y);
       previousX = x;
     }
   }
+  return cuts;
+}
+
+/** Arrowheads at the places where a trace goes on beyond an edge. */
+export function drawCuts(context, cuts) {
+  context.beginPath();
+  for (const { x, y, isAbove } of cuts) {
+    const foot = y + (isAbove ? ARROW_PX : -ARROW_PX);
+    context.moveTo(x, y);
+    context.lineTo(x + ARROW_PX / 2, foot);
+    context.lineTo(x - ARROW_PX / 2, foot);
+    context.closePath();
+  }
+  context.fillStyle = colour("abnormal");
+  context.fill();
 }

@@ -23,9 +23,13 @@ export class Corrections extends EventTarget {
     return this.#inTurn("corrections", () => ({ analysis: seen.analysis, version: seen.version, correction }));
   }
 
-  /** Take back the last correction. */
-  undo() {
-    return this.#inTurn("corrections/undo", () => ({ analysis: this.analysis, version: this.version }));
+  /**
+   * Take back the last correction, the own one or that of another author who is named.
+   *
+   * Where it is somebody else's, the answer of the error has its `entry`.
+   */
+  undo(author = null) {
+    return this.#inTurn("corrections/undo", () => ({ analysis: this.analysis, version: this.version, author }));
   }
 
   /** Whether the answer to a correction is still to come. */
@@ -50,10 +54,10 @@ export class Corrections extends EventTarget {
     return log;
   }
 
-  /** Hear of the corrections of others while the page is looked at. */
-  follow() {
+  /** Hear of the corrections of others while the page is looked at, and tell whether the connection is there. */
+  follow(connection) {
     const catchUp = (change) => this.#hear(change);
-    hear(`${this.path}/changes`, { current: catchUp, corrected: catchUp });
+    hear(`${this.path}/changes`, { current: catchUp, corrected: catchUp }, connection);
   }
 
   #hear(change) {
@@ -87,7 +91,7 @@ export class Corrections extends EventTarget {
       this.#tell(null);
       return answer;
     } catch (error) {
-      if (error.status === 409) {
+      if (error.status === 409 && !error.answer.entry) {
         await this.load();
         this.#tell(null);
       }

@@ -152,7 +152,7 @@ export class Disclosure {
     const [lows, highs] = [low.slice(first, last), high.slice(first, last)];
     const middle = median(lows);
     const y = (value) => OVER + 0.62 * ROW - (value - middle) * this.perMv;
-    drawEnvelope(context, lows, highs, (at) => x(begin + (first + at) * step), y, "ink", 0.8);
+    drawEnvelope(context, lows, highs, (at) => x(begin + (first + at) * step), y, { thickness: 0.8 });
     for (const beat of beats) {
       if (beat.verdict !== "ABNORMAL" || beat.time_s < start || beat.time_s >= stop) continue;
       const { letter, colour: name } = beatKind(beat);

@@ -5,7 +5,7 @@ import { get } from "./api.js";
 const AGAIN_MS = 2000;
 
 /** Hear the events of an address: `listeners` by name, each with the data of an event; `connection("open" | "lost")`. */
-export function hear(address, listeners, connection = () => {}) {
+export function hear(address, listeners, connection) {
   let source = null;
   const open = () => {
     const opening = new EventSource(address);

@@ -1,12 +1,14 @@
 // What every page has: the way to the others, who is signed in, the sound, and whether the connection is there.
 
-import { get, session, signOut } from "./api.js";
+import { get, session, signOut, UNREACHABLE } from "./api.js";
 import { drawing, element, query, setText } from "./dom.js";
 import { isInaudible, onSound, soundLost, status, toggleSound } from "./sound.js";
 
+const WARD = ["/", "Ward"];
+export const RECORDINGS = ["/recordings", "Recordings"];
 const PLACES = [
-  ["/", "Ward"],
-  ["/recordings", "Recordings"],
+  WARD,
+  RECORDINGS,
   ["/training", "Training"],
   ["/about", "About"],
 ];
@@ -18,7 +20,7 @@ const SOUND = {
 };
 
 const FOLLOW_MS = 1000;
-const AGAIN_MS = 5000; // after a failure
+const AGAIN_MS = 5000; // after a failure, or where nothing is expected
 
 const replies = new WeakMap(); // what was said beside an element
 const failures = new Set(); // elements beside which an error is said
@@ -180,24 +182,45 @@ export function askToConfirm({ title, text, yes, no = "Cancel" }) {
   });
 }
 
-/** Do it again and again until it says that there is no more to come. */
+/** Do it again and again, soon where it says that there is more to come, until it says that there is no more. */
 export async function follow(work) {
   for (;;) {
-    const more = await refresh(work);
+    const more = await refresh(() => reach(work));
     if (more === false) return;
     await new Promise((resolve) => setTimeout(resolve, more ? FOLLOW_MS : AGAIN_MS));
   }
 }
 
-/** Whether there is what this page is about; if not, that is said, and there is nothing to wait for. */
-export async function exists(path) {
+/** Do what needs the server, and show whether the connection is there. */
+async function reach(work) {
   try {
-    await get(path);
+    const result = await work();
+    connection("open");
+    return result;
   } catch (error) {
-    if (error.status === 404) trouble(error.message);
-    return error.status !== 404;
+    const isLost = error.status === UNREACHABLE;
+    connection(isLost ? "lost" : "open");
+    if (!isLost) throw error;
+    return undefined;
   }
-  return true;
+}
+
+/** Go on where there is what this page is about; otherwise the page says that there is not, with a link `back`, and nothing else happens. */
+export async function requireSubject(path, back = WARD) {
+  const error = await get(path).then(() => null, (reason) => reason);
+  if (error?.status !== 404) return;
+  document.title = "Nothing here – Ectopy";
+  const [address, name] = back;
+  query("main").replaceChildren(
+    element(
+      "section",
+      { class: "panel stack" },
+      element("h1", {}, "Nothing exists at this address"),
+      element("p", {}, error.message),
+      element("p", {}, element("a", { href: address }, name)),
+    ),
+  );
+  await new Promise(() => {});
 }
 
 function messageOf(error) {

@@ -1,6 +1,6 @@
 // ECG on its paper: one millimetre is 40 ms and 0.1 mV at 25 mm/s and 10 mm/mV, and every fifth line is heavy.
 
-import { addSamples, fitted, stroke, tint } from "./canvas.js";
+import { addSamples, drawCuts, fitted, stroke, tint } from "./canvas.js";
 import { colour } from "./theme.js";
 import { beatKind, clock, figure } from "./format.js";
 
@@ -60,12 +60,13 @@ export function drawPulse(context, left, baseline, speed, gain, mm = MM) {
   stroke(context, "ink", 1.2);
 }
 
-/** One lead as a line; a missing sample is a gap. */
-export function drawTrace(context, samples, place, height, name = "ink", thickness = 1.25) {
+/** One lead as a line; a missing sample is a gap, and arrowheads say where it goes on beyond its edges. */
+export function drawTrace(context, samples, place, height, { name = "ink", thickness = 1.25, edges } = {}) {
   context.beginPath();
-  addSamples(context, 0, samples.length, (at) => samples[at], place, height);
+  const cuts = addSamples(context, 0, samples.length, (at) => samples[at], place, height, edges);
   context.lineJoin = "round";
   stroke(context, name, thickness);
+  drawCuts(context, cuts);
 }
 
 /** Vertical place of a value of a pulse wave in its lane, from its lowest to its highest value. */
@@ -142,6 +143,7 @@ export function showStrip(canvas, strip, { beats = [], threshold = null, highlig
         strip.samples[at],
         (sample) => place(sample / strip.rate_hz),
         (value) => baseline - (value - lane.middle) * gain * MM,
+        { edges: { top: TOP_MM * MM, bottom: (TOP_MM + tall) * MM } },
       );
       drawPulse(context, 0.6 * MM, baseline, speed, gain);
       label(context, strip.leads[at], 1 * MM, baseline + 4.4 * MM, colour("ink"), "650 12px system-ui, sans-serif", "left");
@@ -154,7 +156,7 @@ export function showStrip(canvas, strip, { beats = [], threshold = null, highlig
         wave.samples,
         (sample) => place(wave.start_time - strip.start_time + sample / wave.rate_hz),
         waveHeight(wave, upper, lane),
-        "pulse",
+        { name: "pulse" },
       );
       labelWave(context, wave, 1 * MM, upper, lane, (LEFT_MM - 1.5) * MM);
       top += PULSE_MM;
@@ -183,6 +185,6 @@ export function extent(samples, gain) {
   const middle = values[values.length >> 1];
   const up = Math.max((values[values.length - 1] - middle) * gain + ROOM_MM, LANE_MM[0] / 2);
   const down = Math.max((middle - values[0]) * gain + ROOM_MM, LANE_MM[0] / 2);
-  const share = Math.min(1, LANE_MM[1] / (up + down));
-  return { middle, up: up * share, down: down * share };
+  const most = (other) => Math.max(LANE_MM[1] - other, LANE_MM[1] / 2); // what is high above takes nothing away below
+  return { middle, up: Math.min(up, most(down)), down: Math.min(down, most(up)) };
 }

@@ -81,7 +81,7 @@ async function list() {
   }
   reorder(query("#list"), entries.map(({ id }) => rows.get(id).node));
   query("#none").hidden = entries.length > 0;
-  return entries.some(({ status }) => status === "waiting" || status === "analysing");
+  return entries.some(({ status }) => status === "waiting" || status === "analysing") || null; // others may send one
 }
 
 async function play() {

@@ -122,7 +122,19 @@ export class ReportPanel {
   }
 
   async undo() {
-    if (await attempt(() => this.corrections.undo(), this.undoButton)) announce("Undone.");
+    if (await attempt(() => this.#undo(), this.undoButton)) announce("Undone.");
+  }
+
+  /** Take back the last correction; if it is not the own one, only after a question. */
+  async #undo() {
+    try {
+      return await this.corrections.undo();
+    } catch (error) {
+      const entry = error.answer?.entry;
+      if (!entry) throw error;
+      const question = { title: `Undo what ${entry.by} did?`, text: `${this.#words(entry)}. The last change is not yours.`, yes: "Undo it" };
+      return (await askToConfirm(question)) && this.corrections.undo(entry.by);
+    }
   }
 
   /** The stretch that is selected, or else the one that is shown. */
@@ -152,13 +164,16 @@ export class ReportPanel {
     );
   }
 
-  #entry(entry) {
+  #words(entry) {
     const text = WORDS[entry.type]?.(entry) ?? entry.type;
-    const place = entry.start_s === undefined ? "" : `, ${this.viewer.clock.moment(entry.start_s)}`;
+    return entry.start_s === undefined ? text : `${text}, ${this.viewer.clock.moment(entry.start_s)}`;
+  }
+
+  #entry(entry) {
     return element(
       "li",
       { class: entry.undone ? "undone" : null },
-      element("span", {}, `${text}${place}`),
+      element("span", {}, this.#words(entry)),
       element("span", { class: "muted small" }, `${entry.by}, ${moment(entry.time)}${entry.undone ? ", undone" : ""}`),
     );
   }

@@ -4,7 +4,7 @@
 // moves evenly and is never far from now.
 
 import { drawBeat, drawPaper, drawPulse, label, labelWave, MM, waveHeight } from "./paper.js";
-import { addSamples, fitted, stroke } from "./canvas.js";
+import { addSamples, drawCuts, fitted, stroke } from "./canvas.js";
 import { animate } from "./animation.js";
 import { colour } from "./theme.js";
 
@@ -221,14 +221,15 @@ export class Sweep {
     const gain = Math.min(this.gain * this.mm, this.scaled ? Infinity : (lane * MIDDLE) / WHOLE_MV);
     context.beginPath();
     const place = (position) => this.#x(position);
-    for (let lead = 0; lead < this.shownLeads.length; lead += 1) {
+    const edges = { top: top + 1, bottom: this.height - 1 };
+    const cuts = this.shownLeads.flatMap((_, lead) => {
       const middle = top + lane * (lead + MIDDLE);
-      const upper = top + lane * lead;
-      const height = (value) => Math.min(Math.max(middle - value * gain, upper + 1), upper + lane - 1);
-      addSamples(context, Math.max(from - 1, this.ring.oldest), to, (position) => this.ring.at(lead, position), place, height);
-    }
+      const sample = (position) => this.ring.at(lead, position);
+      return addSamples(context, Math.max(from - 1, this.ring.oldest), to, sample, place, (value) => middle - value * gain, edges);
+    });
     context.lineJoin = "round";
     stroke(context, "trace", (1.6 * this.mm) / MM);
+    drawCuts(context, cuts);
     for (const [at, wave] of this.waves.entries()) {
       this.#drawWave(context, wave, top + lane * (this.shownLeads.length + at), lane, to / this.ring.rateHz);
     }

@@ -1,6 +1,6 @@
 // Drawing of a stretch of a recording: its leads on ECG paper, its pulse waves, its beats, events and times.
 
-import { drawLine, stroke, tint } from "./canvas.js";
+import { drawLine, tint } from "./canvas.js";
 import { beatKind, capitalise } from "./format.js";
 import { lanes, twelve } from "./lead_layout.js";
 import { drawBeat, drawPaper, drawTrace, GAIN_MM_MV, label, labelWave, MM, SPEED_MM_S, waveHeight } from "./paper.js";
@@ -49,20 +49,24 @@ export function plotOf({ start, span, scale, rooms, leads, waves }, width, heigh
     hasPaper: mm >= LEAST_PX,
     x,
     time: (place) => start + (place - LEFT) / perSecond,
-    cells: cells.map((cell) => cellOf(cell, rooms[cell.lead], perMv, !scale.gain, x, { start, span })),
+    cells: cells.map((cell) => {
+      // At the scale that fits each lead keeps to its place; at one that is chosen it may cross others, as on paper.
+      const edges = scale.gain ? { top: TOP, bottom: height - BOTTOM } : { top: cell.top, bottom: cell.top + cell.height };
+      return cellOf(cell, rooms[cell.lead], perMv, edges, x, { start, span });
+    }),
     waves: waves.map((wave, at) => ({ ...wave, top: TOP + signalHeight + at * (plotHeight / count), lane: plotHeight / count })),
   };
 }
 
-function cellOf(cell, { middle, up, down }, perMv, isFitted, x, { start, span }) {
+function cellOf(cell, { middle, up, down }, perMv, edges, x, { start, span }) {
   const baseline = cell.top + (cell.height * up) / (up + down);
-  const within = (y) => (isFitted ? Math.min(Math.max(y, cell.top), cell.top + cell.height) : y);
   return {
     ...cell,
     baseline,
+    edges,
     left: x(start + cell.from * span),
     right: x(start + cell.to * span),
-    y: (value) => within(baseline - (value - middle) * perMv),
+    y: (value) => baseline - (value - middle) * perMv,
     mv: (y) => middle + (baseline - y) / perMv,
   };
 }
@@ -135,8 +139,9 @@ function drawCell(context, plot, cell, signal) {
   const { start_s: from, step_s: step } = signal;
   const [first, last] = columns(plot, cell, signal);
   const x = (at) => plot.x(from + (first + at) * step);
-  if (signal.samples) drawTrace(context, signal.samples[cell.lead].slice(first, last), x, cell.y);
-  else drawEnvelope(context, signal.low[cell.lead].slice(first, last), signal.high[cell.lead].slice(first, last), x, cell.y);
+  const { edges } = cell;
+  if (signal.samples) drawTrace(context, signal.samples[cell.lead].slice(first, last), x, cell.y, { edges });
+  else drawEnvelope(context, signal.low[cell.lead].slice(first, last), signal.high[cell.lead].slice(first, last), x, cell.y, { edges });
   if (cell.from > 0) drawLine(context, cell.left, cell.top + 8, cell.left, cell.top + cell.height - 8, "muted", 1);
 }
 
@@ -151,22 +156,14 @@ function columns({ start, span }, { from, to }, { start_s: begin, step_s: step, 
 function drawWave(context, plot, wave) {
   const y = waveHeight(wave, wave.top, wave.lane);
   const x = (at) => plot.x(wave.start_s + at * wave.step_s);
-  if (wave.samples) drawTrace(context, wave.samples, x, y, "pulse");
-  else drawEnvelope(context, wave.lows, wave.highs, x, y, "pulse");
+  if (wave.samples) drawTrace(context, wave.samples, x, y, { name: "pulse" });
+  else drawEnvelope(context, wave.lows, wave.highs, x, y, { name: "pulse" });
 }
 
 /** Lowest and highest value of each column as one line. */
-export function drawEnvelope(context, low, high, x, y, name = "ink", thickness = 0.9) {
-  context.beginPath();
-  for (let at = 0; at < low.length; at += 1) {
-    if (low[at] === null) continue;
-    const place = x(at);
-    if (at === 0 || low[at - 1] === null) context.moveTo(place, y(high[at]) - 0.4);
-    else context.lineTo(place, y(high[at]) - 0.4);
-    context.lineTo(place, y(low[at]) + 0.4);
-  }
-  context.lineJoin = "bevel";
-  stroke(context, name, thickness);
+export function drawEnvelope(context, low, high, x, y, options = {}) {
+  const both = low.flatMap((value, at) => [high[at], value]);
+  drawTrace(context, both, (at) => x(at >> 1), y, { thickness: 0.9, ...options });
 }
 
 function nameCell(context, cell, name) {

@@ -8,7 +8,7 @@ import { Editing } from "./editing.js";
 import { EventList } from "./event_list.js";
 import { FamilyList } from "./family_list.js";
 import { showKeys } from "./key_list.js";
-import { announce, clearFailures, may, refresh } from "./page.js";
+import { announce, clearFailures, connection, may, refresh } from "./page.js";
 import { RecordingClock } from "./recording_clock.js";
 import { ReportFrame } from "./report_frame.js";
 import { ReportPanel } from "./report_panel.js";
@@ -45,7 +45,7 @@ export class Workbench {
     await this.viewer.open();
     if (document.activeElement === document.querySelector("body")) this.viewer.view.focus({ preventScroll: true });
     await this.#load();
-    this.corrections.follow();
+    this.corrections.follow(connection);
   }
 
   /** Load the lists one after the other, what is there first to be shown first; gives the log. */

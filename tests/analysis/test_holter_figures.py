@@ -96,7 +96,8 @@ def test_hours_add_up_and_the_mean_lies_between_the_extremes(seed: int, most_s: 
         assert sum(hour.events[kind] for hour in hours) == figures.events[kind].number
     assert sum(hour.variability.intervals for hour in hours) == figures.variability.whole.intervals
     for rate in (figures.rate, *(hour.rate for hour in hours)):
-        if rate.mean_bpm is not None:
+        assert (rate.minimum_bpm is None) == (rate.maximum_bpm is None)
+        if rate.minimum_bpm is not None:
             assert rate.minimum_bpm - 1e-9 <= rate.mean_bpm <= rate.maximum_bpm + 1e-9
     by_hour = [hour.beats.ventricular for hour in hours]
     assert figures.ventricular.most_in_an_hour == max(by_hour)
@@ -107,12 +108,22 @@ def test_hours_add_up_and_the_mean_lies_between_the_extremes(seed: int, most_s: 
 
 
 def test_rates_have_the_times_of_their_windows():
-    rr_s = [np.nan, *[1.0] * 100, *[0.5] * 200, *[0.8] * 100]
-    rate = figures_of("N" * len(rr_s), rr_s).rate
+    rr_s = [np.nan, *[1.0] * 100, *[0.5] * 200, *[0.8] * 99]
+    rate = figures_of("N" * len(rr_s), rr_s, duration_s=280.0).rate
     assert (rate.minimum_bpm, rate.minimum_at_s) == (60, 0)
     assert (rate.maximum_bpm, rate.window_s) == (120, 10)
     assert rate.maximum_at_s == pytest.approx(110, abs=10)
-    assert rate.mean_bpm == pytest.approx(60 * 400 / 280)
+    assert rate.mean_bpm == pytest.approx(60 * 399 / 279.2)
+
+
+def test_a_window_in_which_the_recording_ends_is_neither_the_slowest_nor_the_fastest():
+    """One slow or fast interval is no rate of ten seconds."""
+    steady = [np.nan, *[0.8] * 100]
+    for last_s in (1.9, 0.4):
+        rate = figures_of("N" * 103, [*steady, last_s, last_s]).rate
+        assert rate.minimum_bpm == rate.maximum_bpm == rate.mean_bpm == pytest.approx(75)
+    short = figures_of("NNNNN", [np.nan, 1.0, 1.0, 1.0, 1.0]).rate
+    assert (short.minimum_bpm, short.mean_bpm, short.maximum_bpm) == (None, 60, None)
 
 
 def test_of_runs_the_longest_and_the_fastest_are_told_apart():

@@ -121,6 +121,69 @@ def test_the_chart_makes_manifests_whose_commands_exist():
             assert container["resources"]["limits"]["memory"]
 
 
+def option(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+def check_parts_fit(watch: list[str], serve: list[str], master: str) -> None:
+    """The stream, the service and Spark's master name the same brokers, topics and addresses."""
+    assert option(watch, "--brokers") == option(serve, "--cluster")
+    assert option(watch, "--input") == option(serve, "--cluster-input")
+    assert option(watch, "--output") == option(serve, "--cluster-output")
+    assert option(watch, "--master") == master
+    assert f"COPY --from=jars /jars {option(watch, '--jars')}" in (EXAMPLES / "Dockerfile").read_text()
+
+
+def test_the_services_of_compose_reach_each_other():
+    services = yaml.safe_load((EXAMPLES / "compose.yaml").read_text())["services"]
+    commands = {name: service["command"] for name, service in services.items() if "command" in service}
+    master = f"spark://{option(commands['spark-master'], '--host')}:{option(commands['spark-master'], '--port')}"
+    check_parts_fit(commands["watch"], commands["serve"], master)
+    assert option(commands["spark-master"], "--host") == services["spark-master"]["hostname"] == "spark-master"
+    assert commands["spark-worker"][-1] == option(commands["archive"], "--master") == master
+    port = option(commands["serve"], "--port")
+    assert services["serve"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    # An archive has cores beside the stream.
+    per_application = int(services["spark-master"]["environment"]["SPARK_MASTER_OPTS"].rpartition("=")[2])
+    assert int(option(commands["spark-worker"], "--cores")) >= 2 * per_application
+
+    kafka = services["kafka"]["environment"]
+    assert option(commands["watch"], "--brokers") == "kafka:9092"
+    assert kafka["KAFKA_ADVERTISED_LISTENERS"] == "PLAINTEXT://kafka:9092"
+    assert "PLAINTEXT://:9092" in kafka["KAFKA_LISTENERS"].split(",")
+    assert kafka["KAFKA_CONTROLLER_QUORUM_VOTERS"] == "1@kafka:9093"
+    assert services["kafka"]["healthcheck"]["test"][-1] == "localhost:9092"
+    assert kafka["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+    assert {volume.partition(":")[2] for volume in services["kafka"]["volumes"]} == {kafka["KAFKA_LOG_DIRS"]}
+    for name, path in (("watch", "--checkpoint"), ("serve", "--home"), ("archive", "-o")):
+        folders = {volume.split(":")[1] for volume in services[name]["volumes"]}
+        assert option(commands[name], path) in folders
+
+
+def test_the_parts_of_the_chart_reach_each_other():
+    pods = dict(containers())
+    services = {each["metadata"]["name"]: each["spec"] for each in manifests() if each["kind"] == "Service"}
+    (headless,) = [each["spec"] for each in manifests() if each["kind"] == "StatefulSet"]
+    watch, serve = pods["ward-watch"]["command"], pods["ward-serve"]["command"]
+    host, port = option(pods["ward-spark"]["command"], "--host"), option(pods["ward-spark"]["command"], "--port")
+    # The name of the first pod of a StatefulSet, in its service.
+    assert host == f"ward-spark-0.{headless['serviceName']}"
+    check_parts_fit(watch, serve, f"spark://{host}:{port}")
+    assert pods["ward-worker"]["command"][-1] == f"spark://{host}:{port}"
+    for name, command, flag in (("spark", pods["ward-spark"]["command"], "--port"), ("serve", serve, "--port")):
+        (exposed,), (own,) = services[f"ward-{name}"]["ports"], pods[f"ward-{name}"]["ports"]
+        probe = pods[f"ward-{name}"]["readinessProbe"]["tcpSocket"]["port"]
+        assert {exposed["port"], own["containerPort"], probe} == {int(option(command, flag))}
+        assert services[f"ward-{name}"]["selector"] == {"app": f"ward-{name}"}
+    for name, flag in (("watch", "--checkpoint"), ("serve", "--home")):
+        mounts = {mount["mountPath"] for mount in pods[f"ward-{name}"]["volumeMounts"]}
+        command = pods[f"ward-{name}"]["command"]
+        assert {option(command, flag), option(command, "--kafka-config").rpartition("/")[0]} <= mounts
+    assert option(serve, "--tls-key").rpartition("/")[0] in {
+        mount["mountPath"] for mount in pods["ward-serve"]["volumeMounts"]
+    }
+
+
 def test_the_image_has_the_versions_of_the_connector():
     (connector,) = re.findall(r"<version>([\d.]{3,})</version>", (EXAMPLES / "connector.xml").read_text())
     assert f"pyspark=={connector} " in (EXAMPLES / "Dockerfile").read_text()

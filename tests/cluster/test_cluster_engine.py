@@ -144,9 +144,10 @@ def test_what_is_found_and_stored_is_the_same_as_without_a_cluster(both: Both):
     assert beats(both.front) == beats(both.embedded)
     assert numbers(both.front) == list(range(1, len(numbers(both.front)) + 1))
     assert positions(both.front) == positions(both.embedded)
-    shown = []
+    shown, baselines = [], []
     for service in (both.embedded, both.front):
         with service.client() as client:
+            baselines.append(client.get("/api/patients/anna").json()["baseline"])
             found = alarms(client)[:4]
             details = [client.get(f"/api/patients/anna/alarms/{alarm['number']}").json() for alarm in found]
             for detail in details:
@@ -167,6 +168,8 @@ def test_what_is_found_and_stored_is_the_same_as_without_a_cluster(both: Both):
                 ]
             )
     assert shown[0] == shown[1]
+    assert baselines[0]["template"]
+    assert baselines[0] == baselines[1]
 
 
 def test_orders_are_answered_by_what_they_have_caused(both: Both):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from zlib import crc32
 
@@ -14,7 +16,7 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 import ectopy.cluster.repartition as repartition_module
-from ectopy.cluster.checkpoint import Manifest, open_checkpoint
+from ectopy.cluster.checkpoint import Manifest, open_checkpoint, read_manifest
 from ectopy.cluster.input_log import STEPS, StoredInput, part_name, read_inputs, write_inputs
 from ectopy.cluster.repartition import repartition
 from ectopy.cluster.shard import IndexEntry, ShardIndex
@@ -24,6 +26,7 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import SettingError
 from ectopy.monitor import Monitor
 from ectopy.monitor.codec import to_json
+from support.checkpoints import write_and_interrupt
 from support.kafka.broker import Broker
 from support.kafka.records import write_records
 from support.kafka.watching import events_expected, events_written
@@ -58,7 +61,16 @@ def test_patients_go_on_in_other_shards(spark: SparkSession, broker: Broker, mon
     run(spark, old)
     before = events_written(broker, topics)
     assert before.keys() == set(PATIENTS)
-    assert repartition(spark, old.checkpoint, new.checkpoint, 3) == len(PATIENTS)
+    manifest = read_manifest(spark, old.checkpoint)
+    assert manifest is not None
+    with pytest.raises(KeyboardInterrupt):
+        write_and_interrupt(spark, new.checkpoint, manifest)
+    # In a process of its own, where no stream has run.
+    command = [sys.executable, "-m", "ectopy", "cluster", "repartition", "--checkpoint", old.checkpoint]
+    moved = subprocess.run([*command, "--to", new.checkpoint, "--shards", "3"], capture_output=True, text=True)
+    assert moved.stdout.startswith(f"{len(PATIENTS)} patients in 3 shards"), moved.stderr
+    with pytest.raises(SettingError, match="not empty"):
+        repartition(spark, old.checkpoint, new.checkpoint, 3)
     with pytest.raises(SettingError, match="--shards 3"):
         run(spark, StreamSettings(broker.brokers, topics, new.checkpoint, shards=2, learning_s=30.0))
     send(slice(40, 50))
@@ -110,3 +122,5 @@ def test_inputs_since_the_stored_states_go_with_their_patients():
 def test_what_is_no_checkpoint_is_refused(spark: SparkSession, tmp_path: Path):
     with pytest.raises(SettingError, match="not a checkpoint that has processed"):
         repartition(spark, str(tmp_path / "none"), str(tmp_path / "new"), 3)
+    with pytest.raises(SettingError, match="1 to 4096 shards, not 0"):
+        repartition(spark, str(tmp_path / "none"), str(tmp_path / "new"), 0)

@@ -24,7 +24,8 @@ from ectopy.monitor import Chunk, Command, CommandKind, Event, Input, InputRejec
 from ectopy.monitor import monitor as monitor_module
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.snapshot import decode_snapshot
-from ectopy.monitor.status import patient_status
+from ectopy.monitor.status import normal, patient_status
+from ectopy.monitor.viewed_state import viewed_state, with_template
 from ectopy.recording import Recording
 from ectopy.signal.front_end import SignalBlock, run_front_ends
 from support.data_sets import folder_of
@@ -432,6 +433,20 @@ def test_an_input_that_the_monitor_fails_on_is_told_and_the_others_go_on(
     store.step(quick, rows)
     assert "detector failed" in store.state(quick, "1").alarms.timers
     assert "detector failed" not in store.state(quick, "0").alarms.timers
+
+
+def test_viewers_who_remember_the_template_get_it_seldom(quick: Monitor):
+    rows = rows_of(streamed(simulate_recording(100, random_state=1), "7"), {"7": 0})
+    store, seen, has_template = Store(), MonitorState(), []
+    for begin in range(0, len(rows), 2):
+        viewed = decode_snapshot(store.step(quick, rows[begin : begin + 2]).viewed["7"])
+        template = normal(viewed)
+        has_template.append(template is not None and template.template.size > 0)
+        seen = with_template(viewed, seen)
+        entry = decode(ShardIndex, store.parts[SHARD][INDEX]).patients["7"]
+        assert encode(seen) == encode(viewed_state(store.memory.get("7", entry.token)))
+    learned = has_template[20:]
+    assert 1 <= sum(learned) <= 1 + len(learned) // STEPS
 
 
 def test_the_index_is_small(quick: Monitor):

@@ -24,7 +24,7 @@ from ectopy.cluster.brokers import Brokers
 from ectopy.cluster.log_writer import LogWriter, Place
 from ectopy.cluster.topic_records import TICK
 from ectopy.cluster.topics import TickWriter, Topics
-from ectopy.errors import EctopyError, ServiceError, StorageError
+from ectopy.errors import EctopyError, ServiceError, SettingError, StorageError
 from support.kafka.broker import Broker
 from support.kafka.records import read_records
 from support.server import reserved_port
@@ -58,6 +58,12 @@ def test_a_topic_without_permission_is_named(broker: Broker):
     admin.create_acls([rule])[rule].result()
     with pytest.raises(ServiceError, match=r"'forbidden' cannot be used.*allow this user"):
         Topics("forbidden", "allowed").create(broker.brokers, 1)
+
+
+def test_a_topic_with_the_time_of_its_senders_is_refused(broker: Broker):
+    broker.create_topic("senders-commands")
+    with pytest.raises(SettingError, match=r"'senders-commands' has message.timestamp.type=CreateTime; set it to Log"):
+        Topics("senders", "senders-events").create(broker.brokers, 1)
 
 
 def test_a_broker_that_is_absent_is_named():

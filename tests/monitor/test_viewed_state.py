@@ -13,7 +13,7 @@ from ectopy.monitor import Chunk, Command, CommandKind, Monitor, MonitorState, T
 from ectopy.monitor.codec import encode
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.snapshot import decode_snapshot, encode_snapshot
-from ectopy.monitor.viewed_state import viewed_state
+from ectopy.monitor.viewed_state import viewed_state, with_template, without_template
 from support.monitor_steps import feed
 
 LEARNING_S = 30.0
@@ -67,3 +67,17 @@ def test_the_status_of_a_viewed_state_is_that_of_the_state(monitor: Monitor, lat
 def test_a_viewed_state_is_small(monitor: Monitor):
     sizes = {name: len(encode_snapshot(viewed_state(state))) for name, state in states(monitor).items()}
     assert max(sizes.values()) < 16_000
+
+
+def test_a_template_that_was_left_out_is_that_of_an_earlier_state(monitor: Monitor):
+    views = {name: viewed_state(state) for name, state in states(monitor).items()}
+    for name, viewed in views.items():
+        small = decode_snapshot(encode_snapshot(without_template(viewed)))
+        assert len(encode_snapshot(small)) < 8000, name
+        now = viewed.received
+        assert status.patient_status(small, now, LEARNING_S) == status.patient_status(viewed, now, LEARNING_S), name
+        assert encode(with_template(small, viewed)) == encode(viewed), name
+        assert encode(with_template(viewed, views["second 20"])) == encode(viewed), name
+    learned, other = without_template(views["second 52"]), views["other leads"]
+    assert with_template(learned, other) is learned
+    assert not status.normal(learned).template.size

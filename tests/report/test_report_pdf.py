@@ -154,14 +154,14 @@ def test_a_report_on_one_beat_and_long_names(tmp_path: Path, ambulatory: Detecto
 
 
 def test_the_first_strip_of_many_leads_stands_below_its_heading(tmp_path: Path, ambulatory: Detector):
-    one = simulate_recording(8, leads=1, random_state=1)
+    one = simulate_recording(12, leads=1, random_state=1)
     signal = np.repeat(one.signal, 12, axis=1)
     recording = Recording(signal, one.sampling_rate_hz, tuple(f"L{n}" for n in range(12)))
     analysis = analyse(recording, ambulatory)
     path = tmp_path / "report.pdf"
     recording_report(path, recording, analysis, [], style=ReportStyle("de", "letter"))
     page = next(text for text in pages(path) if "EKG-Streifen" in text)
-    assert "0:00:01" in page.partition("EKG-Streifen")[2]
+    assert "0:00:02" in page.partition("EKG-Streifen")[2]
 
 
 @pytest.mark.parametrize("samples", [0, 2500])

@@ -17,9 +17,10 @@ import threading
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -48,8 +49,11 @@ from ectopy.monitor import BeatJudged, Chunk, Command, CommandKind, Monitor
 from ectopy.monitor.replay import paced
 from ectopy.processes import core_count, start_python
 
-PATIENTS = (10, 100, 400)
+PATIENTS = (10, 100, 300, 500)
 GROWTH_SHARDS = (1, 8, 64)
+ENGINE_IN_TIME, STREAM_IN_TIME_S = 0.99, 8.0
+"""An engine watches in time if it answers this share of the chunks before the next but one is sent; a stream, if 95 %
+of the events come within so many seconds of their beats."""
 SKEWS = ("a day at once", "a hot shard", "one comes and goes")
 
 _SHORTEST_S, _LONGEST_S = 10.0, 3600.0
@@ -136,7 +140,8 @@ def benchmark_cluster(
     kafka_config : Path or None
         File that says how to sign in; see `ectopy.cluster.brokers.load_brokers`.
     patients : sequence of int
-        Each number is watched once by the engine and once by a stream of `SHARDS`, the usual number.
+        Each number is watched once by the engine and once by a stream of `SHARDS`, the usual number; see
+        `patients_in_time`.
     shards : sequence of int
         Each number is measured with the middle one of `patients`.
     seconds : float
@@ -157,7 +162,7 @@ def benchmark_cluster(
         raise SettingError("watch at least one patient in at least one shard.")
     if not _SHORTEST_S <= seconds <= _LONGEST_S:
         raise SettingError(f"a run takes {_SHORTEST_S:g} to {_LONGEST_S:g} s, not {seconds:g}.")
-    middle = sorted(patients)[len(patients) // 2]
+    middle = sorted(patients)[(len(patients) - 1) // 2]
     skews = SKEWS if has_skew else ()
     runs = 2 * len(patients) + len(shards) + len(skews)
     run = iter(range(runs))
@@ -176,7 +181,36 @@ def benchmark_cluster(
         skewed[skew] = asdict(bench.measure(middle, SHARDS, skew))
     for row in growth:
         row["ratio"] = row["engine"]["cpu_share"] * core_count() / row["stream"]["cores"]
-    return {"seconds": seconds, "growth": growth, "shards": by_shards, "skew": skewed}
+    return {
+        "seconds": seconds,
+        "growth": growth,
+        "in_time": patients_in_time(growth),
+        "shards": by_shards,
+        "skew": skewed,
+    }
+
+
+def patients_in_time(growth: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the largest measured number of patients that was watched in time, and any smaller one too.
+
+    Parameters
+    ----------
+    growth : sequence of mapping
+        By number of patients, the cost of ``engine`` and ``stream``.
+
+    Returns
+    -------
+    dict of str to float
+        That of ``engine`` and ``stream``, 0 if none was in time; and ``share``, the stream's of the engine's.
+    """
+    rows = sorted(growth, key=lambda row: int(row["engine"]["patients"]))
+    engine = takewhile(lambda row: row["engine"]["realtime_factor"] >= ENGINE_IN_TIME, rows)
+    stream = takewhile(lambda row: row["stream"]["latency_p95_s"] <= STREAM_IN_TIME_S, rows)
+    most = {
+        "engine": max((row["engine"]["patients"] for row in engine), default=0),
+        "stream": max((row["stream"]["patients"] for row in stream), default=0),
+    }
+    return most | {"share": most["stream"] / most["engine"] if most["engine"] else 0.0}
 
 
 class _Bench:

@@ -288,7 +288,7 @@ def benchmark_holter_command(
 @benchmark_app.command("cluster")
 def benchmark_cluster_command(
     brokers: Annotated[str, typer.Option(metavar="HOST:PORT", help="Kafka's; topics are created that stay.")],
-    patients: Annotated[str, typer.Option(help="How many at once; several numbers.")] = "10,100,400",
+    patients: Annotated[str, typer.Option(help="How many at once; several numbers.")] = "10,100,300,500",
     shards: Annotated[str, typer.Option(help="How many, with the middle number of patients.")] = "1,8,64",
     seconds: Annotated[float, typer.Option(help="Length of each run, 10 to 3600.")] = 30.0,
     skew: Annotated[bool, typer.Option(help="Measure unequal patients, too.")] = True,

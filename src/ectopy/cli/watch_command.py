@@ -72,21 +72,13 @@ def watch(
     overwrite: Overwrite = False,
 ) -> None:
     """Watch an ECG as it comes and raise alarms; each names the command that shows it again."""
-    from ectopy.cli.watch_options import WatchOptions, parse_limits
+    from ectopy.cli.watch_options import WatchOptions, check_person, parse_limits
 
     check_report(report)
     check_outputs([report, save_baseline], [recording, baseline, bundle], overwrite)
     limits = parse_limits(limit or ())
     check_learning(learning, baseline)
-    if profile in ("ward", "ambulatory"):
-        surplus = {"--age": age is not None, "--resting-rate": resting_rate is not None}
-        refuse_options(
-            surplus, f"does not change the limits of the profile {profile}: name another --profile, or leave it out"
-        )
-    if profile in ("child", "infant"):
-        refuse_options(
-            {"--resting-rate": resting_rate is not None}, "changes limits of the profile exercise only: leave it out"
-        )
+    check_person(profile, {"--age": age, "--resting-rate": resting_rate})
     options = WatchOptions(
         recording, rate, unit, profile, age, resting_rate, limits, learning, baseline, bundle, partial
     )

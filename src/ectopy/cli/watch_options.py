@@ -12,7 +12,10 @@ from ectopy.cli.output_files import STANDARD_STREAM
 from ectopy.errors import SettingError
 from ectopy.formats.sample_stream import NAME
 from ectopy.monitor import AlarmChanged, Limits
+from ectopy.monitor.limits import PROFILES
 from ectopy.monitor.replay_command import replay_command
+
+_PROFILES_OF = {"--age": ("exercise", "child", "infant"), "--resting-rate": ("exercise",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,17 @@ class WatchOptions:
             if value != default:
                 words += [name, _plain(value)]
         return replay_command(event, *words, "--fast")
+
+
+def check_person(profile: str, person: Mapping[str, float | None]) -> None:
+    """Raise SettingError for an option on the person, by name, that does not change the limits of a profile."""
+    for option, value in person.items():
+        profiles = _PROFILES_OF[option]
+        if value is not None and profile in PROFILES and profile not in profiles:
+            raise SettingError(
+                f"{option} chooses limits in the profile {' or '.join(profiles)}, and not in {profile}: name another "
+                "--profile, or leave it out."
+            )
 
 
 def parse_limits(settings: Sequence[str]) -> dict[str, float]:

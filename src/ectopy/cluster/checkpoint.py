@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 
 import msgspec
 from pyspark.sql import SparkSession
 
 from ectopy.cluster.hadoop_files import HadoopFolder
 from ectopy.errors import SettingError
+from ectopy.monitor.snapshot import SNAPSHOT_VERSION
 
 VERSION = 2
 """Of a checkpoint: add 1 when a stream cannot go on with an older one."""
@@ -16,7 +19,7 @@ VERSION = 2
 INITIAL = "initial"
 """Folder in a checkpoint with the states that it begins with, if it does not begin with none."""
 
-_MANIFEST = "ectopy.json"
+_MANIFEST, _UNFINISHED = "ectopy.json", "ectopy-unfinished.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Manifest:
     starting_offsets : str
         Where its first batch begins, as Spark has it.
     version : int
+    states : int
+        Version of the states of patients, see `ectopy.monitor.snapshot`; those of older versions can be read.
     """
 
     shards: int
@@ -43,6 +48,7 @@ class Manifest:
     learning_s: float
     starting_offsets: str = "earliest"
     version: int = VERSION
+    states: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +83,13 @@ def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> Che
     Raises
     ------
     SettingError
-        If the folder was made with something else, or has other content; the message says what to do.
+        If the folder was made with something else, has states of a newer Ectopy, or has other content; the message
+        says what to do.
     """
+    manifest = replace(manifest, states=SNAPSHOT_VERSION)
     stored = read_manifest(spark, folder)
     if stored is None:
-        create_checkpoint(spark, folder, manifest)
+        _create_checkpoint(spark, folder, manifest)
         return Checkpoint(manifest.starting_offsets, None)
     before, now = asdict(stored), asdict(manifest)
     for name, instruction in _INSTRUCTIONS.items():
@@ -90,16 +98,53 @@ def open_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> Che
                 f"the checkpoint {folder} has {name.replace('_', ' ')} {before[name]}, not {now[name]}; "
                 f"{instruction.format(before[name])}."
             )
+    if stored.states > SNAPSHOT_VERSION:
+        raise SettingError(
+            f"the checkpoint {folder} has states of version {stored.states}, and this Ectopy reads up to "
+            f"{SNAPSHOT_VERSION}; start the newer Ectopy that made them, or go on with a copy from before."
+        )
+    if stored.states < SNAPSHOT_VERSION:
+        HadoopFolder(spark, folder).write(_MANIFEST, _encoded(replace(stored, states=SNAPSHOT_VERSION)))
     has_initial = INITIAL in HadoopFolder(spark, folder).names()
     return Checkpoint(stored.starting_offsets, f"{folder}/{INITIAL}" if has_initial else None)
 
 
-def create_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> None:
-    """Begin a checkpoint; a `SettingError` if there is something in the folder."""
+@contextmanager
+def checkpoint_with_states(spark: SparkSession, folder: str, manifest: Manifest) -> Iterator[str]:
+    """Begin a checkpoint with states, and give the folder into which the block writes them, replacing what is there.
+
+    No stream begins with the checkpoint before the block has ended. Where a former block was interrupted, it is begun
+    again.
+
+    Raises
+    ------
+    SettingError
+        If there is something else in the folder.
+    """
     files = HadoopFolder(spark, folder)
-    if files.names():
+    names = files.names()
+    if names and (_UNFINISHED not in names or _MANIFEST in names):
+        raise SettingError(f"{folder} is not empty; name a new folder.")
+    files.write(_UNFINISHED, _encoded(manifest))
+    yield f"{folder}/{INITIAL}"
+    files.rename(_UNFINISHED, _MANIFEST)
+
+
+def _create_checkpoint(spark: SparkSession, folder: str, manifest: Manifest) -> None:
+    files = HadoopFolder(spark, folder)
+    names = files.names()
+    if _UNFINISHED in names:
+        raise SettingError(
+            f"{folder} lacks states, because 'ectopy cluster repartition' was interrupted; "
+            "run it again, or name another folder."
+        )
+    if names:
         raise SettingError(f"{folder} is not a checkpoint of Ectopy; name a new folder.")
-    files.write(_MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+    files.write(_MANIFEST, _encoded(manifest))
+
+
+def _encoded(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest))
 
 
 def read_manifest(spark: SparkSession, folder: str) -> Manifest | None:

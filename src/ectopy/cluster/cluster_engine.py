@@ -35,7 +35,7 @@ from ectopy.errors import DataError, EctopyError, NotFoundError, SettingError, S
 from ectopy.monitor import Chunk, Command, CommandKind, Input, Limits, Monitor, MonitorState, RejectedInput, status
 from ectopy.monitor.inputs import ServiceReport
 from ectopy.monitor.rhythm_input import ConditionReading
-from ectopy.monitor.snapshot import decode_snapshot
+from ectopy.monitor.snapshot import decode_snapshot, encode_snapshot
 from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted
 from ectopy.service.monitoring.engine import SNAPSHOT_S, MonitoringEngine, check_continued
 from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT
@@ -378,13 +378,13 @@ class ClusterEngine:
         steps.append(StepRecord(watched.patient, watched.next_input, (), (event,), read.origin, None, deliveries))
 
     def _take_status(self, watched: WatchedPatient, content: bytes, timestamp: float, steps: list[StepRecord]) -> None:
-        state = decode_snapshot(content)
-        watched.take_status(state)
+        watched.take_status(decode_snapshot(content))
         self._status_at = timestamp
         if abs(timestamp - watched.snapshot_at) >= SNAPSHOT_S and not self._itself.buffer.away:
             watched.snapshot_at = timestamp
-            origin = status.origin(state)
-            steps.append(StepRecord(watched.patient, watched.next_input, (), (), origin, content))
+            state = watched.reported
+            snapshot = encode_snapshot(state)
+            steps.append(StepRecord(watched.patient, watched.next_input, (), (), status.origin(state), snapshot))
 
     # Once a second
 

@@ -64,6 +64,16 @@ class HadoopFolder:
         except Py4JJavaError as error:
             raise self._error("written", error) from error
 
+    def rename(self, name: str, to: str) -> None:
+        """Rename a file, at once where the file system can."""
+        try:
+            folder, files = self._open()
+            path = self._jvm.org.apache.hadoop.fs.Path
+            if not files.rename(path(folder, name), path(folder, to)):
+                raise SettingError(f"{self._url}/{name} cannot be renamed to {to}.")
+        except Py4JJavaError as error:
+            raise self._error("written", error) from error
+
     def _open(self) -> tuple[Any, Any]:
         folder = self._jvm.org.apache.hadoop.fs.Path(self._url)
         return folder, folder.getFileSystem(self._settings)

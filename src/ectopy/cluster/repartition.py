@@ -8,25 +8,28 @@ from functools import partial
 from zlib import crc32
 
 import pandas as pd
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
-from ectopy.cluster.checkpoint import INITIAL, VERSION, create_checkpoint, read_manifest
+from ectopy.cluster.checkpoint import VERSION, checkpoint_with_states, read_manifest
 from ectopy.cluster.hadoop_files import HadoopFolder
 from ectopy.cluster.input_log import StoredInput, part_name, read_inputs, write_inputs
 from ectopy.cluster.processor import PARTS
+from ectopy.cluster.query_failures import reason_of
 from ectopy.cluster.shard import INDEX, SHARD, IndexEntry, ShardIndex
-from ectopy.cluster.shard_keys import shard_column, shard_keys
+from ectopy.cluster.shard_keys import check_shards, shard_column, shard_keys
 from ectopy.errors import SettingError
 from ectopy.monitor.codec import decode, encode
+from ectopy.monitor.snapshot import SNAPSHOT_VERSION
 
 
 def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> int:
     """Write a new checkpoint with the states of a stopped stream in so many shards.
 
     The old checkpoint is left as it is. Records that it had begun and not ended to process are processed again: their
-    events have the same numbers.
+    events have the same numbers. If this is interrupted, no stream begins with the new checkpoint; call it again.
 
     Returns
     -------
@@ -36,13 +39,14 @@ def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> i
     Raises
     ------
     SettingError
-        If `checkpoint` is none or has processed nothing yet, or `to` is not empty.
+        If `checkpoint` is none or has processed nothing yet, `to` is not empty, or `shards` is out of range.
     """
+    check_shards(shards)
     manifest = read_manifest(spark, checkpoint)
     offsets = committed_offsets(HadoopFolder(spark, checkpoint))
     if manifest is None or offsets is None:
         raise SettingError(f"{checkpoint} is not a checkpoint that has processed anything; name one that has.")
-    if manifest.version != VERSION:
+    if manifest.version != VERSION or manifest.states > SNAPSHOT_VERSION:
         raise SettingError(f"{checkpoint} was made by another Ectopy; use the one that made it.")
     after = replace(manifest, shards=shards, starting_offsets=offsets)
     keys = shard_keys(spark, shards)
@@ -64,11 +68,11 @@ def repartition(spark: SparkSession, checkpoint: str, to: str, shards: int) -> i
             .applyInPandas(_joined_inputs, _COLUMNS)
         )
         index_rows = [(keys[shard], SHARD, INDEX, encode(index)) for shard, index in enumerate(new_indexes)]
-        create_checkpoint(spark, to, after)
         rows_now = states.union(inputs).union(spark.createDataFrame(index_rows, _COLUMNS))
-        rows_now.repartition(shards, "shard").write.parquet(f"{to}/{INITIAL}")
-    except PySparkException as error:
-        raise SettingError(f"the states in {checkpoint} cannot be moved to {to}: {error}") from error
+        with checkpoint_with_states(spark, to, after) as folder:
+            rows_now.repartition(shards, "shard").write.parquet(folder, mode="overwrite")
+    except (PySparkException, Py4JJavaError) as error:
+        raise SettingError(f"the states in {checkpoint} cannot be moved to {to}: {reason_of(error)}") from error
     return sum(len(index.patients) for index in new_indexes)
 
 
@@ -77,6 +81,8 @@ _COLUMNS = "shard int, patient string, part string, content binary"
 
 def _parts(spark: SparkSession, checkpoint: str) -> DataFrame:
     """Read all parts of all states as they were after the last batch that was completed."""
+    # Spark reads states through its coordinator of them, which starts with the manager of queries.
+    assert spark.streams is not None
     state = spark.read.format("statestore").option("stateVarName", PARTS).load(checkpoint)
     return state.select(
         sf.col("key.shard").alias("key"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.cluster.backlog import Backlog, BacklogReader, StoredItem
 from ectopy.cluster.input_log import STATE, ReadPart, StoredInput, is_due, part_name, restore, write_inputs
 from ectopy.cluster.log_rows import LogItem, LogRow, Order, Topic, cost_s, order_rows
@@ -18,8 +19,8 @@ from ectopy.errors import DataError
 from ectopy.monitor import Event, Monitor, MonitorState, Tick
 from ectopy.monitor.codec import decode, encode
 from ectopy.monitor.snapshot import encode_snapshot
-from ectopy.monitor.status import origin
-from ectopy.monitor.viewed_state import viewed_state
+from ectopy.monitor.status import normal, origin
+from ectopy.monitor.viewed_state import viewed_state, without_template
 from ectopy.monitor.wake_time import IdleTime, idle_time
 from ectopy.presentation import short_repr
 from ectopy.service.monitoring.apply_input import StepResult, apply_inputs
@@ -126,7 +127,8 @@ class ShardResult:
     removed : dict of str to tuple of str
         By patient: the parts to remove.
     viewed : dict of str to bytes
-        By patient whose state changed: a snapshot of the state as viewers need it.
+        By patient whose state changed or was stored: a snapshot of the state as viewers need it, which has the
+        patient's template if that is another one than before the step, or the state was stored.
     failures : tuple of Failure
     """
 
@@ -234,6 +236,7 @@ class _Turn:
         self._place, self._spent_s = 0, 0.0
         self._has_begun = bool(entry.token)  # a patient of whom nothing has come yet has no time either
         self._state: MonitorState | None = None
+        self._normal_before: PatientTemplate | None = None
         self._idle: IdleTime | None = None
         self._backlog: BacklogReader | None = None
 
@@ -249,7 +252,7 @@ class _Turn:
 
     def begin(self, state: MonitorState) -> None:
         """Take the state before the first input."""
-        self._state = state
+        self._state, self._normal_before = state, normal(state)
         self._backlog = BacklogReader(self.entry.backlog, self.patient, self._read)
 
     def give_up(self, reason: str) -> None:
@@ -311,12 +314,13 @@ class _Turn:
             token = next_token(self.patient, token, encode(tuple(self.inputs)))
             content = encode_snapshot(state)
             memory.put(self.patient, entry.token, token, state, content)
-            result.viewed[self.patient] = encode_snapshot(viewed_state(state))
         assert self._backlog is not None
         backlog, written, removed = self._backlog.with_new(self._queue[self._place :])
         if since_s and (not entry.token or is_due(self.patient, stored_at, self._step) or since_s > REPLAYED_S):
             written[STATE] = content or encode_snapshot(state)
             stored_at, since_s, self.has_stored_state = self._step, 0.0, True
+        if self.inputs or self.has_stored_state:
+            result.viewed[self.patient] = self._viewed(state)
         if written:
             result.written[self.patient] = written
         if removed:
@@ -324,6 +328,12 @@ class _Turn:
         if self._has_begun:
             idle = self._idle or idle_time(state)
         return IndexEntry(self._partition, idle, token, stored_at, since_s, state.events, backlog, waiting)
+
+    def _viewed(self, state: MonitorState) -> bytes:
+        viewed = viewed_state(state)
+        # Viewers remember the template: those who begin wait for it until the state is stored again.
+        has_template = self.has_stored_state or normal(state) is not self._normal_before
+        return encode_snapshot(viewed if has_template else without_template(viewed))
 
     def _peek(self) -> LogItem | None:
         assert self._backlog is not None

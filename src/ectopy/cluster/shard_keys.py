@@ -7,6 +7,16 @@ from collections.abc import Sequence
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as sf
 
+from ectopy.errors import SettingError
+
+MOST_SHARDS = 4096
+
+
+def check_shards(shards: int) -> None:
+    """Raise a `SettingError` if a stream cannot have so many shards."""
+    if not 1 <= shards <= MOST_SHARDS:
+        raise SettingError(f"a stream has 1 to {MOST_SHARDS} shards, not {shards}.")
+
 
 def shard_keys(spark: SparkSession, shards: int) -> list[int]:
     """Return a key for each shard such that each is the only one in its partition, which one core steps at a time."""

@@ -21,13 +21,11 @@ from ectopy.cluster.processor import OUTPUT_SCHEMA, MonitorSource, ShardProcesso
 from ectopy.cluster.progress import NEWEST, OBSERVATION, PATIENTS, BatchProgress, batch_progress, progress_text
 from ectopy.cluster.query_failures import reason_of
 from ectopy.cluster.session import LOCAL, running_session
-from ectopy.cluster.shard_keys import shard_column, shard_keys
+from ectopy.cluster.shard_keys import check_shards, shard_column, shard_keys
 from ectopy.cluster.topic_records import TICK
 from ectopy.cluster.topics import TickWriter, Topics
-from ectopy.errors import SettingError
 
 SHARDS = 2
-MOST_SHARDS = 4096
 BATCH_S = 2.0
 
 _MOST_RECORDS = 1000
@@ -67,8 +65,7 @@ class StreamSettings:
     has_ui: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.shards <= MOST_SHARDS:
-            raise SettingError(f"a stream has 1 to {MOST_SHARDS} shards, not {self.shards}.")
+        check_shards(self.shards)
 
 
 def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None:
@@ -82,7 +79,8 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
     Raises
     ------
     SettingError
-        If the checkpoint was made with something else, or Spark cannot be started.
+        If the checkpoint was made with something else, a topic of inputs does not have the broker's time, or Spark
+        cannot be started.
     ServiceError
         If no broker answers at the start, one refuses this client, or there is no permission for a topic; or if the
         Java process of Spark ends.

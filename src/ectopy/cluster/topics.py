@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from ectopy.cluster.brokers import Brokers, connect, describe
 from ectopy.cluster.topic_records import LARGEST_BYTES, TICK
-from ectopy.errors import ServiceError
+from ectopy.errors import ServiceError, SettingError
 
 _TIMEOUT_S = 10.0
 _TICK_S = 1.0
@@ -23,6 +29,8 @@ _INPUT = {"message.timestamp.type": "LogAppendTime"}
 _SAMPLES = {**_INPUT, "max.message.bytes": str(LARGEST_BYTES + 2**16)}
 _STATUS = {"cleanup.policy": "compact"}
 _BROKERS_DEFAULT = -1
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,8 @@ class Topics:
 
         Raises
         ------
+        SettingError
+            If an existing topic of inputs has the time of its senders.
         ServiceError
             If no broker answers, one refuses this client, or there is no permission for a topic.
         """
@@ -78,7 +88,25 @@ class Topics:
             reason = admin.list_topics(name, timeout=_TIMEOUT_S).topics[name].error
             if reason is not None and reason.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise _no_permission(name, reason)
+        for name in (self.samples, self.commands):
+            _check_time(admin, name)
         return tuple(topic.topic for topic in missing)
+
+
+def _check_time(admin: AdminClient, topic: str) -> None:
+    """Raise a `SettingError` if the time of records is not the broker's; it passes where that may not be read."""
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        settings = admin.describe_configs([resource])[resource].result()
+    except KafkaException as error:
+        _log.warning("the settings of topic %r cannot be read: %s", topic, error.args[0].str())
+        return
+    for name, value in _INPUT.items():
+        if settings[name].value != value:
+            raise SettingError(
+                f"topic {topic!r} has {name}={settings[name].value}; set it to {value}, for the time of a record has "
+                "to be that of the broker."
+            )
 
 
 def _no_permission(topic: str, reason: KafkaError) -> ServiceError:

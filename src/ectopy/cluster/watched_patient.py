@@ -10,6 +10,7 @@ from ectopy.monitor.chunk_assembly import Segment, require_count, validated_samp
 from ectopy.monitor.detection import DetectionState
 from ectopy.monitor.monitor_state import Signal
 from ectopy.monitor.pulse_stream import check_pulses
+from ectopy.monitor.viewed_state import with_template
 from ectopy.signal.beat_segments import no_beats
 from ectopy.signal.state_replace import replace
 
@@ -95,7 +96,7 @@ class WatchedPatient:
     def take_status(self, state: MonitorState) -> None:
         """Take a newer status; one that was written again later is left out."""
         if state.events >= self.reported.events:
-            self.reported, self.waiting_since = state, None
+            self.reported, self.waiting_since = with_template(state, self.reported), None
             self._follow()
 
     def take_samples(self, chunk: Chunk) -> None:

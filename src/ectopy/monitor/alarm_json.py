@@ -71,9 +71,10 @@ class TransitionJson(_EntryJson):
 
 
 class AlarmChangeJson(_EntryJson):
-    """A change of an alarm, with the alarm as it stands afterwards."""
+    """A change of an alarm, with the alarm as it stands afterwards; `number` counts all events of the patient."""
 
     patient: str
+    number: int
     alarm: AlarmJson
 
 
@@ -138,7 +139,8 @@ def change_json(event: AlarmChanged, patient: str = "", origin: float | None = N
     """Return a change of an alarm as JSON; `origin` is the time of stream second 0."""
     origins = None if origin is None else event.origins
     alarm = alarm_json(event.alarm, patient, origin, origins)
-    return AlarmChangeJson(**_entry(event.transition, origin), patient=patient, alarm=alarm)
+    entry = _entry(event.transition, origin)
+    return AlarmChangeJson(**entry, patient=patient, number=event.number, alarm=alarm)
 
 
 def _entry(transition: Transition, origin: float | None) -> _EntryJson:

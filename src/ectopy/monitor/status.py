@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ectopy.analysis.baseline import Baseline
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.rhythm_rules import RATE_OVER
 from ectopy.monitor.alarm import Alarm, Inactivation
 from ectopy.monitor.alarms import active, is_held
@@ -154,6 +155,15 @@ def newest_sample_time(state: MonitorState) -> float:
 def baseline(state: MonitorState) -> Baseline | None:
     """Return what beats are compared with, and how that was learned; None before the first samples."""
     return None if state.signal is None else state.signal.detection.baseline
+
+
+def normal(state: MonitorState) -> PatientTemplate | None:
+    """Return the patient's template; None where beats are not compared with one.
+
+    A viewer may not have its samples yet: then they have the shape (leads, 0).
+    """
+    learned = baseline(state)
+    return None if learned is None else learned.normal
 
 
 def is_learning(state: MonitorState) -> bool:

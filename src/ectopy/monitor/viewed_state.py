@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.rhythm_rules import RATE_OVER
+from ectopy.monitor import status
 from ectopy.monitor.detection import LearningBuffer
 from ectopy.monitor.fibrillation_rule import WaveformState
 from ectopy.monitor.monitor_state import MonitorState, Signal
@@ -25,7 +27,7 @@ T = TypeVar("T")
 def viewed_state(state: MonitorState) -> MonitorState:
     """Return a state without samples, filters and beats, of which `ectopy.monitor.status` says the same.
 
-    It is of no use for further inputs.
+    It is of no use for further inputs. The samples of the template are most of it, see `without_template`.
     """
     signal, rhythm = state.signal, state.rhythm
     viewed_rhythm = replace(RhythmState(), row_s=rhythm.row_s[-1 - RATE_OVER :], abnormal=rhythm.abnormal)
@@ -41,6 +43,32 @@ def viewed_state(state: MonitorState) -> MonitorState:
         pulses=PulseStream(),
         pulse=PulseMemory(),
     )
+
+
+def without_template(state: MonitorState) -> MonitorState:
+    """Return a viewed state without the samples of the patient's template, which change once in minutes."""
+    normal = status.normal(state)
+    if normal is None:
+        return state
+    return _with_normal(state, replace(normal, template=normal.template[:, :0], spread=normal.spread[:, :0]))
+
+
+def with_template(state: MonitorState, earlier: MonitorState) -> MonitorState:
+    """Return a viewed state with the samples that `without_template` left out, as an earlier one has them.
+
+    They stay away if the earlier state has no template for the same leads.
+    """
+    normal, former = status.normal(state), status.normal(earlier)
+    if normal is None or former is None or normal.template.size or normal.leads != former.leads:
+        return state
+    return _with_normal(state, replace(normal, template=former.template, spread=former.spread))
+
+
+def _with_normal(state: MonitorState, normal: PatientTemplate) -> MonitorState:
+    assert state.signal is not None
+    detection = state.signal.detection
+    baseline = replace(detection.baseline, normal=normal)
+    return replace(state, signal=replace(state.signal, detection=replace(detection, baseline=baseline)))
 
 
 def _viewed_signal(signal: Signal) -> Signal:

@@ -95,7 +95,7 @@ def _baseline(state: MonitorState, threshold: float) -> schemas.BaselineShape:
         text="" if learned is None else learned.text,
         beats=None if normal is None else normal.beats,
         leads=[] if normal is None else list(normal.leads),
-        template=None if normal is None else np.round(normal.template, 4).tolist(),
+        template=None if normal is None or not normal.template.size else np.round(normal.template, 4).tolist(),
         threshold=threshold,
     )
 
@@ -186,8 +186,8 @@ def transition(time: float, change: Transition, stored: bool) -> schemas.Transit
 
 
 def event(stored: StoredEvent) -> dict[str, Any]:
-    """Answer with an event of a patient: id, kind, patient and time; the other keys depend on the kind."""
-    facts = {"patient": stored.patient, "time": stored.time}
+    """Answer with an event of a patient: id, kind, patient, number and time; the other keys depend on the kind."""
+    facts = {"patient": stored.patient, "number": stored.event.number, "time": stored.time}
     return {"id": stored.id, "kind": codec.kind_of(stored.event), **facts, **_facts(stored)}
 
 

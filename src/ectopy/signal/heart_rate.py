@@ -24,30 +24,24 @@ class HeartRate:
     ----------
     median_bpm : float
         Median of the rates from beat to beat, 60 s over each interval; NaN without intervals.
+    mean_bpm : float
+        Intervals of the windows that have a rate over their time, so that it lies between the extremes; of a recording
+        that is shorter than a window, all intervals. NaN if there are none, or they cover less than half.
     intervals : ndarray of int64, shape (windows,)
         Number of intervals that end in each window.
     total_s : ndarray of float64, shape (windows,)
         Their total length.
     bpm : ndarray of float64, shape (windows,)
-        Beats per minute; NaN where the intervals cover less than half of the window.
+        Beats per minute; NaN where the intervals cover less than half of the window, and in a last one that is shorter.
     """
 
     __repr__ = short_repr
 
     median_bpm: float
+    mean_bpm: float
     intervals: NDArray[np.int64]
     total_s: NDArray[np.float64]
     bpm: NDArray[np.float64]
-
-    @property
-    def mean_bpm(self) -> float:
-        """Return the intervals of the windows that have a rate over their time; NaN if none has.
-
-        It lies between the extremes.
-        """
-        has_rate = np.isfinite(self.bpm)
-        total_s = float(self.total_s[has_rate].sum())
-        return 60 * int(self.intervals[has_rate].sum()) / total_s if total_s > 0 else float("nan")
 
     @property
     def extremes(self) -> tuple[int, int] | None:
@@ -75,10 +69,13 @@ def heart_rate(times_s: NDArray[np.float64], intervals_s: NDArray[np.float64], d
     intervals = np.bincount(window, minlength=windows)
     total_s = np.bincount(window, intervals_s, minlength=windows).astype(np.float64)
     length_s = np.minimum(duration_s - WINDOW_S * np.arange(windows), WINDOW_S)
-    bpm = rates_bpm(intervals, total_s)
-    bpm[total_s < _LEAST_KNOWN * length_s] = np.nan
+    is_covered, is_whole = total_s >= _LEAST_KNOWN * length_s, length_s == WINDOW_S
+    has_rate = (total_s > 0) & is_covered & is_whole
+    counts = has_rate if is_whole.any() else is_covered
+    (mean_bpm,) = rates_bpm(intervals[counts].sum(keepdims=True), total_s[counts].sum(keepdims=True))
     median_bpm = float(np.median(60.0 / intervals_s)) if len(intervals_s) else float("nan")
-    return HeartRate(median_bpm, intervals, total_s, bpm)
+    bpm = np.where(has_rate, rates_bpm(intervals, total_s), np.nan)
+    return HeartRate(median_bpm, float(mean_bpm), intervals, total_s, bpm)
 
 
 def known_intervals(

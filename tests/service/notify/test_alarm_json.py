@@ -10,6 +10,7 @@ from ectopy.cli.output.watch import event_json
 from ectopy.monitor.alarm_json import AlarmChangeJson, AlarmJson, alarm_json, change_json, transition_json
 from ectopy.service import responses
 from ectopy.service.notify import WebhookTarget, deliveries_of
+from ectopy.service.notify.messages import read_message
 from ectopy.service.storage import StoredAlarm, StoredEvent
 
 ORIGIN = 1_700_000_000.0
@@ -31,6 +32,7 @@ def test_every_place_that_shows_an_alarm_shows_the_same():
     assert responses.alarm(StoredAlarm("bed 7", ORIGIN, ALARM)) == expected
     assert stored["alarm"] == expected
     assert json.loads(delivery.payload)["alarm"] == expected
+    assert read_message(delivery.payload).number == EVENT.number
     assert json.loads(event_json(EVENT, "", None))["alarm"].keys() == expected.keys() == AlarmJson.__required_keys__
 
 
@@ -38,7 +40,9 @@ def test_every_place_that_shows_a_change_has_its_keys():
     keys = AlarmChangeJson.__required_keys__
     assert change_json(EVENT).keys() == keys
     assert json.loads(event_json(EVENT, "", None)).keys() >= keys
-    assert responses.event(StoredEvent(1, "bed 7", 0.0, EVENT)).keys() == keys | {"id", "kind"}
+    event = responses.event(StoredEvent(1, "bed 7", 0.0, EVENT))
+    assert event.keys() == keys | {"id", "kind"}
+    assert event["number"] == EVENT.number
     shared = {"transition", "time", "at_s", "change", "who", "why", "digest"}
     assert {key: transition_json(EVENT.transition)[key] for key in shared} == {
         key: change_json(EVENT)[key] for key in shared

@@ -137,6 +137,7 @@ def test_a_message_holds_the_documented_keys():
         "key": delivery.key,
         "patient": "bed 7",
         "patient_name": None,
+        "number": 1,
         "time": NOW,
         "at_s": 104.5,
         "change": "escalated",

@@ -569,6 +569,9 @@ def test_an_alarm_page_follows_what_others_do(page: Page, service: Service):
     expect(page.locator("#history blockquote")).to_have_text("from the desk")
     page.get_by_role("button", name="Take the acknowledgement back").click()
     expect(page.locator("#standing")).to_have_text("Nobody has acknowledged it.")
+    page.get_by_role("button", name="Pause the sound").click()
+    paused = re.compile(r"The sound is paused until \d\d:\d\d:\d\d; nobody has acknowledged it\.")
+    expect(page.locator("#standing")).to_have_text(paused)
 
 
 # Recordings
@@ -670,12 +673,22 @@ def test_a_recording_is_chosen_by_keyboard(page: Page):
     tab_to(page, "Recording")
     page.keyboard.type("simulated")
     tab_to(page, "Analyse")
+    held: list[playwright.Route] = []
+    page.route("**/report", lambda route: held.append(route))
     page.keyboard.press("Enter")
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("simulated")
-    page.locator("#page").scroll_into_view_if_needed()
-    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
     expect(page.locator("#where")).to_contain_text("of 30:00")
+    # A report is loaded when one comes to it, and one that is not there yet does not hold the tabulator.
+    tab_to(page, "Report")
+    until(lambda: page.wait_for_timeout(10) or held)
+    tab_to(page, "To the content")
+    held.pop().continue_()
+    expect(page.frame_locator("#page").get_by_role("heading", name="Summary")).to_be_visible()
+    tab_to(page, "Report")
+    page.keyboard.press("Tab")
+    expect(page.locator("#page")).to_be_focused()
+    tab_to(page, "To the content")
 
 
 def test_what_is_no_recording_is_refused_in_words(page: Page):
@@ -734,11 +747,25 @@ def test_training(page: Page, service: Service):
     expect(page.locator("#advice")).not_to_contain_text("patient")
 
 
-@pytest.mark.parametrize("name", ["patient", "training"])
-def test_a_patient_who_is_not_there_is_no_lost_connection(page: Page, name: str):
-    page.goto(f"/{name}?patient=nobody")
-    expect(page.locator("#trouble")).to_contain_text("No patient 'nobody' is watched")
+@pytest.mark.parametrize(
+    ("address", "sentence", "back"),
+    [
+        ("/patient?patient=nobody", "No patient 'nobody' is watched", "Ward"),
+        ("/training?patient=nobody", "No patient 'nobody' is watched", "Ward"),
+        ("/alarm?patient=nobody&number=1", "No patient 'nobody' is watched", "Ward"),
+        ("/alarm?patient=bed 2&number=900", "no alarm 900", "Ward"),
+        ("/recording?id=nothing", "no recording", "Recordings"),
+        ("/recording", "", "Recordings"),
+    ],
+)
+def test_an_address_of_nothing_says_so_and_leads_back(page: Page, address: str, sentence: str, back: str):
+    page.goto(address)
+    main = page.get_by_role("main")
+    expect(main.get_by_role("heading")).to_have_text(["Nothing exists at this address"])
+    expect(main).to_contain_text(sentence, ignore_case=True)
     expect(page.locator("#connection")).to_be_empty()
+    main.get_by_role("link", name=back).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(back)
 
 
 def test_about(page: Page, service: Service):
@@ -1101,7 +1128,11 @@ def test_an_alarm_whose_condition_may_return_is_shown_as_ended_and_then_as_over(
     with service.client() as http:
         feed(service, "bed 22", trouble, end_s=TROUBLE_S + 7)
         page.goto(f"/alarm?patient=bed 22&number={read_alarm()['number']}")
-        expect(page.locator("#age")).to_contain_text("goes on for")
+        # Nobody sends any more.
+        expect(page.locator("#age")).to_have_text("without a signal it is not known whether it goes on")
+        page.goto("/patient?patient=bed 22")
+        expect(page.locator("#past")).to_contain_text(f"{title} – high, without a signal it is not known")
+        page.goto(f"/alarm?patient=bed 22&number={read_alarm()['number']}")
         feed(service, "bed 22", trouble, TROUBLE_S + 7, TROUBLE_S + 22)
         expect(page.locator("#age")).to_have_text(re.compile(r"^ended \d+ s ago, and may return$"))
         expect(page.locator("#standing")).to_contain_text("It lasted")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -264,6 +265,36 @@ def test_times_of_a_recording_are_read_as_they_are_written(modules: Page):
     assert max(map(abs, answers["known"] + answers["unknown"])) < 0.06
     assert answers["refused"] == [None] * 5
     assert answers["elapsed"] == [3600, 3600, 300]
+
+
+@pytest.mark.parametrize("duration_s", [12, 60, 240, 900, 86_400])
+@pytest.mark.parametrize("start", ["2026-03-04T10:00:00", None])
+def test_no_label_of_the_overview_is_repeated_or_lies_on_another(modules: Page, duration_s: float, start: str | None):
+    labels = modules.evaluate(
+        """async ([start, duration]) => {
+          const { Chart, range } = await import("/modules/chart.js");
+          const { RecordingClock } = await import("/modules/recording_clock.js");
+          const clock = new RecordingClock(start, duration);
+          const canvas = document.createElement("canvas");
+          Object.assign(canvas.style, { width: "900px", height: "84px" }); // as on the workbench
+          document.body.append(canvas);
+          const context = canvas.getContext("2d");
+          const labels = [];
+          context.fillText = (text, x, y) => labels.push({ text, x, y, wide: context.measureText(text).width });
+          const chart = new Chart(canvas, { time: (seconds, step) => clock.tick(seconds, step), first: -clock.first });
+          chart.show({ start: 0, stop: duration, ...range([40, 140], 50, 110) });
+          canvas.remove();
+          return labels;
+        }""",
+        [start, duration_s],
+    )
+    values = [label for label in labels if label["x"] < 40]
+    times = [label for label in labels if label["x"] >= 40]
+    assert len(values) >= 2
+    assert len(times) >= 2
+    assert len({label["text"] for label in times}) == len(times)
+    assert all(abs(lower["y"] - upper["y"]) >= 12 for lower, upper in pairwise(values))
+    assert all(right["x"] - left["x"] > (left["wide"] + right["wide"]) / 2 for left, right in pairwise(times))
 
 
 def test_speed_and_gain_are_those_of_the_paper(page: Page):

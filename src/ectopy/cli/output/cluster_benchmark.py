@@ -15,7 +15,7 @@ _CORES = ("cores\nbusy", "Python", "Java", "compiler")
 
 def renderables(figures: Mapping[str, Any]) -> Iterator[Table]:
     """Cost by patients, with the engine beside it, and by shards; delay of each, and of unequal patients."""
-    growth = figures["growth"]
+    growth, in_time = figures["growth"], figures["in_time"]
     table = numbers_table(
         "Patients watched on Spark and Kafka: 250 Hz, two leads",
         "patients",
@@ -24,7 +24,9 @@ def renderables(figures: Mapping[str, Any]) -> Iterator[Table]:
         "ratio",
         caption="Ratio: processor time of the engine of one machine, which stores events in a database, for that of "
         "Spark, without the broker and without the compiler of Java, which works for minutes after a start and then "
-        "no more.",
+        f"no more. The most patients in time: {in_time['stream']} on Spark (95 % of events within 8 s), "
+        f"{in_time['engine']} with the engine (99 % of chunks answered before the next but one): "
+        f"{in_time['share']:.0%}.",
     )
     for row in growth:
         engine = row["stream"]["cores"] * row["ratio"]

@@ -33,7 +33,7 @@ def event_json(event: Event, digest: str, replay: str | None) -> str:
         return to_json(event)
     about = {"software": f"ectopy {__version__}", "bundle": digest, "replay": replay}
     evidence = {"strip_s": event.strip_s, "evidence": event.evidence}
-    return to_json({"kind": kind_of(event), "number": event.number, **change_json(event), **evidence, **about})
+    return to_json({"kind": kind_of(event), **change_json(event), **evidence, **about})
 
 
 def event_text(event: Event, replay: str | None) -> Text:

@@ -52,6 +52,8 @@ class Message:
         Version of Ectopy; SHA-256 of the detector's bundle.
     replay : str
         Command that replays the alarm.
+    number : int
+        Of the event among all events of the patient; 0 in a message that was stored without.
     """
 
     key: str
@@ -68,6 +70,7 @@ class Message:
     software: str
     bundle: str
     replay: str
+    number: int = 0
 
 
 def deliveries_of(

@@ -105,7 +105,8 @@ def compare_beat(
 
 
 def _for_leads(baseline: Baseline, leads: tuple[str, ...]) -> Baseline | None:
-    """Return the baseline if it belongs to these leads."""
-    if baseline.normal is not None and baseline.normal.leads != leads:
+    """Return the baseline if it belongs to these leads, and its template is here."""
+    normal = baseline.normal
+    if normal is not None and (normal.leads != leads or not normal.template.size):
         return None
     return baseline if len(baseline.height_mv) == len(leads) else None

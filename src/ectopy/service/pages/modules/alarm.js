@@ -5,8 +5,8 @@ import { element, onSubmit, query, setText, showFacts } from "./dom.js";
 import { followAlarms } from "./events.js";
 import { card } from "./gallery.js";
 import { extent, GAIN_MM_MV, showStrip, SPEED_MM_S, valueRange } from "./paper.js";
-import { announce, attempt, may, outcome, parameter, prioritySign, refresh, reloadWhenOpen, reply, setUpCopy, start } from "./page.js";
-import { alarmAge, alarmLasted, capitalise, clock, figure, isAcknowledged, isPresent, moment } from "./format.js";
+import { announce, attempt, may, outcome, parameter, prioritySign, refresh, reloadWhenOpen, reply, requireSubject, setUpCopy, start } from "./page.js";
+import { alarmAge, alarmLasted, capitalise, clock, continuation, figure, isAcknowledged, isPresent, moment } from "./format.js";
 
 const AROUND_S = 60;
 const AGE_MS = 500;
@@ -17,19 +17,21 @@ const LOG = {
   null: "not checked: the database does not answer",
 };
 const QUIET = {
-  enabled: "Nobody has acknowledged it.",
-  "audio-paused": "The sound is paused; nobody has acknowledged it.",
-  "audio-off": "The sound is off.",
-  "alarm-paused": "The alarm is paused.",
-  "alarm-off": "The alarm is off.",
+  enabled: () => "Nobody has acknowledged it.",
+  "audio-paused": (until) => `The sound is paused${until}; nobody has acknowledged it.`,
+  "audio-off": () => "The sound is off.",
+  "alarm-paused": () => "The alarm is paused.",
+  "alarm-off": () => "The alarm is off.",
 };
 
 const patient = parameter("patient");
 const number = parameter("number");
 const path = patientPath(patient, `/alarms/${encodeURIComponent(number)}`);
 const visitor = await start();
+await requireSubject(path);
 let shownStrip = null;
 let current = null; // the alarm
+let summary = null; // of the patient
 
 function show(detail) {
   const { alarm, name } = detail;
@@ -77,7 +79,8 @@ function tick() {
 }
 
 function presence(alarm) {
-  if (isPresent(alarm)) return `goes on ${alarmAge(alarm, serverNow())}`;
+  const { received_time: received } = summary; // null of the service itself, which has no signal
+  if (isPresent(alarm)) return continuation(alarm, serverNow(), received === null ? 0 : serverNow() - received);
   if (alarm.state === "active") return `${alarmAge(alarm, serverNow())}, and may return`;
   if (alarm.state === "latched") return `${alarmAge(alarm, serverNow())}, and waits for an acknowledgement`;
   return "over";
@@ -88,7 +91,8 @@ function showAnswer(alarm, isAnswered) {
   const until = alarm.acknowledged_until_time;
   const runsOut = until === null ? "" : ` It sounds again at ${clock(until)} if it goes on.`;
   const pastText = isPresent(alarm) ? "" : `It lasted ${alarmLasted(alarm)}, until ${moment(alarm.cleared_time ?? alarm.ended_time)}. `;
-  const words = isAnswered ? `Acknowledged by ${alarm.acknowledged_by}.${isOver ? "" : runsOut}` : isOver ? "" : QUIET[alarm.inactivation];
+  const pauseEnd = summary.audio_paused_until_time;
+  const words = isAnswered ? `Acknowledged by ${alarm.acknowledged_by}.${isOver ? "" : runsOut}` : isOver ? "" : QUIET[alarm.inactivation](pauseEnd === null ? "" : ` until ${clock(pauseEnd)}`);
   setText(query("#standing"), pastText + words);
   const mayAnswer = may(visitor, "acknowledge");
   query("#answer").hidden = !mayAnswer;
@@ -154,10 +158,11 @@ function height(samples) {
   return up + down;
 }
 
-/** Whether the condition of an active alarm is present changes without an entry in its log. */
+/** Whether the condition of an active alarm is present, and whether there is a signal, changes without an entry in its log. */
 async function loadPresence() {
   if (current?.state !== "active") return;
-  const active = await get(patientPath(patient, "/alarms?active=true"));
+  const [active, newest] = await Promise.all([get(patientPath(patient, "/alarms?active=true")), get(patientPath(patient))]);
+  summary = newest;
   const alarm = active.find((candidate) => String(candidate.number) === number);
   if (!alarm || alarm.cleared_time === current.cleared_time) return;
   current = { ...current, ...alarm };
@@ -166,7 +171,8 @@ async function loadPresence() {
 }
 
 async function load() {
-  const [alarm, summary] = await Promise.all([get(path), get(patientPath(patient))]);
+  const [alarm, newest] = await Promise.all([get(path), get(patientPath(patient))]);
+  summary = newest;
   show({ alarm, name: summary.name || patient });
   const strip = JSON.stringify([alarm.strip?.position, alarm.strip?.samples[0]?.length, alarm.evidence?.beat_time]);
   if (strip !== shownStrip) await showEvidence(alarm, summary.baseline.threshold);

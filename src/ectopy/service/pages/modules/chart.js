@@ -9,6 +9,9 @@ const RIGHT = 10;
 const TOP = 22;
 const BOTTOM = 22;
 const FONT = "11.5px system-ui, sans-serif";
+const VALUE_PX = 18; // from value to value, so that none is on another
+const TIME_PX = 85;
+const MOST_VALUES = 4; // between the ends
 const STEPS_S = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
 
 export class Chart {
@@ -72,7 +75,8 @@ export class Chart {
   }
 
   #grid(context, { start, stop, low, high }, x, y, right, bottom) {
-    const step = nice((high - low) / 4);
+    const steps = Math.min(Math.max(Math.floor((bottom - TOP) / VALUE_PX), 1), MOST_VALUES);
+    const step = nice((high - low) / steps);
     context.fillStyle = colour("muted");
     context.textAlign = "right";
     context.textBaseline = "middle";
@@ -80,7 +84,7 @@ export class Chart {
       drawLine(context, LEFT, y(value), right, y(value), "line", 1);
       context.fillText(String(Number(value.toFixed(2))).replace("-", "−"), LEFT - 6, y(value));
     }
-    const most = Math.max(Math.floor((right - LEFT) / 85), 1);
+    const most = Math.max(Math.floor((right - LEFT) / TIME_PX), 1);
     const every = STEPS_S.find((candidate) => (stop - start) / candidate <= most) ?? 86400;
     const shift = this.first ?? new Date(start * 1000).getTimezoneOffset() * 60;
     context.textAlign = "center";
@@ -119,7 +123,7 @@ export function range(values, least, most) {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  const step = nice((high - low) / 4);
+  const step = nice((high - low) / MOST_VALUES);
   return { low: Math.floor(low / step) * step, high: Math.ceil(high / step) * step };
 }
 

@@ -5,6 +5,9 @@ export const NOTHING = "--";
 /** Seconds without samples after which what is shown is old; as in `ectopy.monitor.status`. */
 export const SILENT_S = 3;
 
+/** Condition of the alarm about a patient for whom nothing comes. */
+export const NO_DATA = "no data";
+
 const MINUS = "−";
 const RARE = 0.05;
 const KINDS = {
@@ -113,12 +116,21 @@ export function age(seconds) {
 /** Whether an alarm's condition is present; an alarm can stay active for a time only because that may return. */
 export const isPresent = ({ state: stateName, cleared_time: cleared }) => stateName === "active" && cleared === null;
 
-/** Since when an alarm's condition is present, or for how long it has been away. */
-export function alarmAge(alarm, now) {
+/** Since when an alarm's condition is present, or for how long it has been away; no longer than there is a signal. */
+export function alarmAge(alarm, now, silent_s = 0) {
   const { since_time: since, cleared_time: cleared } = alarm;
-  if (isPresent(alarm)) return `for ${age(now - since)}`;
+  const unseen_s = isUnseen(alarm, silent_s) && Number.isFinite(silent_s) ? silent_s : 0;
+  if (isPresent(alarm)) return `for ${age(now - unseen_s - since)}`;
   return cleared === null ? "over" : `ended ${age(now - cleared)} ago`;
 }
+
+/** Whether the condition of an alarm goes on that was present when the newest samples came, so many seconds ago. */
+export function continuation(alarm, now, silent_s) {
+  return isUnseen(alarm, silent_s) ? "without a signal it is not known whether it goes on" : `goes on ${alarmAge(alarm, now)}`;
+}
+
+/** Every condition is seen in the signal but that there is none. */
+const isUnseen = ({ condition }, silent_s) => condition !== NO_DATA && silent_s > SILENT_S;
 
 /** How long the condition of an alarm was there, which is over; one that came back counts from the first time. */
 export function alarmLasted({ onset_time: onset, since_time: since, cleared_time: cleared, ended_time: ended }) {

@@ -4,9 +4,11 @@ import { get, session, signOut, UNREACHABLE } from "./api.js";
 import { drawing, element, query, setText } from "./dom.js";
 import { isInaudible, onSound, soundLost, status, toggleSound } from "./sound.js";
 
+const WARD = ["/", "Ward"];
+export const RECORDINGS = ["/recordings", "Recordings"];
 const PLACES = [
-  ["/", "Ward"],
-  ["/recordings", "Recordings"],
+  WARD,
+  RECORDINGS,
   ["/training", "Training"],
   ["/about", "About"],
 ];
@@ -203,15 +205,22 @@ async function reach(work) {
   }
 }
 
-/** Whether there is what this page is about; if not, that is said, and there is nothing to wait for. */
-export async function exists(path) {
-  try {
-    await get(path);
-  } catch (error) {
-    if (error.status === 404) trouble(error.message);
-    return error.status !== 404;
-  }
-  return true;
+/** Go on where there is what this page is about; otherwise the page says that there is not, with a link `back`, and nothing else happens. */
+export async function requireSubject(path, back = WARD) {
+  const error = await get(path).then(() => null, (reason) => reason);
+  if (error?.status !== 404) return;
+  document.title = "Nothing here – Ectopy";
+  const [address, name] = back;
+  query("main").replaceChildren(
+    element(
+      "section",
+      { class: "panel stack" },
+      element("h1", {}, "Nothing exists at this address"),
+      element("p", {}, error.message),
+      element("p", {}, element("a", { href: address }, name)),
+    ),
+  );
+  await new Promise(() => {});
 }
 
 function messageOf(error) {

@@ -11,7 +11,6 @@ import {
   announceAlarm,
   askToConfirm,
   attempt,
-  exists,
   may,
   outcome,
   parameter,
@@ -19,6 +18,7 @@ import {
   refresh,
   reloadWhenOpen,
   reply,
+  requireSubject,
   start,
 } from "./page.js";
 import { sound } from "./sound.js";
@@ -31,6 +31,7 @@ import {
   capitalise,
   clock,
   comparisonText,
+  continuation,
   countText,
   isAcknowledged,
   isPresent,
@@ -54,6 +55,7 @@ const SPANS = [
 const patient = parameter("patient");
 const path = (rest) => patientPath(patient, rest);
 const visitor = await start({ sounds: true });
+await requireSubject(path(""));
 const sweep = new Sweep(query("#trace"), { paper: query("#paper"), beats: true, most: 12, pulses: true });
 const scores = new Chart(query("#scores"));
 const trend = new Chart(query("#trend"));
@@ -64,6 +66,7 @@ let declarations = null; // which limits and profiles there are
 let threshold = null; // of beats that are compared with the patient's own normal
 let callingAlarm = null; // the alarm in the bar
 let pendingFrames = null;
+let wasSilent = true;
 let span = Number(SPANS[0][0]);
 
 const now = () => summary?.last_sample_time ?? Date.now() / 1000;
@@ -110,7 +113,9 @@ function tick() {
   setText(query("#live-title"), silent ? "Not live" : "Live");
   const waveNames = ["ECG", ...sweep.waves.map(({ name }) => name)].join(", ");
   query("#trace").setAttribute("aria-label", silent ? `The last ${waveNames}, not live` : `Live ${waveNames}`);
-  if (callingAlarm) setText(query("#call small"), alarmAge(callingAlarm, serverNow()));
+  if (callingAlarm) setText(query("#call small"), alarmAge(callingAlarm, serverNow(), sweep.silent_s));
+  if (silent !== wasSilent) refresh(loadAlarms);
+  wasSilent = silent;
 }
 
 /** The alarm that nobody has acknowledged stays in sight with its button, wherever the page is scrolled to. */
@@ -171,7 +176,7 @@ async function loadAlarms() {
 }
 
 function length(alarm) {
-  if (isPresent(alarm)) return `goes on ${alarmAge(alarm, serverNow())}`;
+  if (isPresent(alarm)) return continuation(alarm, serverNow(), sweep.silent_s);
   return `lasted ${alarmLasted(alarm)}${alarm.state === "latched" ? ", to be acknowledged" : ""}`;
 }
 
@@ -185,7 +190,7 @@ function band(alarm) {
     element(
       "div",
       {},
-      element("p", {}, element("strong", {}, alarm.title), " ", element("small", {}, alarmAge(alarm, serverNow()))),
+      element("p", {}, element("strong", {}, alarm.title), " ", element("small", {}, alarmAge(alarm, serverNow(), sweep.silent_s))),
       element("p", {}, alarm.text),
       element("p", {}, advice),
     ),
@@ -404,14 +409,12 @@ setInterval(showScores, 1000);
 setInterval(() => document.hidden || refresh(() => Promise.all([loadTrend(), loadGallery()])), TREND_EVERY_MS);
 setInterval(tick, AGE_MS);
 
-if (await exists(path(""))) {
-  watch([patient], {
-    samples: (frame) => (pendingFrames ? pendingFrames.push(frame) : sweep.push(frame)),
-    beat: (beat) => {
-      sweep.beat(beat);
-      beats.push(beat);
-    },
-    summary: showSummary,
-    connection: reloadWhenOpen(load),
-  });
-}
+watch([patient], {
+  samples: (frame) => (pendingFrames ? pendingFrames.push(frame) : sweep.push(frame)),
+  beat: (beat) => {
+    sweep.beat(beat);
+    beats.push(beat);
+  },
+  summary: showSummary,
+  connection: reloadWhenOpen(load),
+});

@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { query, setText } from "./dom.js";
 import { capitalise } from "./format.js";
-import { announce, attempt, follow, may, parameter, start } from "./page.js";
+import { announce, attempt, follow, may, parameter, RECORDINGS, requireSubject, start } from "./page.js";
 import { Workbench } from "./workbench.js";
 
 const STEPS = [
@@ -51,5 +51,6 @@ async function analyseAgain() {
 }
 
 const visitor = await start();
+await requireSubject(path, RECORDINGS);
 query("#analyse").addEventListener("click", analyseAgain);
 await follow(look);

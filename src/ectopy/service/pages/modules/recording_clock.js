@@ -33,6 +33,11 @@ export class RecordingClock {
     return this.hasTimeOfDay ? this.text(seconds).slice(0, 5) : elapsedTime(seconds);
   }
 
+  /** As it stands on an axis with a tick each `step` seconds. */
+  tick(seconds, step) {
+    return step < 60 ? this.text(seconds) : this.minute(seconds);
+  }
+
   /** How long the recording is. */
   get lengthText() {
     return elapsedTime(this.duration);

@@ -89,11 +89,12 @@ export class ReportFrame {
     if (frame.contentDocument?.contentType !== "text/html") throw new ApiError(0, "The report could not be loaded. Try again.");
   }
 
-  /** As high as it is, so that there is one scroll bar. */
+  /** As high as it is, so that there is one scroll bar; an empty frame would hold the tabulator. */
   #fit() {
     const root = this.frame.contentDocument?.documentElement;
     const body = root?.querySelector("body");
     if (!body || !this.frame.getAttribute("src")) return;
+    this.frame.tabIndex = 0;
     const measure = () => (this.frame.style.height = `${root.scrollHeight + this.frame.offsetHeight - this.frame.clientHeight}px`);
     new ResizeObserver(measure).observe(body);
   }

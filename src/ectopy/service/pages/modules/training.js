@@ -3,7 +3,7 @@
 import { get, patientPath, serverNow } from "./api.js";
 import { element, query, setText } from "./dom.js";
 import { watch } from "./live.js";
-import { exists, parameter, refresh, reloadWhenOpen, start } from "./page.js";
+import { parameter, refresh, reloadWhenOpen, requireSubject, start } from "./page.js";
 import { Sweep } from "./sweep.js";
 import { bpm, duration, NOTHING, SILENT_S, whole } from "./format.js";
 
@@ -105,7 +105,8 @@ function advice({ alarm, state }, zone, recent, silent) {
 query("#zones").append(...ZONES.map(([, name]) => element("li", {}, name)));
 if (!patient) {
   await refresh(choose);
-} else if (await exists(patientPath(patient))) {
+} else {
+  await requireSubject(patientPath(patient));
   query("#session").hidden = false;
   sweep = new Sweep(query("#trace"), { most: 1 });
   await refresh(load);

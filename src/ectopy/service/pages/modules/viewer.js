@@ -35,7 +35,7 @@ export class Viewer extends EventTarget {
     this.selection = null; // [from, to] in seconds
     this.isStale = false;
     this.view = query("#view");
-    this.overview = new Chart(query("#overview"), { time: (seconds) => clock.minute(seconds), first: -clock.first });
+    this.overview = new Chart(query("#overview"), { time: (seconds, step) => clock.tick(seconds, step), first: -clock.first });
     this.calipers = new Calipers(this);
     const paint = fitted(query("#signal"), (context, width, height) => this.#draw(context, width, height));
     this.redraw = () => {

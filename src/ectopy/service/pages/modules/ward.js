@@ -7,12 +7,11 @@ import { MM } from "./paper.js";
 import { announce, announceAlarm, attempt, may, outcome, prioritySign, refresh, reloadWhenOpen, reply, start } from "./page.js";
 import { isInaudible, onSound, sound } from "./sound.js";
 import { Sweep } from "./sweep.js";
-import { alarmAge, bpm, clock, comparisonText, countText, isAcknowledged, PRIORITIES, SILENT_S, state } from "./format.js";
+import { alarmAge, bpm, clock, comparisonText, countText, isAcknowledged, NO_DATA, PRIORITIES, SILENT_S, state } from "./format.js";
 
 const STATION = "station";
 const OWN_MS = 10_000;
 const AGE_MS = 500;
-const NO_DATA = "no data";
 const MANY_SILENT = 3; // so many patients without data are one fault, such as a gateway's
 
 const visitor = await start({ sounds: true });
@@ -74,7 +73,7 @@ class Tile {
     const priority = alarm?.priority ?? "";
     this.node.className = ["tile", priority, alarm && isAcknowledged(alarm) && "answered", silent && "stale"].filter(Boolean).join(" ");
     if (alarm) {
-      setText(this.age, alarmAge(alarm, serverNow()));
+      setText(this.age, alarmAge(alarm, serverNow(), sweep.silent_s));
       setText(this.note, silent ? text : comparisonText(summary));
     } else {
       setText(this.note, summary.state === "learning" ? "" : comparisonText(summary));

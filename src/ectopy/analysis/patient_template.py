@@ -485,7 +485,7 @@ def _measure(
     in_qrs = different[..., _QRS]
     qrs_energy = np.maximum(_energy(template[..., _QRS]), _LEAST_AMPLITUDE_MV**2)
     qrs = np.sqrt(np.minimum(_energy(in_qrs), _energy(_without_slope(in_qrs))) / qrs_energy)
-    width = np.log(_width(aligned[..., _WIDTH]) / _width(template[..., _WIDTH]))
+    width = np.log(_width(aligned) / _width(template))
     # The clear lead that resembles the template most, if it does so more than the mean.
     clear = readable & (clearness > _CLEAR)
     mean_qrs = (qrs * weights).sum(axis=1)
@@ -539,7 +539,7 @@ def _without_slope(samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _width(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the area of the QRS complex over its height."""
-    size = np.abs(samples)
+    size = np.abs(samples[..., _WIDTH])
     width: NDArray[np.float64] = (size.sum(axis=-1) + 1e-6) / (size.max(axis=-1) + 1e-6)
     return width
 

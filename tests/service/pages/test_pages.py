@@ -1221,12 +1221,13 @@ def require_free_figures(page: Page, width: int) -> None:
 
 
 def require_whole_ids(page: Page) -> None:
-    """However long names are, nothing of an id is cut off or under anything else."""
+    """However long names are, nothing of an id, or of how many alarms there are, is cut off or under anything else."""
     tiles = page.locator(".tile")
     ids = tiles.evaluate_all(
         """tiles => tiles.map((tile) => {
-          const id = tile.querySelector(".id").textContent ? tile.querySelector(".id") : tile.querySelector("h2");
-          return [id.scrollWidth - id.clientWidth, id.scrollHeight - id.clientHeight];
+          const [id, name, more] = [".id", "h2", ".more"].map((part) => tile.querySelector(part));
+          const beyond = (node) => [node.scrollWidth - node.clientWidth, node.scrollHeight - node.clientHeight];
+          return [...beyond(id.textContent ? id : name), ...beyond(more)];
         })"""
     )
     assert all(beyond <= 1 for id in ids for beyond in id), ids

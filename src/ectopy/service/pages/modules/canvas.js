@@ -74,7 +74,8 @@ export function addSamples(context, from, to, sample, place, height, edges = END
     if (value === null || Number.isNaN(value)) {
       previousX = null;
     } else {
-      const [whole, y] = [height(value), within(height(value), edges)];
+      const whole = height(value);
+      const y = within(whole, edges);
       if (y !== whole) cuts.push({ x, y, isAbove: whole < y });
       if (previousX === null || x < previousX) context.moveTo(x, y);
       else context.lineTo(x, y);
@@ -86,6 +87,7 @@ export function addSamples(context, from, to, sample, place, height, edges = END
 
 /** Arrowheads at the places where a trace goes on beyond an edge. */
 export function drawCuts(context, cuts) {
+  if (!cuts.length) return;
   context.beginPath();
   for (const { x, y, isAbove } of cuts) {
     const foot = y + (isAbove ? ARROW_PX : -ARROW_PX);

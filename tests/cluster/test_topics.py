@@ -66,6 +66,13 @@ def test_a_topic_with_the_time_of_its_senders_is_refused(broker: Broker):
         Topics("senders", "senders-events").create(broker.brokers, 1)
 
 
+def test_settings_that_may_not_be_read_stop_no_stream(broker: Broker, tmp_path: Path):
+    topics = Topics("unreadable", "unreadable-events")
+    topics.create(broker.brokers, 1)
+    with broker.denied(topics.samples, AclOperation.DESCRIBE_CONFIGS):
+        assert topics.create(broker.secured(tmp_path), 1) == ()
+
+
 def test_a_broker_that_is_absent_is_named():
     with reserved_port() as port, pytest.raises(ServiceError, match=f"no broker answers at 127.0.0.1:{port}"):
         Topics("ecg", "events").create(Brokers(f"127.0.0.1:{port}"), 1)

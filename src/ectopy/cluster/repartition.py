@@ -81,8 +81,8 @@ _COLUMNS = "shard int, patient string, part string, content binary"
 
 def _parts(spark: SparkSession, checkpoint: str) -> DataFrame:
     """Read all parts of all states as they were after the last batch that was completed."""
-    # Spark reads states through its coordinator of them, which starts with the manager of queries.
-    assert spark.streams is not None
+    # Spark reads states through a coordinator that starts with the manager of queries, at its first call.
+    spark.streams.resetTerminated()
     state = spark.read.format("statestore").option("stateVarName", PARTS).load(checkpoint)
     return state.select(
         sf.col("key.shard").alias("key"),

@@ -29,7 +29,7 @@ try:
     import httpx
 
     from ectopy.client.protocol import ChunkMessage, refusal_of, write
-    from ectopy.client.sample_stream import Stream
+    from ectopy.client.stream_sender import Stream
 except ModuleNotFoundError as error:
     raise MissingExtraError.of("service", "the client") from error
 

@@ -229,6 +229,21 @@ def test_evidence_of_the_template_itself_is_nothing(recording: Recording):
     np.testing.assert_allclose(difference.width, 0, atol=1e-4)
 
 
+@pytest.mark.parametrize("slope_mv_per_s", [-3.0, 3.0])
+def test_a_slow_wave_under_a_beat_makes_its_complex_no_other(recording: Recording, slope_mv_per_s: float):
+    beats = cut(recording)
+    normal = learn_normal(beats, recording.leads)
+    samples = beats.samples.shape[2]
+    wave_mv = slope_mv_per_s * (np.arange(samples) - samples / 2) / 180.0
+    moved = compare(replace(beats, samples=(beats.samples + wave_mv).astype(np.float32)), normal)
+    still = compare(beats, normal)
+    usual = still.qrs < 0.5
+    assert 0.9 < usual.mean() < 1.0
+    assert (moved.shape > still.shape)[usual].mean() > 0.95
+    assert np.quantile(moved.qrs[usual], 0.98) < 0.5
+    assert np.quantile(moved.qrs[~usual], 0.1) > 0.5
+
+
 def test_the_shipped_detector_is_for_recordings(ambulatory: Detector, tmp_path: Path):
     assert ambulatory.recordings is not None
     assert "mitdb (22 patients)" in ambulatory.card.source

@@ -199,8 +199,8 @@ def test_unknown_patients_and_keys_end_a_stream(service: Service, client: Client
 
 
 def test_a_stream_keeps_ten_minutes_and_no_more_than_it_has_room_for(service: Service, monkeypatch: pytest.MonkeyPatch):
-    assert ectopy.client.client.MOST_PENDING_BYTES > 600 * 16 * 1000 * 4
-    monkeypatch.setattr("ectopy.client.client.MOST_PENDING_BYTES", 40 * 1000)
+    assert ectopy.client.stream_sender.MOST_PENDING_BYTES > 600 * 16 * 1000 * 4
+    monkeypatch.setattr("ectopy.client.stream_sender.MOST_PENDING_BYTES", 40 * 1000)
     with Client("http://127.0.0.1:9", service.key) as nowhere:
         stream = nowhere.stream("anybody", RATE_HZ, LEADS)
         stream._begin({"next_position": None, "stream": ""})

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from websockets.sync.client import ClientConnection, connect
 
 from ectopy.client import Client
-from ectopy.client.client import WINDOW
+from ectopy.client.stream_sender import WINDOW
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor.alarm_log import verify
 from ectopy.recording import Recording

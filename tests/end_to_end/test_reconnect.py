@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ectopy.client import Client
-from ectopy.client.client import Stream
+from ectopy.client.stream_sender import Stream
 from ectopy.datasets import simulate_recording
 from ectopy.monitor import Chunk
 from ectopy.recording import Recording

@@ -21,8 +21,10 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor.alarms import AlarmSettings, PatientAlarms, update_conditions
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.monitor.limits import PROFILES, Limits
-from ectopy.monitor.rhythm import CODES, RhythmState, rhythm_step
+from ectopy.monitor.rhythm import rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
+from ectopy.monitor.rhythm_readings import CODES
+from ectopy.monitor.rhythm_state import RhythmState
 from support.beat_streams import (
     DELAY_S,
     GOOD,

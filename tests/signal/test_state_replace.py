@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from ectopy.monitor.alarms import AlarmSettings
-from ectopy.monitor.rhythm import RhythmState
+from ectopy.monitor.rhythm_state import RhythmState
 from ectopy.signal.state_replace import builder, replace
 
 

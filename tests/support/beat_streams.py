@@ -11,8 +11,9 @@ from ectopy.analysis.interval_model import Timing
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.rhythm import RhythmState, rhythm_step
+from ectopy.monitor.rhythm import rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
+from ectopy.monitor.rhythm_state import RhythmState
 from ectopy.signal import Quality
 from ectopy.signal.array_columns import select
 from ectopy.signal.beat_segments import BeatSegments

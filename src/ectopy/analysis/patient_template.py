@@ -41,6 +41,7 @@ _OTHER_FORM = 0.8
 _QRS = slice(BEFORE - 22, BEFORE + 28)
 _SHIFTED_QRS = np.arange(2 * MARGIN + 1)[:, None] + np.arange(_QRS.start, _QRS.stop)
 _WIDTH = slice(BEFORE - 30, BEFORE + 40)
+_END = 3  # samples
 _LEAST_AMPLITUDE_MV = 0.1
 _UNKNOWN_SPREAD_MV = 0.1
 _USUAL = 0.3  # share of the beats; ectopic beats, up to seven in ten, do not count
@@ -172,7 +173,8 @@ class BeatDifference:
     window : ndarray of float64
         The same in all samples, whatever of the next beat lies among them.
     qrs : ndarray of float64
-        The same within the QRS complex, 0.12 s before to 0.16 s after the fiducial point.
+        The same within the QRS complex, 0.12 s before to 0.16 s after the fiducial point; without the slope of the
+        difference across the complex, where that makes it less, as the movement of an electrode is no other shape.
     p_wave, p_share : ndarray of float64
         How little of the usual P wave a beat has, and the share of it that it has, as in `PWaveDifference`.
     width : ndarray of float64
@@ -479,8 +481,10 @@ def _measure(
     energy = energy + noise_energy(noise_mv, template.shape[-1])
     window = np.sqrt(_energy(different) / energy)
     shape = _own_difference(window, different, template, own, noise_mv)
+    # The QRS complex also without a slow wave across it, as the movement of an electrode makes.
+    in_qrs = different[..., _QRS]
     qrs_energy = np.maximum(_energy(template[..., _QRS]), _LEAST_AMPLITUDE_MV**2)
-    qrs = np.sqrt(_energy(different[..., _QRS]) / qrs_energy)
+    qrs = np.sqrt(np.minimum(_energy(in_qrs), _energy(_without_slope(in_qrs))) / qrs_energy)
     width = np.log(_width(aligned) / _width(template))
     # The clear lead that resembles the template most, if it does so more than the mean.
     clear = readable & (clearness > _CLEAR)
@@ -523,6 +527,14 @@ def _own_difference(
     shape = window.copy()
     shape[cut] = np.sqrt(np.nansum(np.square(left), axis=2) / energy)
     return shape
+
+
+def _without_slope(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Subtract the line between the means of the first and of the last samples."""
+    first, last = (samples[..., end].mean(axis=-1, keepdims=True) for end in (slice(_END), slice(-_END, None)))
+    share = np.linspace(0.0, 1.0, samples.shape[-1])
+    straight: NDArray[np.float64] = samples - (first + (last - first) * share)
+    return straight
 
 
 def _width(samples: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ One message is an object, or a list of them. Its keys:
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -285,3 +286,11 @@ _FROM_MSGPACK = msgspec.msgpack.Decoder(_Message)
 _PARTS = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _NUMBER_FROM_JSON = msgspec.json.Decoder(_Numbered)
 _NUMBER_FROM_MSGPACK = msgspec.msgpack.Decoder(_Numbered)
+
+
+def refusal_of(content: bytes | None) -> str:
+    """Return the sentence in an answer that refuses a request; empty where there is none."""
+    try:
+        return str(json.loads(content or b"{}")["detail"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -15,8 +15,9 @@ from statistics import median
 import numpy as np
 
 from ectopy.monitor.conditions import CONDITIONS
-from ectopy.monitor.rhythm import GAP_S, RhythmState
+from ectopy.monitor.rhythm import GAP_S
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput
+from ectopy.monitor.rhythm_state import RhythmState
 from ectopy.signal.state_replace import replace
 
 CODE = "ventricular fibrillation"

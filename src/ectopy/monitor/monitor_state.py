@@ -15,7 +15,7 @@ from ectopy.monitor.fibrillation_rule import WaveformState
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.pulse_rules import PulseMemory
 from ectopy.monitor.pulse_stream import PulseStream
-from ectopy.monitor.rhythm import RhythmState
+from ectopy.monitor.rhythm_state import RhythmState
 from ectopy.monitor.technical import TechnicalState
 from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BeatSegments, no_beats

@@ -54,8 +54,9 @@ from ectopy.monitor.monitor_state import MonitorState, Signal
 from ectopy.monitor.pulse_rules import PulseMemory, apply_pulse, pulse_readings, remember, remember_end, with_asystole
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.repeated_complexes import unless_unlike
-from ectopy.monitor.rhythm import RhythmState, rhythm_step
+from ectopy.monitor.rhythm import rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
+from ectopy.monitor.rhythm_state import RhythmState
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
 from ectopy.presentation import finite_or_none
 from ectopy.signal.beat_segments import BeatSegments, no_beats

@@ -47,199 +47,43 @@ one of them of more than three beats.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from itertools import pairwise
-from math import floor, inf, isfinite, isnan, nan
-from statistics import fmean, median
+from math import isfinite, isnan, nan
 from typing import Any
 
 import numpy as np
 
 from ectopy.analysis.atrial_fibrillation import (
     FIBRILLATION_LOG_ODDS,
-    LEAST_EPISODE_S,
     LONGEST_S,
     REMEMBERED,
     SHORTEST_S,
     STILL_LOG_ODDS,
-    WINDOW,
     latest_log_odds,
 )
-from ectopy.analysis.rhythm_rules import RATE_OVER, RHYTHM_OVER, STILL_IRREGULAR, irregularity
+from ectopy.analysis.rhythm_rules import RATE_OVER, RHYTHM_OVER, irregularity
 from ectopy.analysis.verdicts import Hint
 from ectopy.detector import Verdict
-from ectopy.monitor.conditions import CONDITIONS, Basis
-from ectopy.monitor.exercise import ExerciseState, exercise_beat, exercise_readings
+from ectopy.monitor.exercise import ExerciseState, exercise_beat
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.rhythm_input import MOST_EVIDENCE, ConditionReading, DetectorOutput
-from ectopy.presentation import short_repr
+from ectopy.monitor.rhythm_readings import extreme_tachycardia, rhythm_readings
+from ectopy.monitor.rhythm_state import FLAT_S, SAME_BEAT_S, RhythmState, Run, about_equal, longer_silence_s, mean_rate
 from ectopy.signal.state_replace import replace
 
-CODES = tuple(code for code, condition in CONDITIONS.items() if condition.basis is not Basis.OTHER)
-"""Conditions judged here, in the order of the readings."""
 GAP_S = 1.25
 """Findings come every second; those that are further apart do not follow each other."""
 
-_TELLABLE = frozenset({"good", "flat"})
 _FLAT = frozenset({"flat", "lead off"})
-_LEAST_BEATS = 5
 _BROKEN_S = 3.0
-_FLAT_S = 2.0
 _STILL_S = 2.0
 _COUPLETS_WITHIN_S = 300.0
 _ABNORMAL_WITHIN_S = 60.0
 _MOST_COUPLETS = 100
 _LEAST_HEARD = 10  # of which the last few may turn out not to be credible
-_SAME_BEAT_S = 1e-6
 _BRIDGED_BY, _BRIDGED_S = 3, 1.0  # a second without any readable lead does not fit in between
-_UNEVEN = 1.8  # one interval of a run over the next
-_SAME_RATE, _SAME_RATE_OVER, _SAME_RATE_BEATS = 0.08, 10, 9
-_WELL_BEYOND_BPM, _FEWER_SHARE = 10.0, 0.7
-_EXTREME_CLEAR_SHARE = 0.1
 _MEASURED_EVERY = 8  # beats: the last 64 intervals change little from one to the next
 _NEAR_LOG_ODDS = -3.0, 3.0  # between them every beat is measured: the onset of atrial fibrillation may be near
-
-_ABSENT = {code: ConditionReading(code, False) for code in CODES}
-_UNKNOWN = {code: ConditionReading(code, None) for code in CODES}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Beats of one kind in a row, up to the newest beat.
-
-    Attributes
-    ----------
-    times_s : tuple of float
-        The last of them.
-    intervals_s : tuple of float
-        The last RR intervals between them that are known.
-    unreadable : int
-        Unreadable beats since the last of them.
-    even : bool
-        Whether two successive intervals are about equal, or one is not known.
-    """
-
-    beats: int = 0
-    times_s: tuple[float, ...] = ()
-    intervals_s: tuple[float, ...] = ()
-    unreadable: int = 0
-    even: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RhythmState:
-    """Memory of the rules; times are stream seconds.
-
-    Attributes
-    ----------
-    at_s : float
-        Where the last findings ended.
-    since_s : float
-        Where silence counts from: nothing could be told until then.
-    detected_s : tuple of float
-        The last beats heard since then.
-    apart_s : tuple of float
-        Of the beats heard last, the two neighbours that are farthest apart, the first one maybe heard before.
-    apart_flat : bool
-        Whether a lead was flat or off in that silence.
-    apart_noisy : bool
-        Whether all leads were noisy when it began.
-    complete_s : float
-        Up to where all beats are heard.
-    confirmed_s : float
-        The newest beat judged that is readable and credible.
-    asystole_s : float or None
-        The last beat before an asystole that goes on, or where its silence counts from; None while there is none.
-    flat : bool
-        Whether a lead has been flat or off in the present silence, or all were noisy when it began.
-    noisy : bool
-        Whether all were noisy when it began.
-    motionless_s : float
-        Where the last piece ended in which no lead moved.
-    still : bool
-        Whether a silence goes on in leads that have become noisy.
-    judged_s : float
-        The newest readable beat judged.
-    row_s : tuple of float
-        The last beats judged in a row.
-    row_readable : int
-        How many of them, at the end, are readable: 0 where the last one is not.
-    run, longest : Run
-        Of ventricular-like beats; and the longest one since the findings before, for one that has already ended again
-        is told as well.
-    atrial_run, longest_atrial : Run
-        The same of supraventricular-like beats.
-    couplets_s : tuple of float
-        Couplets of the last five minutes.
-    alternating : int
-        Length of the row in which every other beat is ventricular-like.
-    thirds : int
-        Length of the row in which every third beat is ventricular-like.
-    alternation_s : tuple of float
-        The last beats of the longer of the two rows.
-    last_ventricular : tuple of bool
-        Which of the two newest beats in a row are ventricular-like.
-    usual_rr_s : tuple of float
-        RR intervals before the last 65 beats that are not ectopic; NaN = not known.
-    ectopic : bool
-        Whether the newest beat is ectopic.
-    irregularity : float
-        Of those intervals; NaN = not known.
-    rhythm_rr_s : tuple of float
-        RR intervals before the last 66 beats; NaN where not known, or beside an ectopic beat.
-    fibrillation : float
-        Log odds of atrial fibrillation over them, every eighth beat, or every beat near the onset; NaN = not known.
-    fibrillation_since_s : float
-        The first beat at which they were high enough for the onset, since they were too low; NaN = none.
-    until_measured : int
-        Beats until they are measured again.
-    window_s : tuple of float
-        The last readable beats, none older than a minute.
-    window_abnormal : tuple of bool
-        Which of them are abnormal.
-    abnormal : bool
-        Whether that was too many, and is not yet few enough.
-    """
-
-    __repr__ = short_repr
-
-    at_s: float = -inf
-    since_s: float = -inf
-    detected_s: tuple[float, ...] = ()
-    apart_s: tuple[float, ...] = ()
-    apart_flat: bool = False
-    apart_noisy: bool = False
-    complete_s: float = -inf
-    confirmed_s: float = -inf
-    asystole_s: float | None = None
-    flat: bool = False
-    noisy: bool = False
-    motionless_s: float = -inf
-    still: bool = False
-    judged_s: float = -inf
-    row_s: tuple[float, ...] = ()
-    row_readable: int = 0
-    run: Run = field(default_factory=Run)
-    longest: Run = field(default_factory=Run)
-    atrial_run: Run = field(default_factory=Run)
-    longest_atrial: Run = field(default_factory=Run)
-    couplets_s: tuple[float, ...] = ()
-    alternating: int = 0
-    thirds: int = 0
-    alternation_s: tuple[float, ...] = ()
-    last_ventricular: tuple[bool, ...] = ()
-    usual_rr_s: tuple[float, ...] = ()
-    ectopic: bool = False
-    irregularity: float = nan
-    rhythm_rr_s: tuple[float, ...] = ()
-    fibrillation: float = nan
-    fibrillation_since_s: float = nan
-    until_measured: int = 0
-    window_s: tuple[float, ...] = ()
-    window_abnormal: tuple[bool, ...] = ()
-    abnormal: bool = False
-    exercise: ExerciseState = field(default_factory=ExerciseState)
 
 
 def rhythm_step(
@@ -259,54 +103,37 @@ def rhythm_step(
     state : RhythmState
         Of bounded size.
     readings : tuple of ConditionReading
-        One for each of `CODES`, in that order.
+        One for each of `ectopy.monitor.rhythm_readings.CODES`, in that order.
     """
     if not 0.0 <= findings.at_s - state.at_s <= GAP_S:
         went_on = findings.at_s > state.at_s
         exercise = state.exercise if went_on else ExerciseState()
         state = RhythmState(since_s=findings.at_s, exercise=exercise, asystole_s=state.asystole_s)
     state = _update_silence(state, limits, findings)
-    beats, fast = findings.beats, _ABSENT["extreme tachycardia"]
+    beats, fast = findings.beats, ConditionReading("extreme tachycardia", False)
     if len(beats):
         columns = (beats.time_s, beats.interval_s, beats.verdict, beats.hint, beats.credible)
         for *beat, credible in zip(*(column.tolist() for column in columns), strict=True):
             state = _confirm(state, beat[0], readable=beat[2] != Verdict.UNREADABLE, credible=credible)
             state = _update_with_beat(state, limits, *beat)
             # An extreme tachycardia that has already ended again is reported as well.
-            fast = fast if fast.present else _extreme_tachycardia(state, limits)
-    if state.asystole_s is None and (_tellable(findings) or state.still):
+            fast = fast if fast.present else extreme_tachycardia(state, limits)
+    if state.asystole_s is None and (findings.is_tellable or state.still):
         since_s = _asystole_since_s(state, limits)
         state = state if since_s is None else replace(state, asystole_s=since_s)
-    readings = _readings(state, limits, findings)
-    if not fast.present or not findings.readable or _is_silent(state, limits):
+    readings = rhythm_readings(state, limits, findings)
+    if not fast.present or not findings.readable or state.is_silent(limits):
         return state, readings
     return state, tuple(fast if each.condition == fast.condition else each for each in readings)
 
 
-def _is_silent(state: RhythmState, limits: Limits) -> bool:
-    return state.asystole_s is not None or _silence_s(state) >= limits.pause_s
-
-
-def _tellable(findings: DetectorOutput) -> bool:
-    return not _TELLABLE.isdisjoint(findings.words) or findings.noise_is_low
-
-
-def _last_beat_s(state: RhythmState) -> float:
-    """The last beat heard, or where silence counts from."""
-    return state.detected_s[-1] if state.detected_s else state.since_s
-
-
-def _silence_s(state: RhythmState) -> float:
-    return state.complete_s - _last_beat_s(state)
-
-
 def _asystole_since_s(state: RhythmState, limits: Limits) -> float | None:
     """Find where a silence began that is long enough for an asystole, and that no credible readable beat has ended."""
-    since_s = _last_beat_s(state)
-    if _silence_s(state) >= limits.asystole_s + _longer_s(_FLAT_S, state.flat, state.motionless_s > since_s):
+    since_s = state.last_beat_s
+    if state.silence_s >= limits.asystole_s + longer_silence_s(FLAT_S, state.flat, state.motionless_s > since_s):
         return since_s
     before_s, after_s = state.apart_s or (0.0, 0.0)
-    longer_s = _longer_s(_FLAT_S, state.apart_flat, state.motionless_s > before_s)
+    longer_s = longer_silence_s(FLAT_S, state.apart_flat, state.motionless_s > before_s)
     if after_s > state.confirmed_s and after_s - before_s >= limits.asystole_s + longer_s:
         return before_s
     return None
@@ -315,12 +142,12 @@ def _asystole_since_s(state: RhythmState, limits: Limits) -> float | None:
 def _update_silence(state: RhythmState, limits: Limits, findings: DetectorOutput) -> RhythmState:
     """Take the beats just detected, and how far signal without one goes on."""
     new = tuple(beat_s for beat_s in findings.detected_s.tolist() if beat_s > state.since_s)
-    tellable = _tellable(findings)
+    tellable = findings.is_tellable
     # Silence that begins in noise, or while a lead is flat or off, has to last longer; one that began earlier goes on.
-    unreadable = not findings.readable and _silence_s(state) < _STILL_S
+    unreadable = not findings.readable and state.silence_s < _STILL_S
     is_flat = not _FLAT.isdisjoint(findings.words)
     flat, noisy = state.flat or unreadable or is_flat, state.noisy or (unreadable and not is_flat)
-    still = not new and not tellable and "noisy" in findings.words and _silence_s(state) >= _STILL_S
+    still = not new and not tellable and "noisy" in findings.words and state.silence_s >= _STILL_S
     # Without a lead that can tell, silence counts from now on; a beat ends it.
     if not tellable and not still:
         since_s = max(state.since_s, findings.complete_to_s)
@@ -359,7 +186,7 @@ def _update_silence(state: RhythmState, limits: Limits, findings: DetectorOutput
 def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: bool) -> RhythmState:
     """Discount a heard beat that is not credible; a readable one that is ends an asystole."""
     if not credible:
-        detected_s = tuple(other_s for other_s in state.detected_s if abs(other_s - beat_s) > _SAME_BEAT_S)
+        detected_s = tuple(other_s for other_s in state.detected_s if abs(other_s - beat_s) > SAME_BEAT_S)
         if len(detected_s) == len(state.detected_s):
             return state
         begins_s = (state.since_s,) if state.confirmed_s <= state.since_s else ()
@@ -367,7 +194,7 @@ def _confirm(state: RhythmState, beat_s: float, *, readable: bool, credible: boo
         return replace(state, detected_s=detected_s, apart_s=apart_s)
     if not readable:
         return state
-    ends = state.asystole_s is not None and beat_s > state.asystole_s + _SAME_BEAT_S
+    ends = state.asystole_s is not None and beat_s > state.asystole_s + SAME_BEAT_S
     return replace(state, confirmed_s=beat_s, asystole_s=None if ends else state.asystole_s)
 
 
@@ -410,7 +237,7 @@ def _update_with_beat(
     alternating = _row_length(state.alternating, last[-2:], 2)
     thirds = _row_length(state.thirds, last, 3)
     window_s, window_abnormal, abnormal = _count_abnormal(state, limits, beat_s, verdict == Verdict.ABNORMAL)
-    exercise, bpm = state.exercise, _rate(row_s, RATE_OVER + 1)
+    exercise, bpm = state.exercise, mean_rate(row_s, RATE_OVER + 1)
     if limits.profile == "exercise" and bpm is not None and len(row_s) > RATE_OVER:
         exercise = exercise_beat(exercise, limits, beat_s, bpm, ventricular)
     return replace(
@@ -486,12 +313,8 @@ def _extend(run: Run, beat_s: float, interval_s: float, *, belongs: bool) -> Run
         return Run(1, (beat_s,))
     known_intervals_s = (interval_s,) if isfinite(interval_s) else ()
     times_s = (*run.times_s, beat_s)[-MOST_EVIDENCE:]
-    even = run.even or not known_intervals_s or _about_equal(*run.intervals_s[-1:], interval_s)
+    even = run.even or not known_intervals_s or about_equal(*run.intervals_s[-1:], interval_s)
     return Run(run.beats + 1, times_s, (run.intervals_s + known_intervals_s)[-MOST_EVIDENCE:], even=even)
-
-
-def _about_equal(*two_s: float) -> bool:
-    return len(two_s) == 2 and max(two_s) < _UNEVEN * min(two_s)
 
 
 def _pass_over(run: Run) -> Run:
@@ -510,282 +333,3 @@ def _count_abnormal(
     if len(flags) < limits.abnormal_k:
         return times_s, flags, state.abnormal
     return times_s, flags, count >= limits.abnormal_k or (state.abnormal and 2 * count > limits.abnormal_k)
-
-
-def _rate(row_s: tuple[float, ...], beats: int) -> float | None:
-    """Mean rate per minute of the last beats in a row, of fewer where there are no more; None with fewer than two."""
-    last = row_s[-beats:]
-    return 60.0 * (len(last) - 1) / (last[-1] - last[0]) if len(last) > 1 else None
-
-
-def _readings(state: RhythmState, limits: Limits, findings: DetectorOutput) -> tuple[ConditionReading, ...]:
-    if not _tellable(findings) and not state.still:
-        return tuple(_UNKNOWN.values())
-    readings = [_asystole(state, limits), _extreme_bradycardia(state, limits, findings), _pause(state, limits)]
-    if not findings.readable or state.judged_s <= state.since_s:
-        return _in_order(_UNKNOWN, readings)
-    if not _is_silent(state, limits):
-        readings += [
-            _extreme_tachycardia(state, limits),
-            _ventricular_tachycardia(state, limits),
-            _high_rate(state, limits),
-            _ventricular_run(state, limits),
-            _supraventricular_run(state, limits),
-            _alternation("bigeminy", "other", state, state.alternating, 2 * limits.bigeminy_pairs),
-            _alternation("trigeminy", "third", state, state.thirds, 3 * limits.bigeminy_pairs),
-        ]
-    readings += [
-        _low_rate(state, limits),
-        _couplets(state, limits),
-        _atrial_fibrillation(state),
-        _irregular(state, limits),
-        _abnormal(state, limits),
-    ]
-    if limits.profile == "exercise":
-        readings += exercise_readings(state.exercise, limits)
-    return _in_order(_ABSENT, readings)
-
-
-def _in_order(
-    every_reading: dict[str, ConditionReading], readings: Iterable[ConditionReading]
-) -> tuple[ConditionReading, ...]:
-    """Return a reading of every condition, in the order of `CODES`."""
-    return tuple((every_reading | {reading.condition: reading for reading in readings}).values())
-
-
-def _asystole(state: RhythmState, limits: Limits) -> ConditionReading:
-    begins = f"asystole begins at {limits.asystole_s:g} s."
-    if state.asystole_s is None:
-        return _silence("asystole", state, limits.asystole_s, _FLAT_S, begins)
-    silence_s = max(state.complete_s - state.asystole_s, limits.asystole_s)
-    before_s = tuple(beat_s for beat_s in state.detected_s if beat_s <= state.asystole_s + _SAME_BEAT_S)
-    kind = "beat" if len(before_s) == len(state.detected_s) else "readable beat of usual height"
-    text = f"No {kind} for {silence_s:.1f} s; {begins}"
-    return ConditionReading("asystole", True, text, silence_s, limits.asystole_s, before_s[-1:])
-
-
-def _pause(state: RhythmState, limits: Limits) -> ConditionReading:
-    if not state.detected_s:
-        return _UNKNOWN["pause"]
-    return _silence("pause", state, limits.pause_s, 0.0, f"a pause begins at {limits.pause_s:g} s.")
-
-
-def _silence(code: str, state: RhythmState, limit_s: float, longer_s: float, begins: str) -> ConditionReading:
-    """A silence that lasts, or has just ended: a short one may have done so before it was long enough to be told.
-
-    While it lasts in flat leads it has to be longer by `longer_s`, for electrodes may have come off; and also where for
-    a while no lead moved, or where it began in noise, in which beats may have been.
-    """
-    silence_s, began_s = _silence_s(state), _last_beat_s(state)
-    if silence_s >= limit_s + _longer_s(longer_s, state.flat, state.motionless_s > began_s):
-        return ConditionReading(
-            code, True, f"No beat for {silence_s:.1f} s; {begins}", silence_s, limit_s, state.detected_s[-1:]
-        )
-    if not state.detected_s or silence_s >= limit_s:
-        return _UNKNOWN[code]
-    before_s, after_s = state.apart_s or (0.0, 0.0)
-    ended_s = after_s - before_s
-    if ended_s < limit_s + _longer_s(longer_s, state.apart_noisy, state.motionless_s > before_s):
-        return _ABSENT[code]
-    return ConditionReading(code, True, f"{ended_s:.1f} s between two beats; {begins}", ended_s, limit_s, state.apart_s)
-
-
-def _longer_s(longer_s: float, doubtful: bool, motionless: bool) -> float:
-    return _FLAT_S if motionless else longer_s * doubtful
-
-
-def _extreme_bradycardia(state: RhythmState, limits: Limits, findings: DetectorOutput) -> ConditionReading:
-    code, beats, limit_bpm = "extreme bradycardia", limits.extreme_low_beats, limits.extreme_low_bpm
-    if len(state.detected_s) < beats:
-        return _UNKNOWN[code]
-    # No row is slow without one interval that is.
-    clear_bpm = limit_bpm + _extreme_clear_bpm(limits, limit_bpm)
-    if (clear_bpm + 1.0) * max(_intervals_s(state.detected_s)) < 60.0:
-        return _ABSENT[code]
-    # The slowest of the rows that end with one of the beats just heard.
-    new = sum(beat_s in findings.detected_s for beat_s in state.detected_s[beats:])
-    ends = range(len(state.detected_s) - new, len(state.detected_s) + 1)
-    rows = [state.detected_s[end - beats : end] for end in ends]
-    beats_s = max(rows, key=lambda row: _slow_interval_s(row, limits))
-    bpm = _rounded(60.0 / _slow_interval_s(beats_s, limits))
-    if bpm > limit_bpm:
-        return _ABSENT[code] if bpm >= clear_bpm else _UNKNOWN[code]
-    text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or less is extreme."
-    return ConditionReading(code, True, text, bpm, limit_bpm, beats_s)
-
-
-def _slow_interval_s(beats_s: tuple[float, ...], limits: Limits) -> float:
-    """Mean interval of a row, of which at most one may be clear of the limit of an extreme bradycardia."""
-    intervals_s = _intervals_s(beats_s)
-    slowest_s = sorted(intervals_s)[1] * (limits.extreme_low_bpm + limits.clear_bpm) / limits.extreme_low_bpm
-    return min(fmean(intervals_s), slowest_s)
-
-
-def _rounded(bpm: float) -> float:
-    """A rate as it is shown, in whole beats per minute."""
-    return float(floor(bpm + 0.5))
-
-
-def _low_rate(state: RhythmState, limits: Limits) -> ConditionReading:
-    code, beats_s = "low rate", state.row_s[-1 - RATE_OVER :]
-    if len(beats_s) < _LEAST_BEATS:
-        return _UNKNOWN[code]
-    intervals_s = _intervals_s(beats_s)
-    interval_s = min(fmean(intervals_s), median(intervals_s))
-    bpm, limit_bpm = 60.0 / interval_s, limits.low_bpm
-    if bpm >= limit_bpm:
-        return _ABSENT[code] if bpm >= limit_bpm + limits.clear_bpm else _UNKNOWN[code]
-    if len(beats_s) <= RATE_OVER:
-        return _UNKNOWN[code]
-    text = f"{bpm:.1f} per minute over {len(beats_s)} beats; below {limit_bpm:g} is low."
-    return ConditionReading(code, True, text, bpm, limit_bpm, beats_s)
-
-
-def _intervals_s(beats_s: tuple[float, ...]) -> list[float]:
-    return [after - before for before, after in pairwise(beats_s)]
-
-
-def _extreme_clear_bpm(limits: Limits, limit_bpm: float) -> float:
-    """Return how far an extreme rate must fall back behind its limit: one that hovers about it is one alarm."""
-    return max(limits.clear_bpm, _EXTREME_CLEAR_SHARE * limit_bpm)
-
-
-def _extreme_tachycardia(state: RhythmState, limits: Limits) -> ConditionReading:
-    code, beats, limit_bpm = "extreme tachycardia", limits.extreme_high_beats, limits.extreme_high_bpm
-    # A rhythm well beyond the limit needs fewer beats.
-    fewer = max(round(_FEWER_SHARE * beats), _LEAST_BEATS)
-    bpm = _rate(state.row_s, fewer)
-    if bpm is not None and len(state.row_s) >= fewer and bpm > limit_bpm + _WELL_BEYOND_BPM:
-        beats, limit_bpm = fewer, limit_bpm + _WELL_BEYOND_BPM
-    bpm = _rate(state.row_s, beats)
-    if bpm is None or len(state.row_s) < _LEAST_BEATS:
-        return _UNKNOWN[code]
-    bpm, clear_bpm = _rounded(bpm), _extreme_clear_bpm(limits, limits.extreme_high_bpm)
-    if bpm < limit_bpm:
-        return _ABSENT[code] if bpm <= limit_bpm - clear_bpm else _UNKNOWN[code]
-    # An unreadable beat counts once a readable one has come after it: what an artefact begins with is no beat.
-    if len(state.row_s) < beats or not state.row_readable:
-        return _UNKNOWN[code]
-    text = f"{bpm:.0f} per minute over {beats} beats; {limit_bpm:g} or more is extreme."
-    return ConditionReading(code, True, text, bpm, limit_bpm, state.row_s[-beats:][-MOST_EVIDENCE:])
-
-
-def _high_rate(state: RhythmState, limits: Limits) -> ConditionReading:
-    code, beats, limit_bpm = "high rate", RATE_OVER + 1, limits.high_bpm
-    bpm = _rate(state.row_s, beats)
-    if bpm is None or len(state.row_s) < _LEAST_BEATS:
-        return _UNKNOWN[code]
-    if bpm <= limit_bpm:
-        return _ABSENT[code] if bpm <= limit_bpm - limits.clear_bpm else _UNKNOWN[code]
-    if len(state.row_s) < beats:
-        return _UNKNOWN[code]
-    text = f"{bpm:.1f} per minute over {beats} beats; above {limit_bpm:g} is high."
-    return ConditionReading(code, True, text, bpm, limit_bpm, state.row_s[-beats:])
-
-
-def _ventricular_tachycardia(state: RhythmState, limits: Limits) -> ConditionReading:
-    run, code = state.longest, "ventricular tachycardia"
-    reading = _fast_run(code, run, limits.vt_beats, limits.vt_bpm)
-    if reading.present and _alternates(run.intervals_s[1 - limits.vt_beats :], limits.vt_beats - 1):
-        return _UNKNOWN[code]
-    if reading.present and _keeps_the_rate(state, reading) and run.beats < _SAME_RATE_BEATS:
-        return _UNKNOWN[code]
-    return replace(reading, text=f"{reading.text} are a tachycardia.") if reading.present else reading
-
-
-def _alternates(intervals_s: tuple[float, ...], count: int) -> bool:
-    """Return whether so many intervals are known, no two successive ones of which are about equal, as in bigeminy."""
-    return len(intervals_s) == count and not any(_about_equal(*two_s) for two_s in pairwise(intervals_s))
-
-
-def _keeps_the_rate(state: RhythmState, run: ConditionReading) -> bool:
-    """Check that a run has the rate of the beats before it, as beats do that an artefact has given another shape."""
-    usual_s = [interval_s for interval_s in state.usual_rr_s[-_SAME_RATE_OVER:] if isfinite(interval_s)]
-    if run.value is None or 2 * len(usual_s) < _SAME_RATE_OVER:
-        return False
-    return abs(run.value * median(usual_s) / 60.0 - 1.0) < _SAME_RATE
-
-
-def _supraventricular_run(state: RhythmState, limits: Limits) -> ConditionReading:
-    reading = _fast_run("supraventricular run", state.longest_atrial, limits.svt_beats, limits.svt_bpm)
-    return replace(reading, text=f"{reading.text} are a run.") if reading.present else reading
-
-
-def _fast_run(code: str, run: Run, beats: int, limit_bpm: float) -> ConditionReading:
-    """A run of so many beats, the last ones above a rate; its text ends before the verb."""
-    if run.beats < beats:
-        return _ABSENT[code]
-    intervals_s = run.intervals_s[1 - beats :]
-    if 2 * len(intervals_s) < beats - 1:
-        return _UNKNOWN[code]
-    bpm = 60.0 * len(intervals_s) / sum(intervals_s)
-    if bpm <= limit_bpm:
-        return _ABSENT[code]
-    kind = code.split()[0]
-    text = f"{run.beats} {kind}-like beats in a row, the last ones at {bpm:.0f} per minute; {beats} above {limit_bpm:g}"
-    return ConditionReading(code, True, text, bpm, limit_bpm, run.times_s)
-
-
-def _ventricular_run(state: RhythmState, limits: Limits) -> ConditionReading:
-    run, code = state.longest, "ventricular run"
-    if run.beats < limits.run_beats or not run.even:
-        return _ABSENT[code]
-    text = f"{run.beats} ventricular-like beats in a row; {limits.run_beats} are a run."
-    return ConditionReading(code, True, text, float(run.beats), float(limits.run_beats), run.times_s)
-
-
-def _couplets(state: RhythmState, limits: Limits) -> ConditionReading:
-    count = len(state.couplets_s)
-    if count <= limits.couplets:
-        return _ABSENT["couplet"]
-    text = f"{count} ventricular couplets in the last five minutes; more than {limits.couplets} are told."
-    return ConditionReading(
-        "couplet", True, text, float(count), float(limits.couplets), state.couplets_s[-MOST_EVIDENCE:]
-    )
-
-
-def _alternation(code: str, which: str, state: RhythmState, length: int, beats: int) -> ConditionReading:
-    if length < beats:
-        return _ABSENT[code]
-    text = f"Every {which} one of {length} beats is ventricular-like; {beats} are {code}."
-    return ConditionReading(code, True, text, float(length), float(beats), state.alternation_s)
-
-
-def _irregular(state: RhythmState, limits: Limits) -> ConditionReading:
-    share = state.irregularity
-    if not isfinite(share):
-        return _UNKNOWN["irregular rhythm"]
-    if share <= limits.irregular_share:
-        clear = share <= STILL_IRREGULAR * limits.irregular_share
-        return _ABSENT["irregular rhythm"] if clear else _UNKNOWN["irregular rhythm"]
-    text = f"Successive intervals differ by {share:.0%} of the mean; above {limits.irregular_share:.0%} is irregular."
-    return ConditionReading("irregular rhythm", True, text, share, limits.irregular_share, state.row_s[-MOST_EVIDENCE:])
-
-
-def _atrial_fibrillation(state: RhythmState) -> ConditionReading:
-    code, odds = "atrial fibrillation", state.fibrillation
-    if odds <= STILL_LOG_ODDS:
-        return _ABSENT[code]
-    if not odds > FIBRILLATION_LOG_ODDS or not state.judged_s - state.fibrillation_since_s >= LEAST_EPISODE_S:
-        return _UNKNOWN[code]
-    bpm = 60.0 / float(np.nanmean(state.rhythm_rr_s))
-    text = (
-        f"The last {WINDOW} intervals differ without a pattern, {bpm:.0f} per minute on average: "
-        f"log odds {odds:.1f}, above {FIBRILLATION_LOG_ODDS:g}."
-    )
-    return ConditionReading(code, True, text, odds, FIBRILLATION_LOG_ODDS, state.row_s[-MOST_EVIDENCE:])
-
-
-def _abnormal(state: RhythmState, limits: Limits) -> ConditionReading:
-    code, flags = "not this patient's normal", state.window_abnormal
-    if len(flags) < limits.abnormal_k:
-        return _UNKNOWN[code]
-    if not state.abnormal:
-        return _ABSENT[code]
-    count = sum(flags)
-    beats_s = tuple(at_s for at_s, flag in zip(state.window_s, flags, strict=True) if flag)
-    text = (
-        f"{count} of the last {len(flags)} readable beats are abnormal; {limits.abnormal_k} of {limits.abnormal_n} are "
-        f"told, until at most {limits.abnormal_k // 2} are."
-    )
-    return ConditionReading(code, True, text, float(count), float(limits.abnormal_k), beats_s[-MOST_EVIDENCE:])

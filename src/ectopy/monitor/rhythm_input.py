@@ -13,6 +13,8 @@ from ectopy.signal.fibrillation_waveform import Waveform
 MOST_EVIDENCE = 20
 """Beats that a reading names as its evidence, at most."""
 
+_TELLABLE = frozenset({"good", "flat"})
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedBeats:
@@ -89,6 +91,11 @@ class DetectorOutput:
     def readable(self) -> bool:
         """Return whether at least one lead can be read."""
         return "good" in self.words
+
+    @property
+    def is_tellable(self) -> bool:
+        """Return whether a lead can be read, is flat, or has so little noise that beats would stand out in it."""
+        return not _TELLABLE.isdisjoint(self.words) or self.noise_is_low
 
 
 @dataclass(frozen=True, slots=True)

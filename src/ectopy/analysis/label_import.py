@@ -36,7 +36,7 @@ MATCH_S = 0.15
 """A mark and a beat no further apart are the same heartbeat (ANSI/AAMI EC57:2012)."""
 
 # By chance, half of the marks of another recording with 110 heartbeats a minute are within 150 ms of a heartbeat. Those
-# of the recording itself are also all about as far from it.
+# of the recording itself are also all at about the same distance from one.
 _JITTER_S = 0.05
 
 _LABEL_OF_CLASS = {
@@ -78,9 +78,9 @@ def corrections_from_annotations(
     Raises
     ------
     DataError
-        If there are no marks of beats; if fewer than half of them coincide with heartbeats and are as far from these as
-        the median one, to 50 ms, as of another recording; if fewer than half of the heartbeats have a mark, as where
-        only ectopic beats are marked.
+        If there are no marks of beats; if they are of another recording: fewer than half of them, or of the heartbeats
+        where these are fewer, coincide at the median distance, within 50 ms; if fewer than half of the heartbeats have
+        a mark, as where only ectopic beats are marked.
     """
     all_marks = [
         (position, _LABELS[symbol])
@@ -98,8 +98,8 @@ def corrections_from_annotations(
     alike = _count_alike(positions[mark_rows] - beats[rows], _JITTER_S * sampling_rate_hz)
     if 2 * alike < min(len(marks), len(beats)):
         raise DataError(
-            f"{short_text(by)} has labels of another recording: only {alike:,} of its {len(marks):,} beats are where "
-            f"one of the {len(beats):,} heartbeats of this one is, and with labels of its own nearly all would be."
+            f"{short_text(by)} has labels of another recording: only {alike:,} of its {len(marks):,} beats coincide "
+            f"with one of the {len(beats):,} heartbeats of this one; nearly all would if they belonged to it."
         )
     if 2 * len(rows) < len(beats):
         raise DataError(

@@ -191,7 +191,7 @@ def benchmark_cluster(
 
 
 def patients_in_time(growth: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the largest measured number of patients that was watched in time, and any smaller one too.
+    """Return the largest measured number of patients that was watched in time, as was every smaller one.
 
     Parameters
     ----------

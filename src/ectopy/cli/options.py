@@ -86,9 +86,9 @@ def check_report(report: Path | None) -> None:
 
 
 def refuse_options(options: Mapping[str, object], reason: str) -> None:
-    """Raise SettingError for the first of options, by name, that is set: it would mean nothing, for this reason.
+    """Raise SettingError if an option is set that would mean nothing: its name and the reason are the message.
 
-    An option is not set if its value is None, False or empty.
+    An option, by name, is not set if its value is None, False or empty.
     """
     surplus = [name for name, value in options.items() if value]
     if surplus:

@@ -51,6 +51,11 @@ def read_cinc2017(folder: Path) -> Iterator[LabelledRecording]:
 
     The label is the class of the whole recording, one of `CLASSES`; beats are not labelled. Whose a recording is, is
     not published: each counts as a patient.
+
+    Raises
+    ------
+    DataError
+        As `read_classes`, or if a record is missing or cannot be read.
     """
     labels = read_classes(folder)
     check_records(folder, sorted(labels), [".hea"], f"its {REFERENCE_FILE}", NAME)

@@ -99,7 +99,7 @@ def read(
     ------
     DataError
         If the file is missing, of an unknown format, damaged, not whole, too large, has values that no ECG has, or does
-        not state a rate or unit that the caller does not state either; or if they state different ones.
+        not state a rate or unit that the caller does not state either, or states another one than the caller.
     SettingError
         If `path` is not a path, or `sampling_rate_hz` or `unit` is invalid.
     MissingExtraError

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired, Required, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
-from ectopy.analysis.corrections import MOST_CAPTION, MOST_CONCLUSION, BeatLabel
+from ectopy.analysis.corrections import MOST_CAPTION, MOST_CONCLUSION, MOST_NAME, BeatLabel
 from ectopy.disclaimers import STATEMENT
 from ectopy.monitor.alarm_json import AlarmJson, TransitionJson
 from ectopy.monitor.conditions import CONDITIONS
@@ -116,7 +116,10 @@ class PatientOrderShape(SummaryShape):
 
 
 class BaselineShape(TypedDict):
-    """The patient's baseline; `threshold` is that of beats compared with it."""
+    """The patient's baseline; `threshold` is that of beats compared with it.
+
+    `template` is null without a normal; in front of a cluster also until the stream sends it, within fifteen batches.
+    """
 
     known: bool
     learning: bool
@@ -820,7 +823,7 @@ class UndoRequest(SeenVersion):
     model_config = example_config(analysis=_DIGEST, version=3, author="Anna")
 
     author: Annotated[
-        str | None, Field(max_length=100, description="Who made the correction; without it, the caller.")
+        str | None, Field(max_length=MOST_NAME, description="Who made the correction; without it, the caller.")
     ] = None
 
 

@@ -70,7 +70,7 @@ def heart_rate(times_s: NDArray[np.float64], intervals_s: NDArray[np.float64], d
     total_s = np.bincount(window, intervals_s, minlength=windows).astype(np.float64)
     length_s = np.minimum(duration_s - WINDOW_S * np.arange(windows), WINDOW_S)
     is_covered, is_whole = total_s >= _LEAST_KNOWN * length_s, length_s == WINDOW_S
-    has_rate = (total_s > 0) & is_covered & is_whole
+    has_rate = is_covered & is_whole
     counts = has_rate if is_whole.any() else is_covered
     (mean_bpm,) = rates_bpm(intervals[counts].sum(keepdims=True), total_s[counts].sum(keepdims=True))
     median_bpm = float(np.median(60.0 / intervals_s)) if len(intervals_s) else float("nan")

@@ -736,6 +736,20 @@ def test_the_correction_of_somebody_else_is_undone_only_after_a_question(desk: P
     expect(desk.get_by_label("Conclusion")).to_have_value("")
 
 
+def test_a_correction_that_came_after_the_question_is_not_undone(desk: Page, service: Service, recording: str):
+    correct(service, recording, {"type": "write_conclusion", "text": "A mistake"})
+    page = visit(desk, recording)
+    page.keyboard.press("Control+z")
+    dialog = page.get_by_role("dialog", name="Undo what correct view did?")
+    expect(dialog).to_be_visible()
+    correct(service, recording, {"type": "write_conclusion", "text": "Mended"})
+    expect(page.locator("#log li")).to_have_count(2)
+    with page.expect_response(lambda answer: answer.request.method == "POST") as undone:
+        dialog.get_by_role("button", name="Undo it").click()
+    assert undone.value.status == 409
+    assert answers(service, recording, "corrections")["conclusion"] == "Mended"
+
+
 def test_what_another_editor_does_is_announced_and_loaded(desk: Page, service: Service, recording: str):
     desk.route("**/changes", lambda route: route.abort())
     page = visit(desk, recording)

@@ -53,7 +53,7 @@ class Message:
     replay : str
         Command that replays the alarm.
     number : int
-        Of the event among all events of the patient; 0 in a message that was stored without.
+        Of the event among all events of the patient; 0 in a message that was stored without one.
     """
 
     key: str

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
 from ectopy.analysis.corrections import (
+    MOST_NAME,
     AddBeat,
     ChooseStrip,
     Correction,
@@ -42,7 +43,6 @@ from ectopy.service.recordings.result import Result, ResultVersion, positions_be
 router = APIRouter(prefix="/api/recordings/{id}", tags=["corrections"])
 
 _QUIET_S = 15.0
-_LONGEST_AUTHOR = 100
 _CHANGES = "The newest version at once as `current`; each later one as `corrected`, with its author."
 _EXAMPLE = 'event: corrected\ndata: {"analysis": "9c8d...", "version": 4, "by": "Anna"}\n\n'
 _CONFLICT: dict[int | str, dict[str, Any]] = {
@@ -154,7 +154,7 @@ def _version(request: schemas.SeenVersion) -> ResultVersion:
 
 
 def _author(caller: Caller) -> str:
-    return printable(caller.name)[:_LONGEST_AUTHOR]
+    return printable(caller.name)[:MOST_NAME]
 
 
 def _json(content: object) -> str:

@@ -24,7 +24,9 @@ _QUIET_S = 15.0
 _AT_ONCE = 200
 _LARGEST = 2**62
 
-_EXAMPLE = 'event: alarm\ndata: {"id": 17, "kind": "alarm", "patient": "bed 3", "change": "raised"}\nid: 17\n\n'
+_EXAMPLE = (
+    'event: alarm\ndata: {"id": 17, "kind": "alarm", "patient": "bed 3", "number": 412, "change": "raised"}\nid: 17\n\n'
+)
 
 Kind = Literal["alarm", "quality", "noticed", "rejected"]
 

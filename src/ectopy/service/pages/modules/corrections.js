@@ -24,12 +24,12 @@ export class Corrections extends EventTarget {
   }
 
   /**
-   * Take back the last correction, the own one or that of another author who is named.
+   * Take back the last correction of the version `seen`: the user's own, or that of another author who is named.
    *
    * Where it is somebody else's, the answer of the error has its `entry`.
    */
-  undo(author = null) {
-    return this.#inTurn("corrections/undo", () => ({ analysis: this.analysis, version: this.version, author }));
+  undo(author = null, seen = this) {
+    return this.#inTurn("corrections/undo", () => ({ analysis: seen.analysis, version: seen.version, author }));
   }
 
   /** Whether the answer to a correction is still to come. */

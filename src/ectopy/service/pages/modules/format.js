@@ -129,7 +129,7 @@ export function continuation(alarm, now, silent_s) {
   return isUnseen(alarm, silent_s) ? "without a signal it is not known whether it goes on" : `goes on ${alarmAge(alarm, now)}`;
 }
 
-/** Every condition is seen in the signal but that there is none. */
+/** Every condition is seen in the signal, except that there is no signal. */
 const isUnseen = ({ condition }, silent_s) => condition !== NO_DATA && silent_s > SILENT_S;
 
 /** How long the condition of an alarm was there, which is over; one that came back counts from the first time. */

@@ -182,7 +182,7 @@ export function askToConfirm({ title, text, yes, no = "Cancel" }) {
   });
 }
 
-/** Do it again and again, soon where it says that there is more to come, until it says that there is no more. */
+/** Do it again and again: soon after true, later after null or a failure, and no more after false. */
 export async function follow(work) {
   for (;;) {
     const more = await refresh(() => reach(work));

@@ -89,7 +89,7 @@ export class ReportFrame {
     if (frame.contentDocument?.contentType !== "text/html") throw new ApiError(0, "The report could not be loaded. Try again.");
   }
 
-  /** As high as it is, so that there is one scroll bar; an empty frame would hold the tabulator. */
+  /** As high as it is, so that there is one scroll bar; the Tab key skips an empty frame. */
   #fit() {
     const root = this.frame.contentDocument?.documentElement;
     const body = root?.querySelector("body");

@@ -125,15 +125,16 @@ export class ReportPanel {
     if (await attempt(() => this.#undo(), this.undoButton)) announce("Undone.");
   }
 
-  /** Take back the last correction; if it is not the own one, only after a question. */
+  /** Take back the last correction; if it is somebody else's, only after a question, and never one that came after it was asked. */
   async #undo() {
     try {
       return await this.corrections.undo();
     } catch (error) {
       const entry = error.answer?.entry;
       if (!entry) throw error;
+      const { analysis, version } = this.corrections;
       const question = { title: `Undo what ${entry.by} did?`, text: `${this.#words(entry)}. The last change is not yours.`, yes: "Undo it" };
-      return (await askToConfirm(question)) && this.corrections.undo(entry.by);
+      return (await askToConfirm(question)) && this.corrections.undo(entry.by, { analysis, version });
     }
   }
 

@@ -74,7 +74,7 @@ def opened_beside(visitor: BrowserContext) -> Iterator[Page]:
 
 
 def tab_to(page: Page, name: str, most: int = 80) -> None:
-    """Press the tabulator until something of this name has the focus."""
+    """Press Tab until something of this name has the focus."""
     for _ in range(most):
         page.keyboard.press("Tab")
         focused = page.evaluate(

@@ -679,7 +679,7 @@ def test_a_recording_is_chosen_by_keyboard(page: Page):
     page.wait_for_url("**/recording?id=*")
     expect(page.get_by_role("heading", level=1)).to_have_text("simulated")
     expect(page.locator("#where")).to_contain_text("of 30:00")
-    # A report is loaded when one comes to it, and one that is not there yet does not hold the tabulator.
+    # A report is loaded when one comes to it, and one that is not there yet does not hold the Tab key.
     tab_to(page, "Report")
     until(lambda: page.wait_for_timeout(10) or held)
     tab_to(page, "To the content")

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel, apply_corrections
+from ectopy.analysis.corrected_analysis import apply_corrections
+from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.wave_findings import find_all_events

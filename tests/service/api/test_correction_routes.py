@@ -19,8 +19,8 @@ from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.wave_findings import find_all_events
 from ectopy.service.access import Scope
-from ectopy.service.recordings.library import RESULT_NAMES
 from ectopy.service.recordings.stored_corrections import load_corrections
+from ectopy.service.recordings.stored_recording import RESULT_NAMES
 from ectopy.service.recordings.worker import write_document
 from support.server import Service, running
 from support.uploads import RATE_HZ, csv

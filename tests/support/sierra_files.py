@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 
-
 def _with_limb_leads(counts: np.ndarray) -> np.ndarray:
     """Leads III, aVR, aVL and aVF as I and II imply them, off by a step now and then as recorders round them."""
     first, second = counts[:, :2].T

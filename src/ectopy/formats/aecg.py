@@ -84,11 +84,11 @@ def read(path: Path, stated: Stated) -> Recording:
     longest = max(sets, key=_length)
     parts, used = _continued(longest, sets), 0
     if len(parts) == 1:
-        beside = next(of_series for of_series in all_sets if any(part is longest for part in of_series))
-        longest, used = _with_leads_beside(path, longest, beside)
+        same_series = next(of_series for of_series in all_sets if any(part is longest for part in of_series))
+        longest, used = _with_leads_beside(path, longest, same_series)
         parts = [longest]
-    if others := len(sets) - len(parts) - used:
-        notes.append(f"Left out: {others} further sets of leads, at other times or of other leads.")
+    if unread := len(sets) - len(parts) - used:
+        notes.append(f"Left out: {unread} further sets of leads, at other times or of other leads.")
     signals = [Signal(sequence.name, sequence.unit, longest.rate_hz) for sequence in longest.sequences]
     leads = choose_leads(path, signals, stated.unit)
     check_unit(path, [signals[lead].unit for lead in leads], stated.unit)
@@ -211,19 +211,19 @@ def _with_leads_beside(path: Path, longest: _Set, sets: list[_Set]) -> tuple[_Se
     A lead is missing where no set has it.
     """
     begin, end, names = 0, _length(longest), _names(longest)
-    chosen = [(0, longest)]
+    members = [(0, longest)]
     for part in sorted(_alike(longest, sets), key=lambda part: _seconds_between(longest, part)):
         first = round(_seconds_between(longest, part) * longest.rate_hz)
         further = _names(part) - names
         if further and first <= end and first + _length(part) >= begin and len(names | further) <= MAX_LEADS:
-            chosen.append((first, part))
+            members.append((first, part))
             begin, end, names = min(begin, first), max(end, first + _length(part)), names | further
-    if len(chosen) == 1:
+    if len(members) == 1:
         return longest, 0
     check_size(path, end - begin, len(names))
     columns: dict[str, _Sequence] = {}
     places = {id(part): place for place, part in enumerate(sets)}
-    for first, part in sorted(chosen, key=lambda place: places[id(place[1])]):
+    for first, part in sorted(members, key=lambda place: places[id(place[1])]):
         for sequence in part.sequences:
             whole = columns.setdefault(sequence.name, sequence._replace(values=np.full(end - begin, np.nan)))
             if whole.unit == sequence.unit:
@@ -232,7 +232,7 @@ def _with_leads_beside(path: Path, longest: _Set, sets: list[_Set]) -> tuple[_Se
     begins_s = begin / longest.rate_hz
     start = longest.start and longest.start + timedelta(seconds=begins_s)
     begins_s = longest.begins_s + (0.0 if longest.start else begins_s)
-    return _Set(longest.rate_hz, start, begins_s, list(columns.values())), len(chosen) - 1
+    return _Set(longest.rate_hz, start, begins_s, list(columns.values())), len(members) - 1
 
 
 def _names(part: _Set) -> set[str]:

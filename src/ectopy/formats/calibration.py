@@ -24,8 +24,8 @@ def samples_before_pulse(signal: NDArray[np.float32], rate_hz: float) -> int:
         In mV.
     rate_hz : float
     """
-    samples, leads = signal.shape
-    if leads < _FEWEST_LEADS:
+    samples = len(signal)
+    if signal.shape[1] < _FEWEST_LEADS:
         return samples
     tail = signal[-int(_TAIL_S * rate_hz) :]
     # The end over which all leads agree; where samples are missing they do not.

@@ -247,7 +247,7 @@ def _clock(text: str) -> timedelta | None:
 
 
 def _share_a_file(announced: Sequence[str], further: Sequence[str]) -> bool:
-    """Check for a data file of signals that the header announces, and of others: how it is to be read is not certain."""
+    """Check for a data file of announced signals and of others: how it is to be read is not certain."""
     return not {text.split()[0] for text in announced}.isdisjoint(text.split()[0] for text in further)
 
 

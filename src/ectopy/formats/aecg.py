@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.aecg_annotations import SECONDS, marks, statements
 from ectopy.formats.annotation_files import within
-from ectopy.formats.calibration import pulse_note, samples_before_pulse
+from ectopy.formats.calibration_pulse import pulse_note, samples_before_pulse
 from ectopy.formats.identity import facts, hl7_moment, hl7_start, patient, reading
 from ectopy.formats.leads import (
     MAX_LEADS,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError, MissingExtraError
-from ectopy.formats.calibration import pulse_note, samples_before_pulse
+from ectopy.formats.calibration_pulse import pulse_note, samples_before_pulse
 from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size, check_unit, damaged, sampling_rate, unique_names
 from ectopy.formats.library_errors import raising_data_error

@@ -28,7 +28,7 @@ def in_english(texts: Sequence[str]) -> list[str]:
 
     Examples
     --------
-    >>> in_english(["Nom,A. B.", "Appareil,\\"Watch6,2\\"", "Fréquence,512 hertz", "Dérivation,I", "Unité,µV", "1,5"])
+    >>> in_english(["Nom,A. B.", 'Appareil,"Watch6,2"', "Fréquence,512 hertz", "Dérivation,I", "Unité,µV", "1,5"])
     ['Name,A. B.', 'Device,"Watch6,2"', 'Sample Rate,512 Hz', 'Lead,I', 'Unit,µV', '1,5']
     """
     result = list(texts)

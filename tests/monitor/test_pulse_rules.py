@@ -31,6 +31,7 @@ from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
 from ectopy.recording import PulseWave, Recording
 from ectopy.signal.array_columns import join
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
+from support.examples import examples
 
 HIGH = ("asystole", "extreme bradycardia", "extreme tachycardia", "ventricular tachycardia", "ventricular fibrillation")
 LIMITS = {
@@ -119,7 +120,7 @@ def test_each_beat_has_one_pulse_at_a_steady_delay(name, rate_hz, rate_bpm):
 
 
 @given(seed=st.integers(0, 1000), rate_hz=st.sampled_from([62.5, 125.0, 250.0]))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_the_same_pulses_are_found_however_the_wave_is_cut(seed, rate_hz):
     wave = simulate_pulse(patient(), "ABP", sampling_rate_hz=rate_hz)
     damaged = wave.samples.copy()
@@ -230,7 +231,7 @@ def test_a_pulse_that_stops_confirms_that_the_heart_does(kind):
     name=st.sampled_from(["PLETH", "ABP"]),
     seed=st.integers(0, 50),
 )
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_no_ventricular_tachycardia_is_contradicted(rate_bpm, duration_s, name, seed):
     episode = Episode("ventricular_tachycardia", 60, duration_s, rate_bpm)
     recording = simulate_recording(70, rate_bpm=75, random_state=seed, episodes=[episode])
@@ -253,7 +254,7 @@ def test_no_ventricular_tachycardia_is_contradicted(rate_bpm, duration_s, name, 
     seed=st.integers(0, 1000),
 )
 @example(condition="asystole", kind="flat", name="PLETH", from_s=0.0, length_s=6.5, seed=0)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_an_unreadable_or_absent_pulse_never_suppresses_an_alarm(condition, kind, name, from_s, length_s, seed):
     recording = patient()
     wave = clean_wave(name)
@@ -399,7 +400,7 @@ def test_ventricular_beats_are_certain_in_somebody_who_has_no_others(from_s: flo
     from_s=st.floats(40.0, 66.0),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_an_unreadable_or_absent_pulse_never_makes_an_asystole(kind: str, name: str, from_s: float, seed: int):
     recording = patient()
     wave = clean_wave(name)

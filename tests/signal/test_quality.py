@@ -18,6 +18,7 @@ from ectopy.signal import Quality, assess, filter_signal
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.quality import QUALITY_WORDS, QualityState, quality_end, quality_step
 from support.data_sets import folder_of
+from support.examples import examples
 
 CLEAN, NOISY = ("101", "106", "116", "119", "208", "220"), "203"
 TACHYCARDIA, FLUTTER = "205", "207"
@@ -106,7 +107,7 @@ def test_an_offset_changes_nothing():
 
 
 @given(st.floats(0.5, 1e2), st.booleans())
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_noise_is_measured_by_the_lead_itself(factor: float, inverted: bool):
     noise = np.random.default_rng(1).standard_normal((10_000, 2))
     signal = ecg(40) + np.where(np.arange(10_000) > 5000, 0.3, 0.0)[:, None] * noise
@@ -129,7 +130,7 @@ def test_short_flat_and_missing_signals_are_judged(samples: int, rate_hz: float)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(100, 1000))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_index_word_and_stretches_agree_whatever_comes(seed: int, rate_hz: float):
     rng = np.random.default_rng(seed)
     signal = ecg(rng.uniform(0.1, 40), rate_hz) * rng.choice([1e-4, 0.1, 1.0, 1e4], 2)
@@ -153,7 +154,7 @@ def test_index_word_and_stretches_agree_whatever_comes(seed: int, rate_hz: float
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(100, 1000))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_a_stream_in_any_chunking_is_judged_as_the_whole(seed: int, rate_hz: float):
     rng = np.random.default_rng(seed)
     signal = ecg(30, rate_hz, episodes=[Episode("noise", 8, 5), Episode("lead_off", 18, 6)])

@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from ectopy.analysis.corrections import (
-    AddBeat,
-    BeatLabel,
-    Correction,
-    DeleteBeats,
-    Relabel,
-    WriteConclusion,
-    apply_corrections,
-)
+from ectopy.analysis.corrected_analysis import apply_corrections
+from ectopy.analysis.corrections import AddBeat, BeatLabel, Correction, DeleteBeats, Relabel, WriteConclusion
 from ectopy.analysis.label_import import corrections_from_annotations, read_corrections
 from ectopy.analysis.recording_results import RESULT_KINDS, write_results
 from ectopy.analysis.rhythm_events import find_events

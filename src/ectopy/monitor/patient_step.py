@@ -51,7 +51,10 @@ from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation_rule import WaveformState, unless_tachycardia, waveform_step, without_silence
 from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.monitor_state import MonitorState, Signal
-from ectopy.monitor.pulse_rules import PulseMemory, apply_pulse, pulse_readings, remember, remember_end, with_asystole
+from ectopy.monitor.pulse_asystole import with_asystole
+from ectopy.monitor.pulse_confirmation import apply_pulse
+from ectopy.monitor.pulse_loss import pulse_readings
+from ectopy.monitor.pulse_memory import PulseMemory, remember, remember_end
 from ectopy.monitor.pulse_stream import MARGIN_S, PulseStream, check_pulses, fresh_pulses, pulse_pieces, take_pulses
 from ectopy.monitor.repeated_complexes import unless_unlike
 from ectopy.monitor.rhythm import rhythm_step

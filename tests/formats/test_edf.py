@@ -23,11 +23,12 @@ from ectopy.formats.annotation_files import Mark, Span, each_mark
 from ectopy.recording import Patient
 from support.command_line import assert_refused, assert_success
 from support.edf_files import MILLIVOLT, RATE, edf
+from support.examples import examples
 from support.refusals import refusal
 
 edfio = pytest.importorskip("edfio", reason="the extra 'formats' is not installed")
 
-_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 
 
 def test_the_files_of_these_tests_are_those_of_a_package(tmp_path: Path):

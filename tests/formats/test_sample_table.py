@@ -24,12 +24,13 @@ from ectopy.formats.clocks import parse_date, parse_date_time, parse_time_of_day
 from ectopy.formats.leads import Stated, is_ecg
 from ectopy.formats.sample_stream import SampleLines
 from support import refusals
+from support.examples import examples
 from support.memory import takes_at_most
 from support.parquet_files import write_parquet
 
 ROWS = 500
 RATE_HZ = 250.0
-_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40), deadline=None)
 
 
 def lead(factor: float = 1.0, rows: int = ROWS) -> np.ndarray:

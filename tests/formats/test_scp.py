@@ -15,10 +15,11 @@ import ectopy
 from ectopy.formats.scp_codes import stretch
 from ectopy.recording import Patient
 from support.data_sets import example_file
+from support.examples import examples
 from support.refusals import refusal
 from support.scp_files import COUNTS, DEFAULT, SECTIONS, coded, differences, leads, packed, qrs, rhythm, scp
 
-_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
 
 
 def test_the_sections_of_a_record(tmp_path: Path):

@@ -20,6 +20,7 @@ from ectopy.formats.spelling import parse_number, spell_unit
 from ectopy.recording import Patient
 from support.command_line import assert_success
 from support.data_sets import folder_of
+from support.examples import examples
 from support.refusals import refusal
 from support.wfdb_records import write_counts
 
@@ -27,7 +28,7 @@ pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
 MILLIVOLT = np.sin(np.arange(1000) / 20)
 """One lead of four seconds at 250 Hz."""
-_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 
 
 def write(folder: Path, header: bytes | str, counts: np.ndarray, data: str = "rec.dat", name: str = "rec.hea") -> Path:

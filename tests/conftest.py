@@ -43,10 +43,11 @@ from support.waiting import PATIENCE_S
 if TYPE_CHECKING:
     from support.browsers import Browser
 
-# How long an example takes says more of the machine than of the code. Each run tries the same examples; the option
-# --hypothesis-profile random looks for others.
+# How long an example takes says more of the machine than of the code. Each run tries the same examples, and `make long`
+# more of them; the option --hypothesis-profile random looks for others.
 settings.register_profile("random", deadline=None)
-settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("thorough", deadline=None, derandomize=True)
+settings.register_profile("repeatable", settings.get_profile("thorough"), max_examples=30)
 settings.load_profile("repeatable")
 
 _SHARED_DATASETS = Path(__file__).resolve().parents[2] / "shared" / "datasets"

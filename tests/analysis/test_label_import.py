@@ -18,6 +18,7 @@ from ectopy.errors import DataError
 from ectopy.formats import read_annotations, write_annotations
 from ectopy.recording import Annotations, Recording
 from support.corrected_beats import ANALYSIS, AT, RATE_HZ, corrected, edits, log
+from support.examples import examples
 
 SAMPLES = round(ANALYSIS.quality.duration_s * RATE_HZ)
 RECORDING = Recording(np.zeros((SAMPLES, 1), np.float32), RATE_HZ, ("II",), source="holter.edf")
@@ -32,7 +33,7 @@ def made_from(annotations: Annotations) -> list[Correction]:
     return [entry.correction for entry in corrections.entries]
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(edits(ANALYSIS))
 def test_corrected_labels_are_read_back_from_every_format(
     tmp_path_factory: pytest.TempPathFactory, made: list[Correction]

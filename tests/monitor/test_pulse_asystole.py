@@ -15,6 +15,7 @@ from ectopy.datasets.simulated_pulse import simulate_pulse
 from ectopy.monitor.pulse_asystole import with_asystole
 from ectopy.monitor.pulse_memory import PulseMemory, remember
 from ectopy.monitor.rhythm_input import ConditionReading, JudgedBeats
+from support.examples import examples
 from support.simulated_pulses import SPOILED, clean_wave, heart_stops_pumping, patient, remembered, spoiled
 
 
@@ -87,7 +88,7 @@ def test_ventricular_beats_are_certain_in_somebody_who_has_no_others(from_s: flo
     from_s=st.floats(40.0, 66.0),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_an_unreadable_or_absent_pulse_never_makes_an_asystole(kind: str, name: str, from_s: float, seed: int):
     recording = patient()
     wave = clean_wave(name)

@@ -19,6 +19,7 @@ from ectopy.monitor.pulse_confirmation import Verdict, apply_pulse, confirmation
 from ectopy.monitor.pulse_memory import PulseMemory
 from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.recording import PulseWave, Recording
+from support.examples import examples
 from support.simulated_pulses import LIMITS, SPOILED, beats_s, claim, clean_wave, patient, remembered, spoiled
 
 HIGH = tuple(LIMITS)
@@ -56,7 +57,7 @@ def test_a_pulse_that_stops_confirms_that_the_heart_does(kind):
     name=st.sampled_from(["PLETH", "ABP"]),
     seed=st.integers(0, 50),
 )
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_no_ventricular_tachycardia_is_contradicted(rate_bpm, duration_s, name, seed):
     episode = Episode("ventricular_tachycardia", 60, duration_s, rate_bpm)
     recording = simulate_recording(70, rate_bpm=75, random_state=seed, episodes=[episode])
@@ -79,7 +80,7 @@ def test_no_ventricular_tachycardia_is_contradicted(rate_bpm, duration_s, name, 
     seed=st.integers(0, 1000),
 )
 @example(condition="asystole", kind="flat", name="PLETH", from_s=0.0, length_s=6.5, seed=0)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_an_unreadable_or_absent_pulse_never_suppresses_an_alarm(condition, kind, name, from_s, length_s, seed):
     recording = patient()
     wave = clean_wave(name)

@@ -13,6 +13,7 @@ from ectopy.datasets.simulated_pulse import simulate_pulse
 from ectopy.recording import PulseWave
 from ectopy.signal.array_columns import join
 from ectopy.signal.pulse_detection import Pulses, PulseState, pulse_end, pulse_step
+from support.examples import examples
 from support.simulated_pulses import SPOILED, beats_s, patient, spoiled
 
 
@@ -45,7 +46,7 @@ def test_each_beat_has_one_pulse_at_a_steady_delay(name, rate_hz, rate_bpm):
 
 
 @given(seed=st.integers(0, 1000), rate_hz=st.sampled_from([62.5, 125.0, 250.0]))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_the_same_pulses_are_found_however_the_wave_is_cut(seed, rate_hz):
     wave = simulate_pulse(patient(), "ABP", sampling_rate_hz=rate_hz)
     damaged = wave.samples.copy()

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ectopy.signal.quality import QUALITY_WORDS
+from support.examples import examples
 from support.signal_quality import ecg, judged
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(100, 1000))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_index_word_and_stretches_agree_whatever_comes(seed: int, rate_hz: float):
     rng = np.random.default_rng(seed)
     signal = ecg(rng.uniform(0.1, 40), rate_hz) * rng.choice([1e-4, 0.1, 1.0, 1e4], 2)

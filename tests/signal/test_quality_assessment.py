@@ -12,6 +12,7 @@ from ectopy.errors import DataError
 from ectopy.signal import assess, filter_signal
 from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.quality_assessment import QualityState, quality_end, quality_step
+from support.examples import examples
 from support.signal_quality import ecg, judged
 
 
@@ -28,7 +29,7 @@ def test_short_flat_and_missing_signals_are_judged(samples: int, rate_hz: float)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(100, 1000))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_a_stream_in_any_chunking_is_judged_as_the_whole(seed: int, rate_hz: float):
     rng = np.random.default_rng(seed)
     signal = ecg(30, rate_hz, episodes=[Episode("noise", 8, 5), Episode("lead_off", 18, 6)])

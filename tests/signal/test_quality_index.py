@@ -15,6 +15,7 @@ from ectopy.analysis.inspection import inspect
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.recording import Recording
 from support.data_sets import folder_of
+from support.examples import examples
 from support.signal_quality import ecg, judged
 
 CLEAN, NOISY = ("101", "106", "116", "119", "208", "220"), "203"
@@ -96,7 +97,7 @@ def test_an_offset_changes_nothing():
 
 
 @given(st.floats(0.5, 1e2), st.booleans())
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_noise_is_measured_by_the_lead_itself(factor: float, inverted: bool):
     noise = np.random.default_rng(1).standard_normal((10_000, 2))
     signal = ecg(40) + np.where(np.arange(10_000) > 5000, 0.3, 0.0)[:, None] * noise

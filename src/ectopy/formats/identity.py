@@ -141,3 +141,14 @@ def hl7_moment(text: str | None) -> datetime | None:
         return datetime(year, month, day, hour, minute, second, int(float(match[7] or 0) * 1e6))
     except ValueError:
         return None
+
+
+def hl7_start(text: str | None) -> datetime | None:
+    """A point in time as of `hl7_moment`; None where it has no time of day, as a date alone does not say it.
+
+    Examples
+    --------
+    >>> hl7_start("200211220910"), hl7_start("20021122")
+    (datetime.datetime(2002, 11, 22, 9, 10), None)
+    """
+    return hl7_moment(text) if re.match(r"\d{12}", (text or "").strip(), re.ASCII) else None

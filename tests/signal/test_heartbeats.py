@@ -49,6 +49,13 @@ def test_a_lead_that_loses_the_heart_does_not_hide_it_in_the_other():
     assert heartbeats(signal) == pytest.approx(TRUTH, abs=0.05)
 
 
+@pytest.mark.parametrize(("share", "is_beat"), [(0.05, False), (0.15, True)])
+def test_a_beat_of_one_lead_counts_if_the_other_shows_a_fifth_of_one(share: float, is_beat: bool):
+    signal = two_leads()
+    signal += draw_beats(TRUTH[[20]] + 0.5, narrow(0.9), SECONDS)[:, None] * [1.0, share]
+    assert len(heartbeats(signal)) == len(TRUTH) + is_beat
+
+
 def test_a_run_of_beats_that_one_lead_does_not_show_is_counted_from_its_second_beat():
     signal = two_leads()
     start_s = 29.8

@@ -8,7 +8,7 @@ threshold and those of the leads' agreement on both.
 
 An electrode that moves draws what looks like a QRS complex, in its own lead. So a peak is not a beat if the other leads
 showed the last four beats and do not show this: less than half of what they showed of the least clear of these, and
-less than 0.25. Of 51,000 beats of the QT Database none is as low as 0.15 in either lead. Where a beat is overdue, or
+less than 0.2. Of 51,000 beats of the QT Database none is as low as 0.15 in either lead. Where a beat is overdue, or
 the next peak is of one lead as well, it counts after all: the other leads may have lost the heart.
 
 Where the signal repeats itself in less than 0.35 s, the refractory period follows that period. A polymorphic
@@ -61,7 +61,7 @@ _SMOOTH_HEIGHT = 1.2
 _OVERDUE = 1.6
 _OVERDUE_SHARE = 0.7
 _AGREEING_BEATS = 4
-_OTHER_LEADS_SHARE, _MOST_IN_OTHER_LEADS = 0.5, 0.25
+_OTHER_LEADS_SHARE, _MOST_IN_OTHER_LEADS = 0.5, 0.2
 _LOOK_BACK = 3.0 * STRENGTH_RATE_HZ
 _REMEMBERED_BEATS = 8
 _LEVEL_RANGE = (0.6, 2.0)

@@ -769,3 +769,19 @@ def test_any_times_are_read_or_refused(tmp_path: Path, rows: list[list[float]]) 
     for stated in ({}, {"sampling_rate_hz": 250.0}):
         with suppress(DataError):
             ectopy.read(path, unit="mV", **stated)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"])
+def test_encodings_of_windows(tmp_path: Path, encoding: str):
+    rows = "".join(f"{row / 250:.3f};{row % 50}\r\n".replace(".", ",") for row in range(100))
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    text = f"{mark}Gerät: Müller\r\nZeit [s];EKG [µV]\r\n{rows}"
+    path = tmp_path / "ecg.csv"
+    path.write_bytes(text.encode(encoding))
+    recording = ectopy.read(path)
+    assert (recording.sampling_rate_hz, recording.leads, recording.device) == (250, ("EKG",), "Müller")
+    np.testing.assert_allclose(recording.signal[:, 0], np.arange(100) % 50 * 1e-3, atol=1e-7)
+    path.write_bytes(text[:-5].encode(encoding))
+    with pytest.raises(DataError, match="its last line has 1 of 2 columns"):
+        ectopy.read(path)
+    assert len(ectopy.read(path, partial=True).signal) == 99

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ectopy.errors import DataError
+from ectopy.formats.apple_watch import in_english
 from ectopy.formats.clocks import parse_date, parse_date_time, parse_time_of_day
 from ectopy.formats.identity import calendar_date, fact, patient
 from ectopy.formats.leads import is_ecg
@@ -135,6 +136,8 @@ def find_layout(path: Path, lines: Sequence[Line]) -> Layout:
     A `DataError` if commas separate both decimals and columns, numbers have points and commas, or the header has
     another number of columns than the rows.
     """
+    english = in_english([line.text for line in lines])
+    lines = [line._replace(text=text) for line, text in zip(lines, english, strict=True)]
     # The last lines are rows of samples if any are; the first may be preamble and header.
     rows = [line.text for line in lines if not is_comment(line.text)]
     sample = rows[-_SAMPLE_LINES:]

@@ -1,6 +1,6 @@
 # make demo   on a machine with Python 3.11 to 3.13 and make: set up, then show what Ectopy does
 # make test   the whole test suite        make lint   ruff, mypy, order of the rooms
-# make long   the full-length versions of tests that have a short one
+# make long   the full-length versions of tests that have a short one, and properties with more examples
 # make dist   the wheel and the sdist, checked
 
 PYTHON ?= python3
@@ -21,7 +21,7 @@ test: $(VENV)/.dev
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses 4 --dist worksteal
 
 long: $(VENV)/.dev
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m 'long or hypothesis' --hypothesis-profile thorough
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests

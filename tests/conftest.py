@@ -43,10 +43,11 @@ from support.waiting import PATIENCE_S
 if TYPE_CHECKING:
     from support.browsers import Browser
 
-# How long an example takes says more of the machine than of the code. Each run tries the same examples; the option
-# --hypothesis-profile random looks for others.
+# How long an example takes says more of the machine than of the code. Each run tries the same examples, and `make long`
+# more of them; the option --hypothesis-profile random looks for others.
 settings.register_profile("random", deadline=None)
-settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("thorough", deadline=None, derandomize=True)
+settings.register_profile("repeatable", settings.get_profile("thorough"), max_examples=30)
 settings.load_profile("repeatable")
 
 _SHARED_DATASETS = Path(__file__).resolve().parents[2] / "shared" / "datasets"
@@ -95,8 +96,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 # Those of Spark and Kafka come first: one process of four has all of them, and starts one session and one broker. So do
-# those of a long training, which would be repeated in each process that takes some of them from another one at the end.
-_FIRST = ("cluster", "test_strangers_benchmark.py")
+# those that train: one process imports TensorFlow, and a training for several tests is not repeated in each process
+# that takes some of them from another one at the end.
+_FIRST = ("cluster", "training", "test_strangers_benchmark.py", "test_detector_commands.py", "test_evaluate.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -26,6 +26,7 @@ from ectopy.recording import Recording
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.recording_signal import read_recording
 from support.drawn_beats import draw_beats, narrow, wide
+from support.examples import examples
 
 RATE_HZ = 250.0
 LEARNING_S = 30.0
@@ -142,7 +143,7 @@ def changing_beats() -> BeatSegments:
 
 
 @given(st.lists(st.integers(0, 600), max_size=12))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_beats_are_judged_and_adapted_to_the_same_in_any_stretches(changing_beats: BeatSegments, cuts: list[int]):
     rules, beats = JudgingRules.of(load_ambulatory()), changing_beats
     learned = find_baseline(beats, LEADS, rules.detector, LEARNING_S)

@@ -24,11 +24,12 @@ from ectopy.errors import DataError
 from ectopy.recording import Recording
 from support.command_line import assert_refused
 from support.drawn_beats import RATE_HZ, draw_beats, narrow, wide
+from support.examples import examples
 from support.wfdb_records import write_record
 
 RATES = st.one_of(st.sampled_from([100.0, 360.0, 1000.0]), st.floats(100, 1000))
 SEEDS = st.integers(0, 2**32 - 1)
-few = settings(max_examples=12)
+few = settings(max_examples=examples(12))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def ventricular(recording: Recording, found: Analysis) -> NDArray[np.bool_]:
     st.integers(1, 3),
     SEEDS,
 )
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_no_beat_of_what_is_no_ecg_is_normal(ambulatory: Detector, kind, rate_hz, duration_s, amplitude, leads, seed):
     rng = np.random.default_rng(seed)
     signal = amplitude * np.stack([NO_ECG[kind](rng, round(duration_s * rate_hz)) for _ in range(leads)], axis=1)

@@ -16,6 +16,7 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import Hint
 from ectopy.datasets import simulate_recording
 from ectopy.signal.beat_segments import MARGIN, centred, no_beats
+from support.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_the_spread_of_a_family_holds_most_of_its_beats(analysis: Analysis) -> N
     assert np.isnan(family_spread(masked, family)[0][1]).all()
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(scale=st.sampled_from([-8.0, -0.5, 0.25, 4.0]))
 def test_scale_and_polarity_do_not_matter(analysis: Analysis, scale: float) -> None:
     other = replace(analysis.beats, samples=analysis.beats.samples * np.float32(scale))

@@ -10,6 +10,7 @@ import pytest
 
 from ectopy.analysis import analyse
 from ectopy.analysis.changed_minutes import measure_changed_minutes
+from ectopy.analysis.corrected_analysis import analysis_digest, apply_corrections
 from ectopy.analysis.corrections import (
     AddBeat,
     BeatLabel,
@@ -18,8 +19,6 @@ from ectopy.analysis.corrections import (
     MarkNoise,
     Relabel,
     WriteConclusion,
-    analysis_digest,
-    apply_corrections,
 )
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.shipped_detector import load_ambulatory

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ectopy.analysis.heart_rate_variability import HF_HZ, LF_HZ, HeartRateVariability, NormalIntervals
 from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes
 from support.beat_streams import analysis_of
+from support.examples import examples
 
 
 def tachogram(
@@ -45,7 +46,7 @@ def variability_of(letters: str, rr_s: list[float] | None = None) -> HeartRateVa
     return normal_of(letters, rr_s).variability()
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 1000), st.integers(30, 200))
 def test_the_figures_in_time_are_those_of_the_definitions(seed: int, beats: int):
     nn_s = np.random.default_rng(seed).uniform(0.6, 1.1, beats)

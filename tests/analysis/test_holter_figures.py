@@ -24,6 +24,7 @@ from ectopy.analysis.wave_intervals import StSegments, WaveIntervals
 from ectopy.recording import Recording
 from ectopy.signal import Quality
 from support.beat_streams import analysis_of
+from support.examples import examples
 
 beats = st.lists(st.sampled_from("NNNNNVVSA?"), min_size=1, max_size=60).map("".join)
 
@@ -54,7 +55,7 @@ def recorded(
     return recording, replace(analysis, verdict=verdict, quality=quality)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(beats, st.integers(0, 1000))
 def test_rows_of_beats_add_up(letters: str, seed: int):
     rr_s = np.random.default_rng(seed).uniform(0.3, 1.9, len(letters)).tolist()
@@ -78,7 +79,7 @@ def test_rows_of_beats_add_up(letters: str, seed: int):
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.integers(0, 1000), st.floats(0.4, 30.0), st.integers(2, 400))
 def test_hours_add_up_and_the_mean_lies_between_the_extremes(seed: int, most_s: float, number: int):
     rng = np.random.default_rng(seed)

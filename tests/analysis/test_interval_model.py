@@ -25,9 +25,10 @@ from ectopy.analysis.interval_model import (
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.errors import DataError
 from ectopy.signal.array_columns import join
+from support.examples import examples
 
 SEEDS = st.integers(0, 2**32 - 1)
-few = settings(max_examples=20)
+few = settings(max_examples=examples(20))
 
 
 @cache

@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 
-from ectopy.analysis.corrections import (
-    AddBeat,
-    BeatLabel,
-    Correction,
-    DeleteBeats,
-    Relabel,
-    WriteConclusion,
-    apply_corrections,
-)
+from ectopy.analysis.corrected_analysis import apply_corrections
+from ectopy.analysis.corrections import AddBeat, BeatLabel, Correction, DeleteBeats, Relabel, WriteConclusion
 from ectopy.analysis.label_import import corrections_from_annotations, read_corrections
 from ectopy.analysis.recording_results import RESULT_KINDS, write_results
 from ectopy.analysis.rhythm_events import find_events
@@ -25,6 +18,7 @@ from ectopy.errors import DataError
 from ectopy.formats import read_annotations, write_annotations
 from ectopy.recording import Annotations, Recording
 from support.corrected_beats import ANALYSIS, AT, RATE_HZ, corrected, edits, log
+from support.examples import examples
 
 SAMPLES = round(ANALYSIS.quality.duration_s * RATE_HZ)
 RECORDING = Recording(np.zeros((SAMPLES, 1), np.float32), RATE_HZ, ("II",), source="holter.edf")
@@ -39,7 +33,7 @@ def made_from(annotations: Annotations) -> list[Correction]:
     return [entry.correction for entry in corrections.entries]
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(edits(ANALYSIS))
 def test_corrected_labels_are_read_back_from_every_format(
     tmp_path_factory: pytest.TempPathFactory, made: list[Correction]

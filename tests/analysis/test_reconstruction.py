@@ -13,6 +13,7 @@ from ectopy.analysis.reconstruction import FEATURES, ReconstructionNetwork, feat
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.errors import DataError
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred
+from support.examples import examples
 
 SPREAD_MV = 0.03
 FORMS, HIDDEN = 3, 8
@@ -57,7 +58,7 @@ def error(beats: BeatSegments, normal: PatientTemplate) -> np.ndarray:
 
 
 @given(st.lists(st.integers(0, 600), max_size=5))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_a_beat_has_the_same_error_to_the_bit_however_beats_are_divided(cuts: list[int]) -> None:
     beats, normal = patient(1, beats=600)
     ends = [0, *sorted(cuts), len(beats)]
@@ -66,7 +67,7 @@ def test_a_beat_has_the_same_error_to_the_bit_however_beats_are_divided(cuts: li
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 300), st.sampled_from([1, 2])), max_size=6))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_patients_together_are_equal_to_each_alone_to_the_bit(drawn: list[tuple[int, int, int]]) -> None:
     patients = [patient(*seed) for seed in drawn]
     patients = [

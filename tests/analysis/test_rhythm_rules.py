@@ -16,6 +16,7 @@ from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.limits import Limits
 from ectopy.signal import missed_beats
 from support.beat_streams import analysis_of, findings_of, present, readings_of
+from support.examples import examples
 
 # At no more than 120 per minute, so that the monitor gives readings after every beat. It counts couplets over minutes,
 # and an irregular rhythm or atrial fibrillation must last before it is an alarm.
@@ -26,7 +27,7 @@ SAME = {kind.value for kind in RhythmKind if kind.value in CONDITIONS} - {
 }
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     st.lists(st.sampled_from(["NNNN", "V", "VV", "VVV", "VNVNVN", "VNVN", "VNNVNNVNN", "SSS", "SSSSS"]), max_size=12),
     st.sampled_from([35, 48, 60, 75, 99, 110]),

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.corrections import AddBeat, BeatLabel, Corrections, DeleteBeats, Relabel, analysis_digest
+from ectopy.analysis.corrected_analysis import analysis_digest
+from ectopy.analysis.corrections import AddBeat, BeatLabel, Corrections, DeleteBeats, Relabel
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.recording import Recording

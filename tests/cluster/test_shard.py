@@ -29,6 +29,7 @@ from ectopy.monitor.viewed_state import viewed_state, with_template
 from ectopy.recording import Recording
 from ectopy.signal.front_end import SignalBlock, run_front_ends
 from support.data_sets import folder_of
+from support.examples import examples
 from support.monitor_steps import feed
 
 NOW = 1_700_000_000.0
@@ -153,7 +154,7 @@ def ticks(length_s: int) -> list[tuple[float, str, Input]]:
     return [(NOW + second + 0.0005, "", Tick(NOW + second + 0.0005)) for second in range(length_s)]
 
 
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_result_is_that_of_each_monitor_however_the_log_is_cut(
     quick: Monitor, tmp_path_factory: pytest.TempPathFactory, seed: int

@@ -21,6 +21,7 @@ from ectopy.beats import BEAT_SAMPLES, BeatLayout, Beats
 from ectopy.datasets import beat_files, load, read_beats
 from ectopy.errors import DataError, MissingExtraError, SettingError
 from support import refusals
+from support.examples import examples
 from support.parquet_files import write_parquet
 from support.waiting import PATIENCE_S
 
@@ -129,7 +130,7 @@ finite_or_not = hnp.arrays(
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(samples=finite_or_not, data=st.data())
 def test_what_is_written_is_read(
     suffix: str, samples: Samples, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -144,7 +145,7 @@ def test_what_is_written_is_read(
 
 
 @given(st.lists(st.floats(allow_nan=False).map(repr), min_size=BEAT_SAMPLES, max_size=BEAT_SAMPLES))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_text_is_parsed_as_float64_then_rounded(tmp_path_factory: pytest.TempPathFactory, values: list[str]) -> None:
     path = tmp_path_factory.mktemp("rounding") / "beats.csv"
     write_lines(path, [",".join(values)])
@@ -491,7 +492,7 @@ def test_truncated_file(suffix: str, share: float, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_any_damage_is_read_or_refused(
     suffix: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -14,6 +14,7 @@ from ectopy.datasets.simulated import (
     simulate_recording,
 )
 from ectopy.errors import DataError, SettingError
+from support.examples import examples
 
 ECTOPIC = {"V": 0.1, "r": 0.05, "A": 0.1, "F": 0.05}
 
@@ -120,7 +121,7 @@ def test_normal_beat_has_the_amplitudes_of_an_ecg():
 
 
 @given(seed=st.integers(0, 10_000), rate=st.sampled_from([128.0, 250.0, 500.0]))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_annotations_mark_the_peaks(seed, rate):
     recording = clean(30, sampling_rate_hz=rate, ectopic=ECTOPIC, random_state=seed)
     lead, positions = recording.signal[:, 0], recording.annotations.positions
@@ -219,7 +220,7 @@ def test_pauses_lengthen_some_intervals():
 
 
 @given(seed=st.integers(0, 10_000), start=st.floats(0, 50), duration=st.floats(2, 10))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_no_beat_in_an_asystole(seed, start, duration):
     episode = Episode("asystole", start, duration)
     recording = clean(70, ectopic=ECTOPIC, episodes=[episode], random_state=seed)
@@ -280,7 +281,7 @@ def spectrum(signal_mv, rate_hz=250.0):
 
 
 @given(seed=st.integers(0, 10_000), kind=st.sampled_from(["coarse_fibrillation", "fine_fibrillation"]))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_fibrillation_has_the_published_frequency_and_amplitude(seed, kind):
     recording = clean(30, episodes=[Episode(kind, 8, 20)], random_state=seed)
     inside = recording.signal[9 * 250 : 27 * 250]

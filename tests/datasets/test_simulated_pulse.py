@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.datasets.simulated_pulse import PulseArtefact, simulate_pulse
 from ectopy.errors import SettingError
+from support.examples import examples
 
 NAMES = ("PLETH", "ABP", "ART")
 SILENT = ["asystole", "ventricular_flutter", "coarse_fibrillation", "fine_fibrillation", "ventricular_standstill"]
@@ -30,7 +31,7 @@ def steepest_s(pulse, after_s):
     rate_bpm=st.floats(50, 110),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_every_beat_has_a_pulse_a_little_later(name, rate_hz, rate_bpm, seed):
     recording = simulate_recording(30, rate_bpm=rate_bpm, random_state=seed)
     pulse = simulate_pulse(recording, name, sampling_rate_hz=rate_hz, random_state=seed)

@@ -22,6 +22,7 @@ from ectopy.detector import Detector
 from ectopy.detector.bundle import bundle_digest
 from ectopy.detector.threshold import RecordingCalibration
 from ectopy.errors import BundleError, DataError, OutputError
+from support.examples import examples
 
 
 def read_manifest(bundle: Path) -> dict:
@@ -77,7 +78,7 @@ def test_detection_needs_neither_tensorflow_nor_scikit_learn(bundle: Path):
     assert completed.stderr == ""
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.floats(0, 1))
 def test_a_truncated_bundle_is_refused(bundle: Path, tmp_path_factory: pytest.TempPathFactory, share: float):
     content = bundle.read_bytes()
@@ -87,7 +88,7 @@ def test_a_truncated_bundle_is_refused(bundle: Path, tmp_path_factory: pytest.Te
         Detector.load(cut)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.data())
 def test_a_changed_byte_is_found_or_changes_nothing(bundle: Path, tmp_path_factory: pytest.TempPathFactory, data):
     content = bytearray(bundle.read_bytes())
@@ -299,7 +300,7 @@ def test_two_members_of_one_name_are_refused(bundle: Path, tmp_path: Path):
         Detector.load(doubled)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.text(max_size=200))
 def test_what_a_bundle_says_is_shown_as_one_short_line(bundle: Path, tmp_path_factory: pytest.TempPathFactory, text):
     path = tmp_path_factory.mktemp("newer") / "newer.ectopy"

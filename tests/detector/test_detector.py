@@ -12,6 +12,7 @@ from ectopy.detector import Detector, ThresholdRule, Verdict
 from ectopy.detector.score import combine
 from ectopy.errors import DataError, LayoutError, NotEnoughNormalsError
 from ectopy.evaluation import ranking_curves
+from support.examples import examples
 
 
 def test_larger_scores_are_more_abnormal(detector: Detector, simulated: Beats):
@@ -66,7 +67,7 @@ def test_a_beat_with_one_bad_sample_is_unreadable_and_spoils_no_other(
     np.testing.assert_allclose(detection.score[rest], detector.score(simulated.samples[rest]), atol=1e-5)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.floats(allow_nan=True, allow_infinity=True), st.floats(allow_nan=True, allow_infinity=True))
 def test_any_amplitude_gets_a_verdict_and_never_a_warning(detector: Detector, offset: float, gain: float):
     with np.errstate(all="ignore"):

@@ -50,6 +50,76 @@ def test_series_that_continue_each_other_and_others(tmp_path: Path):
     assert "1 further sets of leads" in recording.notes[0]
 
 
+def of_several_sets(*sets: tuple[str, ...]) -> str:
+    further = "".join(f"<component><sequenceSet>{''.join(parts)}</sequenceSet></component>" for parts in sets[1:])
+    return series(*sets[0], further=further)
+
+
+def test_sets_of_other_leads_that_begin_together_are_one(tmp_path: Path):
+    others = (lead("MDC_ECG_LEAD_V1", COUNTS[:300, 0]), lead("MDC_ECG_LEAD_V2", COUNTS[:300, 1]))
+    later = times('"20021122091002.250"')
+    path = aecg(
+        tmp_path / "ecg", of_several_sets((times(), *LEADS), (times(), *others), (later, *LEADS), (later, *others))
+    )
+    recording = ectopy.read(path)
+    assert recording.leads == ("II", "aVR", "V1", "V2")
+    expected = np.full((400, 4), np.nan)
+    expected[:, :2] = expected[:, 2:] = (COUNTS * 2.5 + 10) * 1e-3
+    expected[300:, 2:] = np.nan
+    np.testing.assert_allclose(recording.signal, np.vstack([expected, np.full((600, 4), np.nan), expected]), atol=1e-6)
+    assert recording.notes == ()
+
+
+@pytest.mark.parametrize("strip", [True, False])
+def test_columns_of_leads_and_a_strip(tmp_path: Path, strip: bool):
+    columns = [("I", "II"), ("AVR", "AVL"), ("V1", "V2"), ("V4", "V5")]
+    sets = [
+        (
+            times(f'"2002112209100{place}.250"', '"0.01" unit="s"'),
+            *(lead(f"MDC_ECG_LEAD_{name}", COUNTS[100 * place : 100 * place + 100, 0]) for name in names),
+        )
+        for place, names in enumerate(columns)
+    ]
+    if strip:
+        sets.append((times(increment='"0.01" unit="s"'), lead("MDC_ECG_LEAD_II", COUNTS[:, 0])))
+    recording = ectopy.read(aecg(tmp_path / "ecg", of_several_sets(*sets)))
+    assert recording.leads == ("I", "II", "aVR", "aVL", "V1", "V2", "V4", "V5")
+    assert (recording.sampling_rate_hz, recording.start) == (100, datetime(2002, 11, 22, 9, 10, 0, 250000))
+    expected = np.full((400, 8), np.nan)
+    for column in range(8):
+        rows = slice(None) if strip and column == 1 else slice(100 * (column // 2), 100 * (column // 2) + 100)
+        expected[rows, column] = (COUNTS[rows, 0] * 2.5 + 10) * 1e-3
+    np.testing.assert_allclose(recording.signal, expected, atol=1e-6)
+    assert recording.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("origin", "shift_mv"), [('"0.01" unit="mV"', 0.01), ('"0" unit="1"', 0), ('"0"', 0), ('"10" unit="uV"', 0.01)]
+)
+def test_an_origin_in_another_unit_than_the_scale(tmp_path: Path, origin: str, shift_mv: float):
+    path = aecg(tmp_path / "ecg", series(times(), LEADS[0].replace('"10" unit="uV"', origin)))
+    np.testing.assert_allclose(ectopy.read(path).signal[:, 0], COUNTS[:, 0] * 2.5e-3 + shift_mv, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("effective", "start"),
+    [
+        ('<low value="20021122091000"/>', datetime(2002, 11, 22, 9, 10)),
+        ('<center value="200211220910"/>', datetime(2002, 11, 22, 9, 10)),
+        ('<low value="20021122"/>', None),  # without a time of day
+    ],
+)
+def test_a_start_that_the_samples_do_not_state(tmp_path: Path, effective: str, start: datetime | None):
+    head = times('"0" unit="s"', kind="TIME_RELATIVE")
+    document = aecg(tmp_path / "ecg", series(head, *LEADS))
+    text = document.read_text()
+    document.write_text(text.replace("<series>", f"<series><effectiveTime>{effective}</effectiveTime>"))
+    assert ectopy.read(document).start == start
+    value = effective.partition('"')[2].partition('"')[0]
+    document.write_text(text.replace("<series>", f'<series><effectiveTime value="{value}"/>'))
+    assert ectopy.read(document).start == start
+
+
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
@@ -61,6 +131,10 @@ def test_series_that_continue_each_other_and_others(tmp_path: Path):
         ((series(times(), lead("MDC_ECG_LEAD_II", COUNTS[:, 0], unit="mmHg")),), "holds no lead"),
         ((series(times(), lead("MDC_ECG_LEAD_II", COUNTS[:, 0], scale="0")),), "one step of the lead 'II' is 0 mV"),
         ((series(times(), LEADS[0].replace("<digits>", "<digits>x")),), "digits of the lead 'II' that are not numbers"),
+        (
+            (series(times(), LEADS[0].replace('"10" unit="uV"', '"10" unit="mmHg"')),),
+            "states the scale of 'II' in uV and its origin in mmHg",
+        ),
         ((series(times('"19000101000000"'), *LEADS), series(times('"20020101000000"'), *LEADS)), "split it"),
     ],
 )

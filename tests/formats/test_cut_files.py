@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import ectopy
 from ectopy.errors import DataError
 from support import aecg_files, dicom_files, ishne_files, muse_files, scp_files, sierra_files
+from support.examples import examples
 from support.refusals import refusal
 
-_SOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+_SOME = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(20))
 
 
 def _csv(path: Path) -> Path:

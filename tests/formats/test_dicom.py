@@ -49,6 +49,26 @@ def test_other_whole_numbers(tmp_path: Path, kind: str, word: str, bits: int):
     np.testing.assert_allclose(recording.signal, (counts * 5.0 + 10) * 1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("stated", "start"),
+    [
+        ({"AcquisitionDate": "20091102", "AcquisitionTime": "073015.5"}, datetime(2009, 11, 2, 7, 30, 15, 500000)),
+        ({"ContentDate": "20091102", "StudyDate": "20091101", "StudyTime": "0730"}, datetime(2009, 11, 1, 7, 30)),
+        ({"AcquisitionDateTime": "20091102", "ContentTime": None}, None),  # without a time of day
+    ],
+)
+def test_starts(tmp_path: Path, stated: dict[str, str], start: datetime | None):
+    path = dicom(tmp_path / "ecg", group(COUNTS, LEADS), **{"AcquisitionDateTime": "", **stated})
+    assert ectopy.read(path).start == start
+
+
+@pytest.mark.parametrize(("meaning", "label"), [("Lead II (Einthoven)", ""), ("Lead II", "x"), ("", "Lead II")])
+def test_leads_without_a_code_of_the_standard(tmp_path: Path, meaning: str, label: str):
+    source = item(CodeValue="LOCAL2", CodingSchemeDesignator="99X", CodeMeaning=meaning)
+    leads = [channel("", ChannelSourceSequence=[source], ChannelLabel=label), LEADS[1]]
+    assert ectopy.read(dicom(tmp_path / "ecg", group(COUNTS, leads))).leads == ("II", "III")
+
+
 def test_padding_is_missing_and_texts_are_comments(tmp_path: Path):
     counts = COUNTS.copy()
     counts[100:110, 0] = -32768

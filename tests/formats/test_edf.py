@@ -23,11 +23,12 @@ from ectopy.formats.annotation_files import Mark, Span, each_mark
 from ectopy.recording import Patient
 from support.command_line import assert_refused, assert_success
 from support.edf_files import MILLIVOLT, RATE, edf
+from support.examples import examples
 from support.refusals import refusal
 
 edfio = pytest.importorskip("edfio", reason="the extra 'formats' is not installed")
 
-_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 
 
 def test_the_files_of_these_tests_are_those_of_a_package(tmp_path: Path):
@@ -320,6 +321,8 @@ def test_a_comma_that_may_separate_thousands_is_named(tmp_path: Path):
         (b"Startdate yesterday", b"01-02-2410:20:30", datetime(2024, 2, 1, 10, 20, 30)),
         (b"", b"1.2.24  9.5.7   ", datetime(2024, 2, 1, 9, 5, 7)),
         (b"", b" " * 16, None),
+        (b"Startdate 01-FEB-2090 X X X", b"01.02.yy10.20.30", datetime(2090, 2, 1, 10, 20, 30)),
+        (b"Startdate 01-Feb-2024 X X X", b"00.00.0010.20.30", datetime(2024, 2, 1, 10, 20, 30)),
     ],
 )
 def test_starts(tmp_path: Path, recording: bytes, stated: bytes, start: datetime | None):
@@ -328,7 +331,9 @@ def test_starts(tmp_path: Path, recording: bytes, stated: bytes, start: datetime
     assert recording.notes == ()
 
 
-@pytest.mark.parametrize("stated", [b"31.02.2410.20.30", b"XX.XX.XX00.00.00", b"01.02.2425.00.00", b"20240201102030"])
+@pytest.mark.parametrize(
+    "stated", [b"01.02.yy10.20.30", b"31.02.2410.20.30", b"XX.XX.XX00.00.00", b"01.02.2425.00.00", b"20240201102030"]
+)
 def test_a_start_that_cannot_be_read_is_noted(tmp_path: Path, stated: bytes):
     recording = ectopy.read(edf(tmp_path / "rec.edf", start=stated))
     assert recording.start is None
@@ -471,3 +476,6 @@ def test_the_header_describes_patient_and_equipment(tmp_path: Path):
     assert recording.device == "Holter 7"
     plain = edf(tmp_path / "plain.edf", recording=b"ward 3")
     assert ectopy.read(plain).device == "ward 3"
+    for encoding in ("utf-8", "latin-1"):
+        path = edf(tmp_path / encoding, recording="Klinik Süd".encode(encoding))
+        assert ectopy.read(path).device == "Klinik Süd"

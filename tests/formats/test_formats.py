@@ -25,6 +25,7 @@ from ectopy.formats.annotation_files import Mark, collect, each_mark
 from ectopy.formats.wfdb import read_annotations
 from support.data_sets import folder_of
 from support.edf_files import edf
+from support.examples import examples
 from support.memory import takes_at_most
 from support.parquet_files import write_parquet
 from support.recording_files import write_formats
@@ -41,7 +42,7 @@ def wave(samples: int, count: int = 2) -> np.ndarray:
     return (steps % 300 - 100) / 200
 
 
-_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 
 
 # WFDB

@@ -22,10 +22,11 @@ from ectopy.formats.ishne import read_annotations
 from ectopy.recording import Patient
 from support.command_line import CommandResult, assert_success
 from support.data_sets import example_file
+from support.examples import examples
 from support.ishne_files import COUNTS, ishne
 from support.refusals import refusal
 
-_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 
 
 def test_the_blocks_of_a_file(tmp_path: Path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from datetime import date, datetime
 from pathlib import Path
 
@@ -38,6 +40,21 @@ def test_rates_units_and_baselines(tmp_path: Path):
     assert recording.sampling_rate_hz == 250
     np.testing.assert_allclose(recording.signal[:, 0], (COUNTS[:, 0] - 100.0) * 4.88, rtol=1e-6)
     assert recording.leads == ("II",)
+
+
+def test_checksums_that_are_signed_or_not_stated(tmp_path: Path):
+    signed = zlib.crc32(COUNTS[:, 0].astype("<i2").tobytes()) - 2**32
+    for checksum in (signed, signed + 2**32, 0, ""):
+        path = muse(tmp_path / "ecg.xml", waveform(lead("II", COUNTS[:, 0], LeadDataCRC32=str(checksum))))
+        np.testing.assert_allclose(ectopy.read(path).signal[:, 0], COUNTS[:, 0] * 4.88e-3, rtol=1e-6)
+
+
+def test_dates_with_the_year_in_front(tmp_path: Path):
+    path = muse(tmp_path / "ecg.xml")
+    text = re.sub(r"(\d\d)-(\d\d)-(\d{4})<", r"\3-\1-\2<", path.read_text())
+    path.write_text(text)
+    assert "2009-11-02" in text
+    assert ectopy.read(path).start == datetime(2009, 11, 2, 7, 30, 15)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,59 @@ def test_a_document(tmp_path: Path):
     assert recording.device == "PageWriter 7"
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_samples_that_are_not_compressed(tmp_path: Path, whole: bool):
+    counts = COUNTS.T.astype("<i2").tobytes() if whole else stored(COUNTS)
+    plain = "\n".join(map(str, np.frombuffer(counts, "<i2").tolist()))
+    # The schema of version 1.03 has a method of compression, a flag that says whether it was used, and plain numbers.
+    unpacked = 'compressflag="False" compressmethod="XLI"'
+    traits = "<acquisitiontype>STD-12</acquisitiontype><numberchannelsallocated>12</numberchannelsallocated>"
+    for number, document in enumerate(
+        [
+            sierra(tmp_path / "base64", counts),
+            sierra(tmp_path / "plain", plain),
+            sierra(tmp_path / "flag", plain, version="1.03", leads=unpacked, traits=traits),
+        ]
+    ):
+        np.testing.assert_allclose(ectopy.read(document).signal, COUNTS * 5e-3, atol=1e-6, err_msg=str(number))
+
+
+def test_plain_samples_that_are_damaged(tmp_path: Path):
+    plain = " ".join(map(str, COUNTS.T.ravel().tolist()))
+    assert "samples that are not whole numbers" in refusal(sierra(tmp_path / "text", plain.replace("7", "x")))
+    cut = sierra(tmp_path / "cut", plain[:-2])
+    cut.write_text(cut.read_text().replace(plain[:-2], plain[: len(plain) // 2]))
+    assert "does not hold them" in refusal(cut)
+    signal = ectopy.read(cut, partial=True).signal
+    present = ~np.isnan(signal)
+    np.testing.assert_allclose(signal[present], (COUNTS * 5e-3)[present], atol=1e-6)
+    assert 0.4 < present.mean() < 0.6
+
+
+@pytest.mark.parametrize("stored_leads", [12, 16])
+def test_leads_that_are_reserved(tmp_path: Path, stored_leads: int):
+    counts = np.hstack([COUNTS, np.zeros((500, 4), int)])[:, :stored_leads]
+    traits = (
+        "<acquisitiontype>STD-12</acquisitiontype><numberchannelsallocated>16</numberchannelsallocated>"
+        "<numberchannelsvalid>12</numberchannelsvalid>"
+    )
+    path = sierra(tmp_path / "reserved", stored(counts), version="1.03", leads='compressflag="False"', traits=traits)
+    recording = ectopy.read(path)
+    assert recording.leads[-1] == "V6"
+    np.testing.assert_allclose(recording.signal, COUNTS * 5e-3, atol=1e-6)
+
+
+def test_a_calibration_pulse_is_not_part_of_the_ecg(tmp_path: Path):
+    pulse = np.zeros((300, 12), int)
+    pulse[50:150] = 200  # steps of 5 uV
+    path = sierra(tmp_path / "pulse", stored(np.vstack([COUNTS, pulse])), duration="1600")
+    recording = ectopy.read(path)
+    np.testing.assert_allclose(recording.signal, COUNTS * 5e-3, atol=1e-6)
+    assert recording.notes == ("Left out: the calibration pulse in the last 0.6 s.",)
+    one_lead = np.vstack([COUNTS, pulse * (np.arange(12) == 7)])
+    assert len(ectopy.read(sierra(tmp_path / "beat", stored(one_lead), duration="1600")).signal) == 800
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -62,7 +115,12 @@ def test_a_real_document_is_what_the_package_reads():
     recording = ectopy.read(path)
     expected = sierraecg.read_file(str(path))
     assert recording.leads == tuple(lead.label for lead in expected.leads)
-    np.testing.assert_allclose(recording.signal.T, [lead.samples * 5e-3 for lead in expected.leads], atol=1e-6)
+    samples = len(recording.signal)
+    assert 5200 < samples < 5300  # behind them is a calibration pulse
+    assert "the calibration pulse in the last 0.47 s" in recording.notes[0]
+    np.testing.assert_allclose(
+        recording.signal.T, [lead.samples[:samples] * 5e-3 for lead in expected.leads], atol=1e-6
+    )
 
 
 def test_a_real_document_and_the_same_after_a_filter():

@@ -20,6 +20,7 @@ from ectopy.formats.spelling import parse_number, spell_unit
 from ectopy.recording import Patient
 from support.command_line import assert_success
 from support.data_sets import folder_of
+from support.examples import examples
 from support.refusals import refusal
 from support.wfdb_records import write_counts
 
@@ -27,7 +28,7 @@ pytest.importorskip("wfdb", reason="the extra 'formats' is not installed")
 
 MILLIVOLT = np.sin(np.arange(1000) / 20)
 """One lead of four seconds at 250 Hz."""
-_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+_MANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 
 
 def write(folder: Path, header: bytes | str, counts: np.ndarray, data: str = "rec.dat", name: str = "rec.hea") -> Path:
@@ -165,6 +166,8 @@ def test_other_units_stay_as_they_are(text: str):
         ("250 1000 12:30:15.25 01/02/2003", datetime(2003, 2, 1, 12, 30, 15, 250_000)),
         ("250 1000 30:15 1/2/2003", datetime(2003, 2, 1, 0, 30, 15)),
         ("250 1000 12:30:15 01.02.2003", datetime(2003, 2, 1, 12, 30, 15)),
+        ("250 1000 05-Feb-2020 11:39:16", datetime(2020, 2, 5, 11, 39, 16)),  # as of the Challenges of 2020 and 2021
+        ("250 1000 11:39:16 05-Feb-2020", datetime(2020, 2, 5, 11, 39, 16)),
     ],
 )
 def test_rates_and_starts(tmp_path: Path, stated: str, start: datetime | None):
@@ -200,6 +203,21 @@ def test_a_start_that_cannot_be_read_is_noted(tmp_path: Path, stated: str):
 )
 def test_a_first_line_that_cannot_be_read_is_named(tmp_path: Path, first: str, expected: str):
     assert expected in refusal(write(tmp_path, f"{first}\nrec.dat 16 1000 16 0 0 0 0 II\n", MILLIVOLT * 1000))
+
+
+def test_lines_behind_the_announced_ones_are_not_read(tmp_path: Path):
+    """header(5): at least as many lines as signals or segments are announced; any further ones are not read."""
+    header = "rec 1 250 1000\nrec.dat 16 1000 16 0 0 0 0 II\n"
+    path = write(tmp_path, f"{header}other.dat 16 1000 16 0 0 0 0 V1\n", MILLIVOLT * 1000)
+    recording = ectopy.read(path)
+    assert recording.leads == ("II",)
+    np.testing.assert_allclose(recording.signal[:, 0], MILLIVOLT, atol=1e-3)
+    path.write_text(f"{header}rec.dat 16 1000 16 0 0 0 0 V1\n")
+    assert "announces 1 signals and describes 2" in refusal(path)
+    path.write_text(header)
+    whole = path.with_name("whole.hea")
+    whole.write_text("whole/2 1 250 2000\nrec 1000\nrec 1000\nmissing 5\n")
+    np.testing.assert_array_equal(ectopy.read(whole).signal, np.tile(recording.signal, (2, 1)))
 
 
 def test_a_length_of_0_is_that_of_the_data_file(tmp_path: Path):

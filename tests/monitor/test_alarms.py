@@ -27,6 +27,7 @@ from ectopy.monitor.alarms import (
 from ectopy.monitor.conditions import CONDITIONS, Priority
 from ectopy.monitor.inputs import Command, CommandKind
 from ectopy.monitor.rhythm_input import ConditionReading
+from support.examples import examples
 
 DEFAULT = AlarmSettings()
 RHYTHMS = [code for code, condition in CONDITIONS.items() if condition.returns_within_s]
@@ -764,7 +765,7 @@ class Alarms(RuleBasedStateMachine):
 
 
 class TestAlarms(Alarms.TestCase):
-    settings = settings(max_examples=50, stateful_step_count=60)
+    settings = settings(max_examples=examples(50), stateful_step_count=60)
 
 
 @pytest.mark.long

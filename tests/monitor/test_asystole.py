@@ -24,6 +24,7 @@ from ectopy.monitor.conditions import Priority
 from ectopy.signal.beat_segments import BEFORE, MARGIN, no_beats
 from ectopy.signal.pacing_spikes import SpikeState, spikes_end, spikes_step
 from support.data_sets import folder_of
+from support.examples import examples
 
 RATE_HZ = 250
 LEADS = ("I", "II")
@@ -235,7 +236,7 @@ def cleaned(signal: Signal, rate_hz: float, cuts: Iterable[int]) -> Signal:
 
 
 @given(st.sampled_from([125.0, 200.0, 250.0, 360.0, 1000.0]), st.lists(st.integers(0, 900), max_size=8))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_spikes_are_taken_out_whatever_the_chunks(rate_hz: float, cuts: list[int]):
     signal = np.random.default_rng(1).normal(0, 0.05, (2, 900))
     signal[0, 200:800:199] += 4.0
@@ -247,7 +248,7 @@ def test_spikes_are_taken_out_whatever_the_chunks(rate_hz: float, cuts: list[int
 
 
 @given(st.floats(0.2, 5.0), st.floats(0.0085, 0.04), st.booleans(), st.sampled_from([200.0, 250.0, 360.0, 1000.0]))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_narrow_qrs_complexes_and_hum_stay_as_they_are(mv: float, width_s: float, inverted: bool, rate_hz: float):
     t = np.arange(round(4 * rate_hz)) / rate_hz
     wave = (-mv if inverted else mv) * np.exp(-0.5 * ((t % 0.5 - 0.25) / width_s) ** 2)

@@ -16,6 +16,7 @@ from ectopy.monitor import AlarmChanged, Chunk, Event, Input, InputRejected, Mon
 from ectopy.monitor.clock_pace import Pace, follow
 from ectopy.monitor.codec import decode, encode, to_json
 from ectopy.recording import Recording
+from support.examples import examples
 
 NOW = 1_700_000_000.0
 HOUR_S = 3600.0
@@ -132,7 +133,7 @@ def test_an_alarm_keeps_the_time_at_which_it_was_raised(events: Callable[[str, b
     assert last[1].origins[0] + last[1].transition.alarm.raised_s == pytest.approx(raised[0], abs=0.01)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(rate=st.floats(0.97, 1.03), chunk_s=st.sampled_from([0.5, 1.0, 5.0, 60.0]), jitter_s=st.floats(0.0, 0.3))
 def test_a_device_that_runs_slow_or_fast_is_followed(rate: float, chunk_s: float, jitter_s: float):
     if rate > 1.018:  # slewed by at most 2 %

@@ -17,6 +17,7 @@ from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, Judged
 from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, filter_signal
 from ectopy.signal.front_end import FrontEndState, SignalBlock, run_front_ends
+from support.examples import examples
 
 RATE_HZ = 250
 SECONDS = 20
@@ -115,7 +116,7 @@ def test_beats_noise_hum_movement_and_silence_are_not_fibrillation(kind, seed):
     assert not any(reading.present for reading in readings(judged(kind(seed)), ("II",)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 1000), st.floats(0.15, 8.0), st.booleans())
 def test_amplitude_and_polarity_do_not_matter(seed, gain, upside_down):
     signal = coarse(seed)
@@ -124,7 +125,7 @@ def test_amplitude_and_polarity_do_not_matter(seed, gain, upside_down):
     np.testing.assert_array_equal(one.organised, other.organised)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 1000), st.lists(st.integers(1, 700), min_size=1, max_size=12))
 def test_any_cut_of_the_samples_gives_the_same_seconds(seed, cuts):
     filtered = filter_signal(np.stack([coarse(seed), beats(seed % 7)], axis=1), RATE_HZ)

@@ -28,6 +28,7 @@ from ectopy.monitor.pulse_stream import (
 )
 from ectopy.monitor.replay import chunks, whole
 from ectopy.recording import PulseWave, Recording
+from support.examples import examples
 from support.monitor_steps import feed
 from support.pulses import pulse_wave
 
@@ -77,7 +78,7 @@ def same(one: Sequence[PulsePiece], other: Sequence[PulsePiece]) -> bool:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     rates=st.tuples(st.sampled_from([20.0, 60.0, 62.5, 125.0, 500.0, 1000.0]), st.floats(20, 1000)),
     lengths=st.lists(st.integers(1, 400), min_size=1, max_size=40),
@@ -157,7 +158,7 @@ def test_what_no_pulse_can_be_is_missing():
     np.testing.assert_allclose(piece.samples[:6], [7.500617, np.nan, np.nan, np.nan, np.nan, 15.001234], rtol=1e-6)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(
     st.lists(
         st.tuples(

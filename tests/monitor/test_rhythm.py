@@ -36,6 +36,7 @@ from support.beat_streams import (
     present,
     readings_of,
 )
+from support.examples import examples
 
 HIGH = {code for code in CODES if CONDITIONS[code].priority == Priority.HIGH}
 BLIND = ["noisy", "missing", "saturated", "lead off"]
@@ -415,14 +416,14 @@ def test_not_this_patients_normal_outlasts_an_unreadable_stretch():
 # What holds for any beats.
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(beats_of_any_kind, blind_words)
 def test_without_a_signal_that_can_be_read_nothing_is_told(beats: list[tuple[float, str]], words: tuple[str, ...]):
     for _, readings in readings_of(stream(beats, words)):
         assert {reading.present for reading in readings.values()} == {None}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.floats(0.05, 0.95), st.sampled_from(PROFILES))
 def test_clean_sinus_rhythm_raises_nothing_in_any_profile(share: float, profile: str):
     limits = Limits.of(profile)
@@ -435,7 +436,7 @@ def test_clean_sinus_rhythm_raises_nothing_in_any_profile(share: float, profile:
     assert {reading.present for reading in readings[-1][1].values()} == {False}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(beats_of_any_kind, st.lists(any_words, min_size=1), st.sampled_from(PROFILES))
 def test_a_state_that_was_written_and_read_goes_on_the_same(beats, words, profile: str):
     limits, state, again = Limits.of(profile), RhythmState(), RhythmState()
@@ -446,7 +447,7 @@ def test_a_state_that_was_written_and_read_goes_on_the_same(beats, words, profil
         again = msgspec.msgpack.decode(msgspec.msgpack.encode(again), type=RhythmState)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(beats_of_any_kind)
 def test_every_condition_that_is_there_shows_its_figures(beats: list[tuple[float, str]]):
     times_s = set(np.cumsum([rr_s for rr_s, _ in beats]).tolist())

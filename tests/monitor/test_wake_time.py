@@ -17,6 +17,7 @@ from ectopy.monitor.codec import encode
 from ectopy.monitor.inputs import RejectedInput, ServiceReport
 from ectopy.monitor.rhythm_input import ConditionReading
 from ectopy.monitor.wake_time import idle_time
+from support.examples import examples
 from support.monitor_steps import feed
 
 NOW = 1_700_000_000.0
@@ -84,7 +85,7 @@ def feed_when_due(monitor: Monitor, state: MonitorState, inputs: list[Input]) ->
     return state, events, skipped
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_only_ticks_that_are_due_change_anything(hasty: Monitor, signal: np.ndarray, seed: int):
     inputs = troubled(np.random.default_rng(seed), signal)

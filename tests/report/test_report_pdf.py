@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.corrections import ChooseStrip, Corrections, RemoveStrip, WriteConclusion, analysis_digest
+from ectopy.analysis.corrected_analysis import analysis_digest
+from ectopy.analysis.corrections import ChooseStrip, Corrections, RemoveStrip, WriteConclusion
 from ectopy.analysis.rhythm_events import Event, find_events
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.detector import Detector

@@ -12,11 +12,12 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.signal import filter_twice, find_heartbeats
 from ectopy.signal.beat_segments import BeatSegments, CutState, cut_beats, cut_end, cut_step, finite_median
 from ectopy.signal.filters import Filter, filter_end, filter_step
+from support.examples import examples
 from support.heartbeat_stream import HeartbeatStream
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(100, 1000))
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_beats_of_a_stream_are_those_of_the_whole_whatever_the_chunking(seed: int, rate_hz: float):
     rng = np.random.default_rng(seed)
     episodes = [Episode("lead_off", 12, 4), Episode("asystole", 25, 8)]
@@ -58,7 +59,7 @@ def test_what_cutting_remembers_does_not_grow():
 
 
 @given(st.lists(st.lists(st.one_of(st.just(np.nan), st.floats(-5, 5)), min_size=7, max_size=7), min_size=1, max_size=9))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_the_median_of_finite_values_is_that_without_the_others(rows: list[list[float]]):
     values = np.array(rows)
     expected = [np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else np.nan for row in values]

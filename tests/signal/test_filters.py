@@ -19,10 +19,11 @@ from ectopy.signal.filters import Filter, filter_end, filter_step
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 from ectopy.signal.heartbeats import PeaksState, peaks_end, peaks_step
 from ectopy.signal.qrs_strength import STRENGTH_RATE_HZ, QrsStrength
+from support.examples import examples
 from support.heartbeat_stream import HeartbeatStream
 
 RATES = [100.0, 128.0, 180.0, 250.0, 257.3, 360.0, 500.0, 901.14, 1000.0]
-few = settings(max_examples=20)
+few = settings(max_examples=examples(20))
 
 rates = st.one_of(st.sampled_from(RATES), st.floats(100, 1000))
 seeds = st.integers(0, 2**32 - 1)
@@ -70,7 +71,7 @@ def in_time(result: Filtered) -> NDArray[np.float64]:
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 40), st.integers(0, 60), shares, seeds)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_filter_gives_the_same_for_any_chunks_and_what_convolution_gives(up, down, half, length, cuts, seed):
     divisor = math.gcd(up, down)
     rng = np.random.default_rng(seed)

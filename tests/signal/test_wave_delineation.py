@@ -11,6 +11,7 @@ from ectopy.errors import DataError
 from ectopy.signal.filters import Filtered
 from ectopy.signal.wave_delineation import BeatWaves, delineate, delineate_leads
 from ectopy.signal.wave_network import INPUTS, MARKS, POSITIONS, SAMPLES, WaveNetwork, shipped_network
+from support.examples import examples
 
 RATE_HZ = 180.0
 P = (-0.16, 0.022, 0.12)
@@ -78,7 +79,7 @@ def test_absent_p_waves_are_not_invented(fibrillation_mv, most_invented):
     assert np.isfinite(with_p_waves).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     p_at=st.floats(-0.22, -0.12),
     t_at=st.floats(0.24, 0.34),
@@ -94,7 +95,7 @@ def test_order_of_marks(p_at, t_at, heights, noise_mv, seed):
         assert (np.diff(wave[:, present], axis=0) >= 0).all()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(scale=st.floats(0.2, 8.0), upright=st.booleans(), offset_mv=st.floats(-2.0, 2.0))
 def test_amplitude_polarity_and_level_do_not_matter(scale, upright, offset_mv):
     drawn = draw([P, *QRS, T])
@@ -102,7 +103,7 @@ def test_amplitude_polarity_and_level_do_not_matter(scale, upright, offset_mv):
     np.testing.assert_allclose(rows(delineate(other, TIMES_S)), rows(delineate(drawn, TIMES_S)), atol=1e-3)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(shift=st.integers(1, 90))
 def test_later_signal_gives_later_marks(shift):
     drawn = draw([P, *QRS, T])

@@ -25,6 +25,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # Pages of one service share a process: to start one costs as much as a page.
+    "--process-per-site",
 )
 AXE = find_spec("axe_playwright_python")
 # What moves is painted anew sixty times a second, without a graphics card by the processor.

@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ectopy.analysis import Analysis
+from ectopy.analysis.corrected_analysis import analysis_digest, apply_corrections
 from ectopy.analysis.corrections import (
     AddBeat,
     BeatLabel,
@@ -19,8 +20,6 @@ from ectopy.analysis.corrections import (
     MarkNoise,
     Relabel,
     WriteConclusion,
-    analysis_digest,
-    apply_corrections,
 )
 from ectopy.analysis.patient_template import BeatDifference
 from ectopy.signal.quality import Quality

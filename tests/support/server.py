@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -33,6 +34,9 @@ from ectopy.service.server import Server
 from ectopy.service.settings import load_settings
 from support.waiting import PATIENCE_S
 
+# The service answers without TLS; to read the certificates of the system for each client takes longer than most tests.
+_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
 
 @dataclass(frozen=True)
 class Service:
@@ -46,11 +50,13 @@ class Service:
     def client(self, key: str | None = None, **other: Any) -> httpx.Client:
         """Who shows this key, or the one for everything."""
         headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S, trust_env=False, **other)
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=PATIENCE_S, verify=_TLS, trust_env=False, **other
+        )
 
     def stranger(self) -> httpx.Client:
         """Who shows nothing."""
-        return httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
+        return httpx.Client(base_url=self.url, timeout=PATIENCE_S, verify=_TLS, trust_env=False)
 
     def new_key(self, *scopes: Scope, **other: Any) -> str:
         """A key that allows this; one that sends does so for any patient unless it is said for whom."""

@@ -7,6 +7,7 @@ import io
 import numpy as np
 
 from ectopy.datasets import simulate_recording
+from ectopy.service.recordings import Upload
 
 RATE_HZ = 250.0
 BAD = {
@@ -41,3 +42,8 @@ def csv(seconds: float = 60.0, **settings: object) -> bytes:
     text = io.BytesIO(b"")
     np.savetxt(text, signal, "%.3f", ",", header="MLII,V1", comments="")
     return text.getvalue()
+
+
+def upload(name: str, content: bytes) -> Upload:
+    """A file that is uploaded."""
+    return Upload(name, io.BytesIO(content))

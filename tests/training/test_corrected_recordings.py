@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel, analysis_digest
+from ectopy.analysis.corrected_analysis import analysis_digest
+from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.errors import ConflictError, DataError

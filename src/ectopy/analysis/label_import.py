@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.analysis import Analysis
+from ectopy.analysis.corrected_analysis import LEAST_APART_S, analysis_digest
 from ectopy.analysis.corrections import (
-    LEAST_APART_S,
     MOST_NAME,
     AddBeat,
     BeatLabel,
@@ -21,7 +21,6 @@ from ectopy.analysis.corrections import (
     Corrections,
     DeleteBeats,
     Relabel,
-    analysis_digest,
     find_corrections,
 )
 from ectopy.arguments import checked

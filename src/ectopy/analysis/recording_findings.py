@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ectopy.analysis.analysis import Analysis, analyse
-from ectopy.analysis.corrections import Corrections, apply_corrections
+from ectopy.analysis.corrected_analysis import apply_corrections
+from ectopy.analysis.corrections import Corrections
 from ectopy.analysis.holter_figures import HolterFigures, holter_figures
 from ectopy.analysis.label_import import read_corrections
 from ectopy.analysis.minute_waves import MinuteMeasurements, measure_minutes

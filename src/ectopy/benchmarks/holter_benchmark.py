@@ -19,7 +19,8 @@ import numpy as np
 
 from ectopy.analysis import Analysis, analyse
 from ectopy.analysis.beat_families import find_families
-from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel, analysis_digest, apply_corrections
+from ectopy.analysis.corrected_analysis import analysis_digest, apply_corrections
+from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.rhythm_events import find_events
 from ectopy.analysis.shipped_detector import load_ambulatory

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.aecg_annotations import SECONDS, marks, statements
 from ectopy.formats.annotation_files import within
-from ectopy.formats.identity import facts, hl7_moment, patient, reading
+from ectopy.formats.calibration_pulse import pulse_note, samples_before_pulse
+from ectopy.formats.identity import facts, hl7_moment, hl7_start, patient, reading
 from ectopy.formats.leads import (
+    MAX_LEADS,
     Signal,
     Stated,
     check_size,
@@ -43,11 +45,10 @@ _EVEN = 1e-6
 
 
 class _Sequence(NamedTuple):
-    """A lead of a set: values times `step` plus `origin`, in `unit`."""
+    """A lead of a set: values in `unit`, of which one step of the converter is `step`; NaN where there are none."""
 
     name: str
     unit: str
-    origin: float
     step: float
     values: NDArray[np.float64]
 
@@ -62,7 +63,10 @@ class _Set(NamedTuple):
 
 
 def read(path: Path, stated: Stated) -> Recording:
-    """Read the rhythm, of several sets of leads those that continue each other, else the longest; and its annotations.
+    """Read the rhythm and its annotations.
+
+    Of several sets of leads, those that begin together are one. Those that continue each other are read, else the
+    longest with further leads beside, before or behind it, as where four columns of three leads are printed.
 
     Raises
     ------
@@ -73,13 +77,18 @@ def read(path: Path, stated: Stated) -> Recording:
     last = list(root.iter())[-1]
     if notes and last.tag == "digits":  # its last number may lack digits
         last.text = (last.text or "").rpartition(" ")[0]
-    sets = [part for series in root.iterfind("component/series") for part in _sets(path, series, stated)]
+    all_sets = [_together(list(_sets(path, series, stated))) for series in root.iterfind("component/series")]
+    sets = [part for of_series in all_sets for part in of_series]
     if not sets:
         raise DataError(f"{path} holds no series of samples; expected the rhythm of an annotated ECG.")
-    longest = max(sets, key=lambda part: max(len(sequence.values) for sequence in part.sequences))
-    parts = _continued(longest, sets)
-    if len(parts) < len(sets):
-        notes.append(f"Left out: {len(sets) - len(parts)} further sets of leads, at other times or of other leads.")
+    longest = max(sets, key=_length)
+    parts, used = _continued(longest, sets), 0
+    if len(parts) == 1:
+        same_series = next(of_series for of_series in all_sets if any(part is longest for part in of_series))
+        longest, used = _with_leads_beside(path, longest, same_series)
+        parts = [longest]
+    if unread := len(sets) - len(parts) - used:
+        notes.append(f"Left out: {unread} further sets of leads, at other times or of other leads.")
     signals = [Signal(sequence.name, sequence.unit, longest.rate_hz) for sequence in longest.sequences]
     leads = choose_leads(path, signals, stated.unit)
     check_unit(path, [signals[lead].unit for lead in leads], stated.unit)
@@ -97,16 +106,18 @@ def read(path: Path, stated: Stated) -> Recording:
             factor = millivolt(sequence.unit or stated.unit or "") or math.nan
             check_step(path, sequence.name, sequence.step * factor)
             with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
-                values = ((sequence.values * sequence.step + sequence.origin) * factor).astype(np.float32)
+                values = (sequence.values * factor).astype(np.float32)
             signal[begin : begin + len(values), column] = values
+    samples = samples_before_pulse(signal, rate)
+    notes += pulse_note(len(signal) - samples, rate)
     names = unique_names([signal.name for signal in signals])
     all_series = root.findall("component/series")
-    start = parts[0].start or hl7_moment(_effective(all_series[0]) or _effective(root))
+    start = parts[0].start or hl7_start(_effective(all_series[0]) or _effective(root))
     annotations = within((mark for series in all_series for mark in marks(series, start, rate)), samples)
     if root.find("component/series/derivation") is not None:
         notes.append("Left out: derived series, as of representative beats.")
     return Recording(
-        signal,
+        signal[:samples],
         rate,
         tuple(names[lead] for lead in leads),
         start,
@@ -147,19 +158,27 @@ def _times(path: Path, value: Element) -> tuple[float, datetime | None, float]:
     head, unit = value_at(value, "head"), value_at(value, "head", "unit")
     if unit in SECONDS:
         return 1 / (increment * seconds), None, stated_number(path, "its beginning", head or "0") * SECONDS[unit]
-    return 1 / (increment * seconds), hl7_moment(head), 0.0
+    return 1 / (increment * seconds), hl7_start(head), 0.0
 
 
 def _sequence(path: Path, code: str, value: Element, stated: Stated) -> _Sequence:
     name = code.removeprefix(_LEAD_PREFIX)
     name = facts(_SPELLINGS.get(name, name)) or "lead"
-    units = {value_at(value, part, "unit") for part in ("scale", "origin")} - {""}
-    if len(units) > 1:
-        raise DataError(f"{path} states the scale and the origin of {name!r} in different units; expected one.")
-    unit = readable_unit(path, name, units.pop() if units else "", stated.unit)
     origin = stated_number(path, f"the origin of {name!r}", value_at(value, "origin") or "0")
     step = stated_number(path, f"the scale of {name!r}", value_at(value, "scale") or "1")
-    return _Sequence(name, unit, origin, step, _digits(path, name, text_at(value, "digits")))
+    units = [
+        readable_unit(path, name, value_at(value, part, "unit"), stated.unit)
+        for part in ("scale", "origin")
+        if value_at(value, part, "unit") and (part == "scale" or origin)  # an origin of 0 is one in any unit
+    ]
+    unit = units[0] if units else ""
+    if len(set(units)) > 1:
+        to_unit = (millivolt(units[1]) or math.nan) / (millivolt(unit) or math.nan)
+        if math.isnan(to_unit):
+            raise DataError(f"{path} states the scale of {name!r} in {unit} and its origin in {units[1]}.")
+        origin *= to_unit
+    with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
+        return _Sequence(name, unit, step, _digits(path, name, text_at(value, "digits")) * step + origin)
 
 
 def _digits(path: Path, name: str, text: str) -> NDArray[np.float64]:
@@ -171,15 +190,75 @@ def _digits(path: Path, name: str, text: str) -> NDArray[np.float64]:
             raise DataError(f"{path} has digits of the lead {name!r} that are not numbers.") from error
 
 
-def _continued(longest: _Set, sets: list[_Set]) -> list[_Set]:
-    """The sets with the leads and the rate of the longest that lie before or behind it, in order, none on another."""
-    alike = [
+def _together(sets: list[_Set]) -> list[_Set]:
+    """The sets of a series, with those of other leads that begin at the same time in one."""
+    result: list[_Set] = []
+    places: dict[tuple[float, datetime | None, float], int] = {}
+    for part in sets:
+        place = places.setdefault((part.rate_hz, part.start, part.begins_s), len(result))
+        whole = result[place] if place < len(result) else part
+        fits = len(whole.sequences) + len(part.sequences) <= MAX_LEADS
+        if whole is not part and fits and _names(whole).isdisjoint(_names(part)):
+            whole.sequences.extend(part.sequences)
+        else:
+            result.append(part)
+    return result
+
+
+def _with_leads_beside(path: Path, longest: _Set, sets: list[_Set]) -> tuple[_Set, int]:
+    """The longest set with the leads that it lacks, of sets without a gap to it, and how many sets these are.
+
+    A lead is missing where no set has it.
+    """
+    begin, end, names = 0, _length(longest), _names(longest)
+    members = [(0, longest)]
+    for part in sorted(_alike(longest, sets), key=lambda part: _seconds_between(longest, part)):
+        first = round(_seconds_between(longest, part) * longest.rate_hz)
+        further = _names(part) - names
+        if further and first <= end and first + _length(part) >= begin and len(names | further) <= MAX_LEADS:
+            members.append((first, part))
+            begin, end, names = min(begin, first), max(end, first + _length(part)), names | further
+    if len(members) == 1:
+        return longest, 0
+    check_size(path, end - begin, len(names))
+    columns: dict[str, _Sequence] = {}
+    places = {id(part): place for place, part in enumerate(sets)}
+    for first, part in sorted(members, key=lambda place: places[id(place[1])]):
+        for sequence in part.sequences:
+            whole = columns.setdefault(sequence.name, sequence._replace(values=np.full(end - begin, np.nan)))
+            if whole.unit == sequence.unit:
+                target = whole.values[first - begin :][: len(sequence.values)]
+                np.copyto(target, sequence.values, where=np.isnan(target))
+    begins_s = begin / longest.rate_hz
+    start = longest.start and longest.start + timedelta(seconds=begins_s)
+    begins_s = longest.begins_s + (0.0 if longest.start else begins_s)
+    return _Set(longest.rate_hz, start, begins_s, list(columns.values())), len(members) - 1
+
+
+def _names(part: _Set) -> set[str]:
+    return {sequence.name for sequence in part.sequences}
+
+
+def _length(part: _Set) -> int:
+    return max(len(sequence.values) for sequence in part.sequences)
+
+
+def _alike(longest: _Set, sets: Iterable[_Set]) -> list[_Set]:
+    """The other sets with the rate of the longest, whose times can be compared with its own."""
+    return [
         part
         for part in sets
-        if math.isclose(part.rate_hz, longest.rate_hz, rel_tol=_EVEN)
-        and [sequence.name for sequence in part.sequences] == [sequence.name for sequence in longest.sequences]
+        if part is not longest
+        and math.isclose(part.rate_hz, longest.rate_hz, rel_tol=_EVEN)
         and (part.start is None) == (longest.start is None)
     ]
+
+
+def _continued(longest: _Set, sets: list[_Set]) -> list[_Set]:
+    """The sets with the leads and the rate of the longest that lie before or behind it, in order, none on another."""
+    names = [sequence.name for sequence in longest.sequences]
+    alike = [part for part in _alike(longest, sets) if [sequence.name for sequence in part.sequences] == names]
+    alike.append(longest)
     alike.sort(key=lambda part: _seconds_between(longest, part))
     result: list[_Set] = []
     for part in alike:
@@ -198,11 +277,11 @@ def _seconds_between(first: _Set, second: _Set) -> float:
 
 
 def _length_s(part: _Set) -> float:
-    return max(len(sequence.values) for sequence in part.sequences) / part.rate_hz
+    return _length(part) / part.rate_hz
 
 
 def _effective(element: Element | None) -> str:
-    return next(filter(None, (value_at(element, f"effectiveTime/{part}") for part in ("low", "center"))), "")
+    return next(filter(None, (value_at(element, f"effectiveTime/{part}") for part in ("low", "center", "."))), "")
 
 
 def _patient(root: Element) -> Patient:

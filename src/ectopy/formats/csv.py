@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -25,6 +27,8 @@ _BLOCK_ROWS = 2**16
 _AT_ONCE = 8
 _BLOCK_CHARACTERS = 2**24
 _COUNT_BYTES = 2**20
+_HEAD_BYTES = 2**16
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 def read(path: Path, stated: Stated) -> Recording:
@@ -49,8 +53,9 @@ def read(path: Path, stated: Stated) -> Recording:
 
 
 def _read(path: Path, stated: Stated) -> Recording:
+    encoding = _encoding(path)
     rows = _count_rows(path)
-    lines = _lines(path)
+    lines = _lines(path, encoding)
     head = _block(lines, HEAD_LINES, HEAD_CHARACTERS)
     if not head:
         raise DataError(f"{path} holds no rows; expected one sample a row.")
@@ -59,7 +64,7 @@ def _read(path: Path, stated: Stated) -> Recording:
     values = first_values(layout, [line.text for line in body])
     columns = choose_columns(path, layout.headers, values, stated, layout.preamble.unit)
     check_size(path, rows - layout.first, len(columns.read))
-    notes = _check_end(path, layout, stated.partial)
+    notes = _check_end(path, layout, encoding, stated.partial)
 
     by = order_column(columns, values)
     clock = by in columns.times and isinstance(values[by], list)
@@ -80,11 +85,29 @@ def _read(path: Path, stated: Stated) -> Recording:
     return replace(recording, notes=(*recording.notes, *notes), patient=preamble.patient, device=preamble.device)
 
 
-def _check_end(path: Path, layout: Layout, partial: bool) -> list[str]:
+def _encoding(path: Path) -> str:
+    """The encoding of a text: UTF-16 by its byte-order mark, else UTF-8, or Windows-1252 where it is not that.
+
+    German and French programs of Windows write ``µV`` so. What begins with other control characters is not text.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "utf-8-sig" if _CONTROL.search(head) else "cp1252"
+    return "utf-8-sig"
+
+
+def _check_end(path: Path, layout: Layout, encoding: str, partial: bool) -> list[str]:
     """Return what is to be said where the last line was cut short; a `DataError` unless `partial`."""
     with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - MAX_LINE_CHARACTERS, 0))
-        last = file.read().decode(errors="replace").splitlines(keepends=True)[-1]
+        mark = file.read(2) if encoding == "utf-16" else b""
+        # Whole characters of two bytes; of UTF-8 the first one may be cut.
+        file.seek(max(path.stat().st_size // 2 * 2 - MAX_LINE_CHARACTERS, len(mark)))
+        last = (mark + file.read()).decode(encoding, errors="replace").splitlines(keepends=True)[-1]
     if not _is_cut(last, layout):
         return []
     lacking = f"is cut short: its last line has {len(layout.cells(last))} of {len(layout.headers)} columns"
@@ -132,9 +155,9 @@ def _count_rows(path: Path) -> int:
     return rows
 
 
-def _lines(path: Path) -> Iterator[Line]:
+def _lines(path: Path, encoding: str) -> Iterator[Line]:
     """Numbered lines that are not blank."""
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding=encoding) as file:
         number = 0
         while line := file.readline(MAX_LINE_CHARACTERS):
             number += 1

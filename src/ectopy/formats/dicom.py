@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.formats.annotation_codes import NOTE
 from ectopy.formats.annotation_files import Mark, within
-from ectopy.formats.identity import age, fact, facts, hl7_moment, patient, reading
+from ectopy.formats.identity import age, fact, facts, hl7_moment, hl7_start, patient, reading
 from ectopy.formats.leads import (
     Signal,
     Stated,
@@ -275,7 +275,8 @@ def _name(channel: Any) -> str:
     if match := _MDC_LEAD.fullmatch(code):
         return lead_name(int(match[1] or match[2]))
     meaning = fact(str(source[0].get("CodeMeaning", ""))) if source else ""
-    return meaning.removeprefix("Lead ") or fact(str(channel.get("ChannelLabel", ""))) or "lead"
+    name = meaning or fact(str(channel.get("ChannelLabel", "")))
+    return name.removeprefix("Lead ").removesuffix(" (Einthoven)") or "lead"
 
 
 def _unique_in_groups(channels: list[tuple[_Group, int]], signals: list[Signal], leads: list[int]) -> list[str]:
@@ -327,9 +328,10 @@ def _comments(dataset: Any, begins: dict[int, int], samples: int) -> Annotations
 def _start(dataset: Any) -> datetime | None:
     moments = [str(dataset.get("AcquisitionDateTime", ""))]
     moments += [
-        f"{dataset.get(f'{of}Date', '')}{dataset.get(f'{of}Time', '')}" for of in ("Content", "Series", "Study")
+        f"{dataset.get(f'{of}Date', '') or ''}{dataset.get(f'{of}Time', '') or ''}"
+        for of in ("Acquisition", "Content", "Series", "Study")
     ]
-    return next(filter(None, map(hl7_moment, moments)), None)
+    return next(filter(None, map(hl7_start, moments)), None)
 
 
 def _patient(dataset: Any) -> Patient:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from ectopy.errors import DataError, printable
 from ectopy.files import GENERATOR, atomic_path
 from ectopy.formats.annotation_codes import CODES, NOTE
 from ectopy.formats.annotation_files import Mark, Span, each_mark, within
-from ectopy.formats.identity import date_of, fact, patient
+from ectopy.formats.identity import calendar_date, date_of, decoded, fact, moment_of, patient
 from ectopy.formats.leads import (
     BLOCK_S,
     MAX_VALUES,
@@ -187,7 +187,6 @@ _FIELDS = {
 }
 """Fields of each signal, and their bytes; a header has the first of all signals, then the second, and so on."""
 _BDF = b"\xffBIOSEMI"
-_MONTHS = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"
 _ANONYMOUS = "01.01.85"  # the date of EDF+ where there is none
 
 
@@ -259,8 +258,8 @@ def _read_layout(path: Path) -> _Layout:
         _stripped(text[168:176]),
         _stripped(text[176:184]),
         text[88:168].startswith("Startdate X") and text[168:176] == _ANONYMOUS,
-        _stripped(text[8:88]),
-        _stripped(text[88:168]),
+        _local_text(text[8:88]),
+        _local_text(text[88:168]),
     )
 
 
@@ -356,12 +355,16 @@ def _start(path: Path, layout: _Layout, first_onset: float) -> tuple[datetime | 
         return None, []
     separated = r"(\d{1,2})[^\d\s]\s?(\d{1,2})[^\d\s]\s?(\d{1,2})"
     day, clock = (re.fullmatch(separated, text, re.ASCII) for text in (layout.date, layout.clock))
+    year = int(day[3]) + (1900 if int(day[3]) >= _FIRST_YEAR else 2000) if day else 0
+    begins_on = date_of(year, int(day[2]), int(day[1])) if day else None
+    # EDF+, on the startdate: after 2084 the year is "yy" there, and only the subfield Startdate defines the date.
+    begin = clock and moment_of(
+        begins_on or _startdate(layout.recording), (int(clock[1]), int(clock[2]), int(clock[3]))
+    )
     try:
-        if day and clock:
-            year = int(day[3]) + (1900 if int(day[3]) >= _FIRST_YEAR else 2000)
-            begin = datetime(year, int(day[2]), int(day[1]), int(clock[1]), int(clock[2]), int(clock[3]))
+        if begin:
             return begin + timedelta(seconds=first_onset), []
-    except (ValueError, OverflowError):
+    except OverflowError:
         pass
     return None, [f"{path.name} states the start {layout.date!r} {layout.clock!r}, which is not a date and a time."]
 
@@ -371,10 +374,19 @@ def _patient(text: str) -> Patient:
     code, sex, born, name = (*text.split(" "), "", "", "", "")[:4]
     if sex not in ("F", "M", "X"):
         return patient(text)
-    day = re.fullmatch(r"(\d\d)-([A-Z]{3})-(\d{4})", born, re.ASCII)
-    month = _MONTHS.find(day[2]) // 3 + 1 if day else 0
-    born_on = date_of(int(day[3]), month, int(day[1])) if day else None
-    return patient(name.replace("_", " "), code.replace("_", " "), sex, born_on)
+    return patient(name.replace("_", " "), code.replace("_", " "), sex, _date(born))
+
+
+def _startdate(text: str) -> date | None:
+    """Read the date of the recording field of EDF+, its second subfield behind the word Startdate."""
+    word, day = (*text.split(" "), "", "")[:2]
+    return _date(day) if word == "Startdate" else None
+
+
+def _date(text: str) -> date | None:
+    """Read a date of EDF+, ``02-MAR-2002``."""
+    match = re.fullmatch(r"(\d\d)-([A-Za-z]{3})-(\d{4})", text, re.ASCII)
+    return calendar_date(text.replace("-", " ")) if match else None
 
 
 def _device(text: str) -> str:
@@ -383,6 +395,11 @@ def _device(text: str) -> str:
     if fields[0] != "Startdate":
         return fact(text)
     return fact(fields[4].replace("_", " ")) if len(fields) > 4 else ""
+
+
+def _local_text(text: str) -> str:
+    """Text that should be ASCII, and is UTF-8 or Latin-1 where names have other letters."""
+    return _stripped(decoded(text.encode("latin-1")))
 
 
 def _stripped(text: str) -> str:

@@ -13,7 +13,10 @@ from ectopy.recording import Patient
 SEXES = {1: "male", 2: "female"}
 """By the number in ISHNE and SCP-ECG files."""
 
-_SEXES = {"f": "female", "female": "female", "w": "female", "m": "male", "male": "male"}
+_SEXES = {
+    **dict.fromkeys(("f", "female", "w", "weiblich"), "female"),
+    **dict.fromkeys(("m", "male", "männlich"), "male"),
+}
 _UNSTATED = frozenset(("", "-", "--", "---", "?", "x", "n/a", "none", "unknown", "null", "not specified"))
 _MOST_YEARS = 150.0
 _MOST_STATEMENTS = 12
@@ -141,3 +144,14 @@ def hl7_moment(text: str | None) -> datetime | None:
         return datetime(year, month, day, hour, minute, second, int(float(match[7] or 0) * 1e6))
     except ValueError:
         return None
+
+
+def hl7_start(text: str | None) -> datetime | None:
+    """A point in time as of `hl7_moment`; None where it has no time of day, as a date alone does not say it.
+
+    Examples
+    --------
+    >>> hl7_start("200211220910"), hl7_start("20021122")
+    (datetime.datetime(2002, 11, 22, 9, 10), None)
+    """
+    return hl7_moment(text) if re.match(r"\d{12}", (text or "").strip(), re.ASCII) else None

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError
-from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
+from ectopy.formats.identity import age, calendar_date, date_of, fact, facts, moment_of, patient, reading
 from ectopy.formats.leads import (
     MAX_LEADS,
     Stated,
@@ -121,7 +121,7 @@ def _lead(path: Path, element: Element, partial: bool) -> _Lead:
     checksum = text_at(element, "LeadDataCRC32")
     if count >= 0 and count != len(samples):
         defects.append(f"states {count:,} {subject} and holds {len(samples):,}")
-    elif checksum and checksum != str(zlib.crc32(content)):
+    elif checksum not in ("", "0", str(zlib.crc32(content)), str(zlib.crc32(content) - 2**32)):
         defects.append(f"holds {subject} that do not match their checksum")
     if defects and not partial:
         raise damaged(path, defects[0])
@@ -153,6 +153,6 @@ def _start(root: Element) -> datetime | None:
 
 
 def _date(text: str) -> date | None:
-    """A date as MUSE writes it: month, day, year."""
+    """A date as MUSE writes it, month, day, year; or any that is certain."""
     match = re.fullmatch(r"(\d{1,2})[-/](\d{1,2})[-/](\d{4})", text, re.ASCII)
-    return date_of(int(match[3]), int(match[1]), int(match[2])) if match else None
+    return date_of(int(match[3]), int(match[1]), int(match[2])) if match else calendar_date(text)

@@ -168,7 +168,7 @@ def _read_sections(path: Path, partial: bool) -> tuple[_Sections, list[str]]:
     defects = []
     if len(content) < length:
         defects.append(f"is cut short: it states {length:,} bytes and has {len(content):,}")
-    elif binascii.crc_hqx(content[2:length], _CRC_BEGINS) != checksum:
+    elif checksum not in (0, binascii.crc_hqx(content[2:length], _CRC_BEGINS)):
         defects.append("does not match its checksum: it was damaged or changed")
     sections: _Sections = {}
     for number, header, body, whole in _pointers(path, content):

@@ -1,6 +1,7 @@
 """Philips Sierra XML (``restingecgdata``), versions 1.03 and 1.04: all leads in one text, as a rule compressed (XLI).
 
-Philips publishes no standard; the package sierraecg knows the compression.
+Philips publishes no standard; the package sierraecg knows the compression, and the schema of version 1.03
+(SierraECG.xsd) the encodings.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError, MissingExtraError
+from ectopy.formats.calibration_pulse import pulse_note, samples_before_pulse
 from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size, check_unit, damaged, sampling_rate, unique_names
 from ectopy.formats.library_errors import raising_data_error
@@ -66,18 +68,17 @@ def read(path: Path, stated: Stated) -> Recording:
     if samples > MAX_SAMPLES:
         raise DataError(f"{path} states {samples:,} samples of each lead; expected up to {MAX_SAMPLES:,}.")
     check_size(path, samples, len(names))
-    if waveforms.get("dataencoding", "Base64") != "Base64":
-        raise DataError(f"{path} holds samples encoded as {fact(waveforms.get('dataencoding'))!r}; expected Base64.")
-    content = decoded_base64(path, "samples", waveforms.text or "", stated.partial)
-    method = waveforms.get("compression") or waveforms.get("compressmethod") or "Uncompressed"
-    if method not in ("XLI", "Uncompressed"):
-        raise DataError(f"{path} holds samples compressed by {fact(method)!r}; expected XLI.")
-    parts = _unpack(path, content, samples) if method == "XLI" else _plain(content, samples)
+    packed = _is_packed(path, waveforms)
+    if packed:
+        parts = _unpack(path, _content(path, waveforms, stated.partial), samples)
+    else:
+        parts = _one_after_another(_plain_counts(path, waveforms, samples * len(names), stated.partial), samples)
 
     counts = np.full((samples, len(names)), np.nan)
     for place, part in zip(range(len(names)), parts, strict=False):
         counts[: len(part), place] = part[:samples]
-    _undo_redundancy(counts, names)
+    if packed or not _has_whole_limb_leads(counts, names):
+        _undo_redundancy(counts, names)
     if np.isnan(counts).any():
         lacking = f"states {samples:,} samples of {len(names)} leads and does not hold them"
         if not stated.partial:
@@ -85,10 +86,12 @@ def read(path: Path, stated: Stated) -> Recording:
         notes.append(f"{path.name} {lacking}; the rest is missing.")
     with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
         signal = ((counts - offset) * (step_uv * 1e-3)).astype(np.float32)
+    length = samples_before_pulse(signal, rate)
+    notes += pulse_note(samples - length, rate)
     day = _date(acquisition.get("date", ""))
     clock = re.fullmatch(r"(\d\d):(\d\d):(\d\d)", acquisition.get("time", ""), re.ASCII)
     return Recording(
-        signal,
+        signal[:length],
         rate,
         unique_names(names),
         moment_of(day, (int(clock[1]), int(clock[2]), int(clock[3]))) if clock else None,
@@ -108,15 +111,47 @@ def _names(path: Path, traits: Element | None, waveforms: Element) -> tuple[str,
     else:
         count = stated_whole_number(path, "the number of leads", text_at(traits, "numberchannelsallocated"))
         standard = _STANDARD_LEADS if text_at(traits, "acquisitiontype") in _STANDARD_SYSTEMS else ()
+        valid = stated_whole_number(
+            path, "the number of valid leads", text_at(traits, "numberchannelsvalid") or str(count)
+        )
+        count = min(count, max(valid, len(standard)))  # the others are reserved, and empty
         names = tuple([*standard, *(f"lead {place}" for place in range(1, MAX_LEADS + 2))][: max(count, 0)])
     if not 1 <= len(names) <= MAX_LEADS:
         raise DataError(f"{path} states {count} leads; expected 1 to {MAX_LEADS}.")
     return names
 
 
-def _plain(content: bytes, samples: int) -> Iterator[NDArray[np.float64]]:
+def _is_packed(path: Path, waveforms: Element) -> bool:
+    """Return whether the samples are compressed; version 1.03 names the method also where they are not."""
+    method = waveforms.get("compression") or waveforms.get("compressmethod") or "Uncompressed"
+    if method not in ("XLI", "Uncompressed"):
+        raise DataError(f"{path} holds samples compressed by {fact(method)!r}; expected XLI.")
+    return method == "XLI" and waveforms.get("compressflag", "True").casefold() != "false"
+
+
+def _content(path: Path, waveforms: Element, partial: bool) -> bytes:
+    encoding = waveforms.get("dataencoding", "Base64")
+    if encoding != "Base64":
+        raise DataError(f"{path} holds samples encoded as {fact(encoding)!r}; expected Base64.")
+    return decoded_base64(path, "samples", waveforms.text or "", partial)
+
+
+def _plain_counts(path: Path, waveforms: Element, expected: int, partial: bool) -> NDArray[np.float64]:
+    """Samples that are not compressed: as numbers in words of 16 bits, or as text."""
+    if waveforms.get("dataencoding") != "Plain":
+        content = _content(path, waveforms, partial)
+        return np.frombuffer(content[: len(content) // 2 * 2], "<i2").astype(np.float64)
+    words = (waveforms.text or "").split()
+    if partial and len(words) < expected:  # the last number may lack digits
+        words = words[:-1]
+    try:
+        return np.array(words, np.int64).astype(np.float64)
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{path} holds samples that are not whole numbers; copy it again from its source.") from error
+
+
+def _one_after_another(counts: NDArray[np.float64], samples: int) -> Iterator[NDArray[np.float64]]:
     """The samples of one lead after the other."""
-    counts = np.frombuffer(content[: len(content) // 2 * 2], "<i2").astype(np.float64)
     return (counts[begin : begin + samples] for begin in range(0, len(counts), samples))
 
 
@@ -147,6 +182,14 @@ def _unpack(path: Path, content: bytes, samples: int) -> Iterator[NDArray[np.flo
             whole = len(unpacked) == 2 * samples
             counts = xli_decode_deltas([*unpacked, *[0] * (len(unpacked) % 2)], first) if whole else np.empty(0)
         yield counts.astype(np.float64)
+
+
+def _has_whole_limb_leads(counts: NDArray[np.float64], names: tuple[str, ...]) -> bool:
+    """Return whether lead III is stored as it is: nearer to what I and II say of it than to nothing."""
+    if names[:3] != _STANDARD_LEADS[:3]:
+        return False
+    first, second, third = counts[:, :3].T
+    return bool(np.nansum(np.abs(third - (second - first))) < np.nansum(np.abs(third)))
 
 
 def _undo_redundancy(counts: NDArray[np.float64], names: tuple[str, ...]) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from ectopy.errors import DataError, printable
+from ectopy.formats.identity import calendar_date, date_of
 from ectopy.formats.spelling import WHOLE_NUMBER, spell_unit, stated_number, stated_whole_number
 from ectopy.formats.wfdb_samples import FORMATS
 
@@ -129,18 +130,20 @@ def read_header(record: Path) -> Header:
     fields = _match_record(path, first)
     rate, frames, start, notes = _timing(path, (fields["rest"] or "").split())
     if fields["segments"] is not None:
-        segments = _segments(path, signal_lines)
+        segments = _segments(path, signal_lines[: int(fields["segments"])])
         # The first segment of a record with a variable layout is empty and describes the signals.
         variable = bool(segments) and segments[0][1] == 0
         total = sum(length for _, length in segments)
         if len(segments) != int(fields["segments"]) or frames not in (None, total):
             raise DataError(f"{path} lists segments that do not add up to the record; copy it again.")
         return Header(path, (), rate, total, start, segments, variable, notes)
-    if len(signal_lines) != int(fields["signals"]):
+    announced = signal_lines[: int(fields["signals"])]
+    further = signal_lines[len(announced) :]  # which are not read, as the specification says
+    if len(announced) < int(fields["signals"]) or _share_a_file(announced, further):
         raise DataError(
             f"{path} announces {fields['signals']} signals and describes {len(signal_lines)}; copy it again."
         )
-    lines = tuple(_line(path, number, text) for number, text in enumerate(signal_lines, start=1))
+    lines = tuple(_line(path, number, text) for number, text in enumerate(announced, start=1))
     return Header(path, lines, rate, frames or None, start, (), None, notes)
 
 
@@ -221,7 +224,8 @@ def _timing(path: Path, words: Sequence[str]) -> tuple[float | None, int | None,
         if frames < 0:
             raise DataError(f"{path} states {frames} samples; expected a number from 0.")
     stated = words[2:]
-    start = _start(*stated) if len(stated) == 2 else None
+    # The records of the Challenges of 2020 and 2021 have the date in front.
+    start = _start(*stated) or _start(*reversed(stated)) if len(stated) == 2 else None
     if not stated or start or (len(stated) == 1 and _clock(stated[0])):
         return rate, frames, start, ()
     return rate, frames, None, (f"{path.name} states the start {' '.join(stated)[:40]!r}: not a time and a date.",)
@@ -229,12 +233,8 @@ def _timing(path: Path, words: Sequence[str]) -> tuple[float | None, int | None,
 
 def _start(clock: str, day: str) -> datetime | None:
     since_midnight, match = _clock(clock), _DATE.fullmatch(day)
-    if since_midnight is None or match is None:
-        return None
-    try:
-        return datetime.combine(date(int(match[3]), int(match[2]), int(match[1])), time()) + since_midnight
-    except (ValueError, OverflowError):
-        return None
+    begins_on = date_of(int(match[3]), int(match[2]), int(match[1])) if match else calendar_date(day.replace("-", " "))
+    return None if since_midnight is None or begins_on is None else datetime.combine(begins_on, time()) + since_midnight
 
 
 def _clock(text: str) -> timedelta | None:
@@ -244,6 +244,11 @@ def _clock(text: str) -> timedelta | None:
     hours, minutes, seconds = int(match[1] or 0), int(match[2] or 0), float(match[3])
     valid = hours < 24 and minutes < 60 and seconds < 60
     return timedelta(hours=hours, minutes=minutes, seconds=seconds) if valid else None
+
+
+def _share_a_file(announced: Sequence[str], further: Sequence[str]) -> bool:
+    """Check for a data file of announced signals and of others: how it is to be read is not certain."""
+    return not {text.split()[0] for text in announced}.isdisjoint(text.split()[0] for text in further)
 
 
 def _segments(path: Path, lines: Sequence[str]) -> tuple[tuple[str, int], ...]:

@@ -13,7 +13,7 @@ from ectopy.monitor.clock_pace import Pace
 from ectopy.monitor.detection import DetectionState, LeadMemory
 from ectopy.monitor.fibrillation_rule import WaveformState
 from ectopy.monitor.limits import Limits
-from ectopy.monitor.pulse_rules import PulseMemory
+from ectopy.monitor.pulse_memory import PulseMemory
 from ectopy.monitor.pulse_stream import PulseStream
 from ectopy.monitor.rhythm_state import RhythmState
 from ectopy.monitor.technical import TechnicalState

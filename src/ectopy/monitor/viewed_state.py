@@ -15,7 +15,7 @@ from ectopy.monitor import status
 from ectopy.monitor.detection import LearningBuffer
 from ectopy.monitor.fibrillation_rule import WaveformState
 from ectopy.monitor.monitor_state import MonitorState, Signal
-from ectopy.monitor.pulse_rules import PulseMemory
+from ectopy.monitor.pulse_memory import PulseMemory
 from ectopy.monitor.pulse_stream import PulseStream
 from ectopy.monitor.rhythm_state import RhythmState
 from ectopy.monitor.technical import TechnicalState

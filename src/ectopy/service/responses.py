@@ -1,4 +1,4 @@
-"""Answers of the service, with the schemas of `ectopy.service.schemas`."""
+"""Answers about patients, with the schemas of `ectopy.service.patient_schemas`; about limits, too."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.corrections import AddBeat, ChooseStrip, Corrections, DeleteBeats, Relabel, RemoveStrip
 from ectopy.monitor import AlarmChanged, BeatJudged, Event, InputRejected, MonitorState, Notice, QualityChanged, codec
 from ectopy.monitor.alarm import Alarm, Transition
 from ectopy.monitor.alarm_json import alarm_json, change_json, transition_json
@@ -18,32 +16,29 @@ from ectopy.monitor.events import Evidence
 from ectopy.monitor.limits import LIMITS
 from ectopy.monitor.status import PatientStatus, baseline, clock_drift, is_learning, stream
 from ectopy.presentation import finite_or_none
-from ectopy.service import schemas
-from ectopy.service.recordings.result import Result
-from ectopy.service.recordings.stored_corrections import AuthorError, OutdatedError, corrected_beats, undone
+from ectopy.service import patient_schemas, schemas
 from ectopy.service.storage import StoredAlarm, StoredEvent, TrendStep, Waveform
 from ectopy.service.storage.waveform_history import BeatComparison
 
 _PULSE_PLACES = 5
 
-
 SHAPE_RATE_HZ = 180.0
 """Sampling rate of single beats, as they are judged."""
 
 
-def alarm(stored: StoredAlarm) -> schemas.AlarmShape:
+def alarm(stored: StoredAlarm) -> patient_schemas.AlarmShape:
     """Answer with an alarm."""
-    return schemas.AlarmShape(**alarm_json(stored.alarm, stored.patient, stored.origin, stored.origins))
+    return patient_schemas.AlarmShape(**alarm_json(stored.alarm, stored.patient, stored.origin, stored.origins))
 
 
-def summary(patient: str, name: str, state: MonitorState, status: PatientStatus) -> schemas.SummaryShape:
+def summary(patient: str, name: str, state: MonitorState, status: PatientStatus) -> patient_schemas.SummaryShape:
     """Answer with the status of a patient."""
     alarms, unacknowledged, rate = status.alarms, status.unacknowledged, status.heart_rate_bpm
 
-    def shape(alarm: Alarm) -> schemas.AlarmShape:
-        return schemas.AlarmShape(**alarm_json(alarm, patient, status.origin, state.origins.get(alarm.number)))
+    def shape(alarm: Alarm) -> patient_schemas.AlarmShape:
+        return patient_schemas.AlarmShape(**alarm_json(alarm, patient, status.origin, state.origins.get(alarm.number)))
 
-    return schemas.SummaryShape(
+    return patient_schemas.SummaryShape(
         patient=patient,
         name=name,
         state=status.state.value,
@@ -61,15 +56,17 @@ def summary(patient: str, name: str, state: MonitorState, status: PatientStatus)
 
 
 def detail(
-    brief: schemas.SummaryShape, state: MonitorState, devices: list[str], threshold: float
-) -> schemas.DetailShape:
+    brief: patient_schemas.SummaryShape, state: MonitorState, devices: list[str], threshold: float
+) -> patient_schemas.DetailShape:
     """Answer with a patient, limits, baseline and devices; `threshold` is that of beats with a baseline."""
     segment, limits, drift = stream(state), asdict(state.limits), clock_drift(state)
-    return schemas.DetailShape(
+    return patient_schemas.DetailShape(
         **brief,
         profile=limits.pop("profile"),
         limits=limits,
-        effort=schemas.EffortShape(resting_bpm=state.limits.at_reserve(0), maximum_bpm=state.limits.maximum_bpm),
+        effort=patient_schemas.EffortShape(
+            resting_bpm=state.limits.at_reserve(0), maximum_bpm=state.limits.maximum_bpm
+        ),
         baseline=_baseline(state, threshold),
         leads=[] if segment is None else list(segment.leads),
         rate_hz=None if segment is None else segment.rate_hz,
@@ -85,10 +82,10 @@ def limits() -> list[schemas.LimitShape]:
     return [cast(schemas.LimitShape, {"name": name, **asdict(limit)}) for name, limit in LIMITS.items()]
 
 
-def _baseline(state: MonitorState, threshold: float) -> schemas.BaselineShape:
+def _baseline(state: MonitorState, threshold: float) -> patient_schemas.BaselineShape:
     learned = baseline(state)
     normal = state.normal if learned is None else learned.normal
-    return schemas.BaselineShape(
+    return patient_schemas.BaselineShape(
         known=normal is not None,
         learning=is_learning(state),
         doubtful=learned is not None and learned.doubtful,
@@ -100,9 +97,9 @@ def _baseline(state: MonitorState, threshold: float) -> schemas.BaselineShape:
     )
 
 
-def beat(time: float, judged: BeatJudged) -> schemas.BeatShape:
+def beat(time: float, judged: BeatJudged) -> patient_schemas.BeatShape:
     """Answer with a judged beat and its time."""
-    return schemas.BeatShape(
+    return patient_schemas.BeatShape(
         time=time,
         position=judged.position,
         interval_s=finite_or_none(judged.interval_s),
@@ -116,9 +113,9 @@ def beat(time: float, judged: BeatJudged) -> schemas.BeatShape:
     )
 
 
-def waveform(patient: str, stream: str, start_time: float, stored: Waveform) -> schemas.WaveformShape:
+def waveform(patient: str, stream: str, start_time: float, stored: Waveform) -> patient_schemas.WaveformShape:
     """Answer with a part of a signal, to the microvolt."""
-    shape = schemas.WaveformShape(
+    shape = patient_schemas.WaveformShape(
         patient=patient,
         stream=stream,
         rate_hz=stored.sampling_rate_hz,
@@ -130,7 +127,7 @@ def waveform(patient: str, stream: str, start_time: float, stored: Waveform) -> 
     if stored.pulses:
         begin_s = stored.position / stored.sampling_rate_hz
         shape["pulses"] = [
-            schemas.PulseShape(
+            patient_schemas.PulseShape(
                 name=pulse.name,
                 unit=pulse.unit,
                 rate_hz=pulse.sampling_rate_hz,
@@ -143,9 +140,9 @@ def waveform(patient: str, stream: str, start_time: float, stored: Waveform) -> 
     return shape
 
 
-def trend(steps: Sequence[TrendStep]) -> schemas.TrendShape:
+def trend(steps: Sequence[TrendStep]) -> patient_schemas.TrendShape:
     """Answer with beats counted in steps."""
-    return schemas.TrendShape(
+    return patient_schemas.TrendShape(
         time=[step.time for step in steps],
         heart_rate_bpm=[None if step.interval_s is None else round(60.0 / step.interval_s, 1) for step in steps],
         beats=[step.beats for step in steps],
@@ -155,9 +152,9 @@ def trend(steps: Sequence[TrendStep]) -> schemas.TrendShape:
     )
 
 
-def beat_comparison(comparison: BeatComparison) -> schemas.BeatComparisonShape:
+def beat_comparison(comparison: BeatComparison) -> patient_schemas.BeatComparisonShape:
     """Answer with a beat beside its reconstruction."""
-    return schemas.BeatComparisonShape(
+    return patient_schemas.BeatComparisonShape(
         beat=beat(comparison.beat.time, comparison.beat.beat),
         alike=comparison.alike,
         leads=list(comparison.leads),
@@ -168,9 +165,9 @@ def beat_comparison(comparison: BeatComparison) -> schemas.BeatComparisonShape:
     )
 
 
-def evidence(origin: float, beats: Evidence) -> schemas.EvidenceShape:
+def evidence(origin: float, beats: Evidence) -> patient_schemas.EvidenceShape:
     """Answer with the beats on which an alarm rests."""
-    return schemas.EvidenceShape(
+    return patient_schemas.EvidenceShape(
         beat_time=(beats.beats_s + origin).tolist(),
         leads=list(beats.leads),
         rate_hz=SHAPE_RATE_HZ,
@@ -180,9 +177,9 @@ def evidence(origin: float, beats: Evidence) -> schemas.EvidenceShape:
     )
 
 
-def transition(time: float, change: Transition, stored: bool) -> schemas.TransitionShape:
+def transition(time: float, change: Transition, stored: bool) -> patient_schemas.TransitionShape:
     """Answer with a change of an alarm, and whether that is stored."""
-    return schemas.TransitionShape(**transition_json(change, time - change.at_s), stored=stored)
+    return patient_schemas.TransitionShape(**transition_json(change, time - change.at_s), stored=stored)
 
 
 def event(stored: StoredEvent) -> dict[str, Any]:
@@ -209,70 +206,3 @@ def _facts(stored: StoredEvent) -> dict[str, Any]:
 def lists(array: NDArray[np.floating]) -> Any:
     """Round numbers to three places; NaN becomes null where msgspec writes it."""
     return np.round(array.astype(np.float64), 3).tolist()
-
-
-_SUPERSEDED = "the recording was analysed again after these corrections."
-
-
-def correction_entries(
-    corrections: Corrections, sampling_rate_hz: float, begin: int = 0
-) -> list[schemas.CorrectionEntryShape]:
-    """Answer with the entries of a log, from the one of index `begin`."""
-    entries = []
-    for index, (entry, is_undone) in enumerate(zip(corrections.entries, undone(corrections), strict=True)):
-        if index < begin:
-            continue
-        correction = entry.correction
-        fields = msgspec.to_builtins(correction)
-        positions = fields.pop("positions", None) or [fields.pop("position", None)]
-        if isinstance(correction, Relabel | DeleteBeats | AddBeat):
-            fields["beats"] = corrected_beats(correction)
-            fields["start_s"], fields["end_s"] = (round(positions[place] / sampling_rate_hz, 3) for place in (0, -1))
-        facts = {"number": index + 1, "by": entry.by, "time": entry.at.timestamp(), "undone": is_undone}
-        entries.append(cast(schemas.CorrectionEntryShape, facts | fields))
-    return entries
-
-
-def corrections(result: Result, superseded: Sequence[Corrections]) -> schemas.CorrectionsShape:
-    """Answer with the log of corrections of a recording, and with those of its earlier analyses."""
-    rate_hz, log = result.recording.sampling_rate_hz, result.corrections
-    return schemas.CorrectionsShape(
-        analysis=result.version.analysis,
-        version=result.version.version,
-        entries=correction_entries(log, rate_hz),
-        strips=[_strip(strip) for strip in log.strips],
-        removed_strips=[_strip(strip) for strip in log.hidden_strips],
-        conclusion=log.conclusion,
-        superseded=[
-            schemas.SupersededShape(
-                analysis=earlier.analysis_digest, reason=_SUPERSEDED, entries=correction_entries(earlier, rate_hz)
-            )
-            for earlier in superseded
-        ],
-    )
-
-
-def corrected(result: Result) -> schemas.CorrectedShape:
-    """Answer with the newest version and entry."""
-    entries = correction_entries(result.corrections, result.recording.sampling_rate_hz, result.version.version - 1)
-    return schemas.CorrectedShape(analysis=result.version.analysis, version=result.version.version, entry=entries[0])
-
-
-def outdated(error: OutdatedError) -> schemas.OutdatedShape:
-    """Answer with why a correction was rejected, and with what its author has not seen."""
-    result = error.result
-    newer = correction_entries(result.corrections, result.recording.sampling_rate_hz, error.number)
-    return schemas.OutdatedShape(
-        detail=str(error), analysis=result.version.analysis, version=result.version.version, newer=newer
-    )
-
-
-def foreign(error: AuthorError) -> schemas.ForeignShape:
-    """Answer with why a correction is not undone, and with that correction."""
-    result = error.result
-    entry = correction_entries(result.corrections, result.recording.sampling_rate_hz, error.index)[0]
-    return schemas.ForeignShape(detail=str(error), entry=entry)
-
-
-def _strip(strip: ChooseStrip | RemoveStrip) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.to_builtins(strip).items() if name != "type"}

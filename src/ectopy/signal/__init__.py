@@ -2,7 +2,8 @@
 
 from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered, FilterSettings, filter_signal, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
-from ectopy.signal.quality import Quality, QualityInterval, assess
+from ectopy.signal.quality import Quality, QualityInterval
+from ectopy.signal.quality_assessment import assess
 
 __all__ = [
     "ANALYSIS_RATE_HZ",

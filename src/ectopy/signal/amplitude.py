@@ -9,7 +9,8 @@ import numpy as np
 from ectopy.errors import DataError
 from ectopy.recording import Recording
 from ectopy.signal.filters import Filtered, filter_signal
-from ectopy.signal.quality import Quality, assess
+from ectopy.signal.quality import Quality
+from ectopy.signal.quality_assessment import assess
 
 _START_S = 300.0
 _MOST_READABLE = 0.05

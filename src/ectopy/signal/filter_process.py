@@ -27,7 +27,8 @@ from ectopy.processes import ONE_THREAD, has_spare_core
 from ectopy.signal.beat_segments import BeatSegments, cut_by_part, no_beats, without_samples
 from ectopy.signal.filters import Filtered, FilterSettings, filter_into, unfilled
 from ectopy.signal.heartbeats import heartbeats_by_part
-from ectopy.signal.quality import QUALITY_WINDOW_S, IndexAndWord, Quality, assess_by_part, join_parts, readable_at
+from ectopy.signal.quality import QUALITY_WINDOW_S, IndexAndWord, Quality, readable_at
+from ectopy.signal.quality_assessment import assess_by_part, join_parts
 
 LEAST_VALUES = 2**23
 """Samples of all leads below which a second process does not pay: it takes half a second to start."""

@@ -17,7 +17,8 @@ from ectopy.signal.array_columns import join
 from ectopy.signal.fibrillation_waveform import FibrillationState, Waveform, fibrillation_end, fibrillation_step
 from ectopy.signal.filters import Filter, Filtered, FilterState, filter_end, filter_step
 from ectopy.signal.qrs_strength import LeadAmplitude, QrsStrength, QrsStrengthState, qrs_strength_end, qrs_strength_step
-from ectopy.signal.quality import LEAST_MOVEMENT_MV, QualityState, quality_end, quality_step
+from ectopy.signal.quality_assessment import QualityState, quality_end, quality_step
+from ectopy.signal.quality_index import LEAST_MOVEMENT_MV
 from ectopy.signal.state_batching import parted, stacked, structure
 
 _MOST_AT_ONCE = 64

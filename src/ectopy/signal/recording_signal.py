@@ -14,7 +14,8 @@ from ectopy.signal.filter_process import OnBeats, read_in_two_processes
 from ectopy.signal.filters import Filtered, FilterSettings, filter_twice
 from ectopy.signal.heartbeats import find_heartbeats
 from ectopy.signal.missed_beats import beats_missed
-from ectopy.signal.quality import Quality, assess
+from ectopy.signal.quality import Quality
+from ectopy.signal.quality_assessment import assess
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ectopy.analysis import analyse
-from ectopy.analysis.corrections import apply_corrections
+from ectopy.analysis.corrected_analysis import apply_corrections
 from ectopy.analysis.label_import import read_corrections
 from ectopy.datasets.databases import DATABASES
 from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRecording

@@ -13,13 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
-from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel, apply_corrections
+from ectopy.analysis.corrected_analysis import apply_corrections
+from ectopy.analysis.corrections import BeatLabel, Corrections, Relabel
 from ectopy.analysis.holter_figures import holter_figures
 from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.wave_findings import find_all_events
 from ectopy.service.access import Scope
-from ectopy.service.recordings.library import RESULT_NAMES
 from ectopy.service.recordings.stored_corrections import load_corrections
+from ectopy.service.recordings.stored_recording import RESULT_NAMES
 from ectopy.service.recordings.worker import write_document
 from support.server import Service, running
 from support.uploads import RATE_HZ, csv

@@ -318,7 +318,7 @@ def test_an_upload_ends_as_soon_as_the_disk_is_full(http: httpx.Client, monkeypa
         yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\n'
         began.set()
         while True:
-            monkeypatch.setattr("ectopy.service.recordings.library.SPARE_BYTES", 2**60)
+            monkeypatch.setattr("ectopy.service.recordings.stored_recording.SPARE_BYTES", 2**60)
             yield b"0.1\n" * 20_000
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}

@@ -21,8 +21,8 @@ from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.service.access import Scope
 from ectopy.service.recordings import Status, StoredRecording
-from ectopy.service.recordings.library import RESULT
 from ectopy.service.recordings.result import save_result
+from ectopy.service.recordings.stored_recording import RESULT
 from support.browsers import (
     AXE,
     Browser,

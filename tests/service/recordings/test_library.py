@@ -1,8 +1,7 @@
-"""Uploaded recordings: stored, analysed in another process, drawn at any zoom; and bad ones rejected."""
+"""Recordings are stored, analysed one after the other, corrected and deleted; and bad ones rejected."""
 
 from __future__ import annotations
 
-import io
 import shutil
 import subprocess
 import sys
@@ -24,16 +23,12 @@ from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.builtin_recordings import builtin_names, load_builtin
-from ectopy.datasets.mitdb import find_mitdb
 from ectopy.datasets.simulated import Episode
 from ectopy.errors import DataError, NotFoundError, SettingError, StorageError
 from ectopy.files import write_text
 from ectopy.monitor.codec import encode
 from ectopy.recording import Patient, PulseWave
-from ectopy.report.report_style import ReportStyle
-from ectopy.service.recordings import Library, Status, StoredRecording, Upload
-from ectopy.service.recordings.downsampling import display_columns, pyramid
-from ectopy.service.recordings.library import NEW_RESULT, RESULT, RESULT_NAMES, read_stored, report_name, report_style
+from ectopy.service.recordings import Library, Status, StoredRecording
 from ectopy.service.recordings.result import (
     Findings,
     Result,
@@ -43,15 +38,10 @@ from ectopy.service.recordings.result import (
     save_result,
 )
 from ectopy.service.recordings.stored_corrections import corrections_path, save_corrections
-from ectopy.service.recordings.uploads import layout_of
-from ectopy.service.recordings.worker import work
+from ectopy.service.recordings.stored_recording import RESULT, report_name
 from support.corrected_beats import ANALYSIS
-from support.uploads import BAD, NO_NAMES, RATE_HZ, csv
+from support.uploads import NO_NAMES, RATE_HZ, csv, upload
 from support.waiting import until
-
-
-def upload(name: str, content: bytes) -> Upload:
-    return Upload(name, io.BytesIO(content))
 
 
 def wait_for(library: Library, id: str, when: Callable[[StoredRecording], bool]) -> StoredRecording:
@@ -69,109 +59,6 @@ def library(tmp_path: Path) -> Iterator[Library]:
     library.start()
     yield library
     library.stop()
-
-
-# Which files
-
-
-@pytest.mark.parametrize(
-    ("names", "title", "main", "names_stored"),
-    [
-        (["My ECG (1).EDF"], "My ECG (1).EDF", "recording.edf", ["recording.edf"]),
-        (["../../etc/passwd.csv"], "passwd.csv", "recording.csv", ["recording.csv"]),
-        (["C:\\Users\\a\\b.npy"], "b.npy", "recording.npy", ["recording.npy"]),
-        (["100.atr", "100.hea", "100.dat"], "100", "100.hea", ["100.atr", "100.hea", "100.dat"]),
-        (["s1_2.hea", "s1.hea", "s1_2.dat"], "s1", "s1.hea", ["s1_2.hea", "s1.hea", "s1_2.dat"]),
-    ],
-)
-def test_files_of_a_recording(names, title, main, names_stored):
-    layout = layout_of(names)
-    assert (layout.title, layout.main, list(layout.names)) == (title, main, names_stored)
-
-
-@pytest.mark.parametrize(
-    ("names", "reason"),
-    [
-        ([], "form field 'files'"),
-        (["a.edf"] * 65, "65 files"),
-        (["a.doc"], "^'a.doc' is not a recording"),
-        ([""], "not a recording"),
-        (["a.dat"], "not a recording"),
-        (["a.edf", "b.edf"], "^'a.edf', 'b.edf' are not one recording"),
-        (["100.hea", "200.hea"], "several records"),
-        (["100.hea"], "^'100.hea' describes .* upload all files of the record together"),
-        (["s1_2.hea", "s1.hea"], "^'s1_2.hea', 's1.hea' describe .* upload all files of the record together"),
-        (["100.HEA"], "upload all files of the record together"),
-        (["100.hea", "../100.dat"], "cannot be the name"),
-        (["100.hea", "..\\100.dat"], "cannot be the name"),
-        (["100.hea", "a/../100.dat"], "cannot be the name"),
-        (["100.hea", ".."], "cannot be the name"),
-        (["/100.hea"], "cannot be the name"),
-        (["100.hea", "100.dat\0"], "cannot be the name"),
-        (["100.hea", "100.DAT", "100.dat"], "same name"),
-    ],
-)
-def test_files_that_are_not_one_recording(names, reason):
-    with pytest.raises(DataError, match=reason):
-        layout_of(names)
-
-
-@given(
-    st.lists(st.text("./\\~a0\0 :hed\n", max_size=12).map(lambda name: f"{name}.hea") | st.just("a.dat"), max_size=3)
-)
-def test_no_name_leads_out_of_the_folder(names):
-    try:
-        stored_names = layout_of(names).names
-    except DataError:
-        return
-    folder = Path("/folder")
-    assert all((folder / name).resolve().parent == folder for name in stored_names)
-
-
-# Columns of a screen
-
-
-@given(st.integers(1, 5000), st.integers(1, 60), st.floats(0, 25), st.floats(0, 25), st.integers(0, 9))
-def test_columns_cover_every_sample(samples, columns, start_s, length_s, seed):
-    rng = np.random.default_rng(seed)
-    signal = rng.normal(size=(samples, 2)).astype(np.float32)
-    signal[rng.random(signal.shape) < 0.1] = np.nan
-    part = display_columns(signal, pyramid(signal), RATE_HZ, start_s, start_s + length_s, columns)
-    assert len(part.low) <= (2 if part.has_all_samples else 1) * columns
-    first = round(part.start_s * RATE_HZ)
-    stop = min(first + round(part.step_s * len(part.low) * RATE_HZ), samples)
-    if not len(part.low):
-        assert start_s >= samples / RATE_HZ
-        return
-    first_needed = min(int(start_s * RATE_HZ), samples)
-    stop_needed = min(int((start_s + length_s) * RATE_HZ) + 1, samples)
-    assert first <= first_needed
-    assert stop >= stop_needed
-    samples_of_part = signal[first:stop]
-    assert np.array_equal(np.fmin.reduce(samples_of_part), np.fmin.reduce(part.low), equal_nan=True)
-    assert np.array_equal(np.fmax.reduce(samples_of_part), np.fmax.reduce(part.high), equal_nan=True)
-
-
-def test_a_short_part_is_drawn_sample_by_sample():
-    signal = np.arange(100_000, dtype=np.float32)[:, None]
-    part = display_columns(signal, pyramid(signal), RATE_HZ, 100.0, 100.1, 100)
-    assert part.has_all_samples
-    assert part.low[:, 0].tolist() == list(range(25_000, 25_026))
-    assert (part.start_s, part.step_s) == (100.0, 1 / RATE_HZ)
-
-
-def test_a_day_is_drawn_from_few_blocks():
-    signal = np.zeros((int(24 * 3600 * RATE_HZ), 1), np.float32)
-    signal[12_345_678] = 1.0
-    levels = pyramid(signal)
-    assert [len(level) for level in levels] == [337_500, 42_188, 5_274, 660]
-    part = display_columns(signal, levels, RATE_HZ, 0, 24 * 3600, 1000)
-    column = int(np.flatnonzero(part.high[:, 0])[0])
-    assert part.start_s + column * part.step_s <= 12_345_678 / RATE_HZ + 2 * part.step_s
-    assert abs(column * part.step_s - 12_345_678 / RATE_HZ) <= 2 * part.step_s
-
-
-# The library
 
 
 def test_upload_is_analysed_and_shown(library):
@@ -202,41 +89,6 @@ def test_upload_is_analysed_and_shown(library):
     with pytest.raises(NotFoundError, match="no recording"):
         library.entry(entry.id)
     assert library.entries() == []
-
-
-def test_wfdb_record_of_several_files(tmp_path):
-    folder = find_mitdb(("101",))
-    if folder is None:
-        pytest.skip("the MIT-BIH Arrhythmia Database is not on this machine")
-    # The first seconds of it, for time's sake.
-    header = (folder / "101.hea").read_text().replace("101 2 360 650000", "101 2 360 21600")
-    data = (folder / "101.dat").read_bytes()[: 21600 * 3]
-    files = {"101.hea": _without_checksums(header), "101.dat": data}
-    entry = Library(tmp_path).add([upload(name, content) for name, content in files.items()])
-    assert entry.name == "101"
-    assert analyse_here(tmp_path / entry.id) == ""
-    assert load_result(tmp_path / entry.id / NEW_RESULT).summary["leads"] == ["MLII", "V1"]
-
-
-def _without_checksums(header: str) -> bytes:
-    return "\n".join(line for line in header.splitlines() if not line.startswith("#")).encode()
-
-
-@pytest.mark.parametrize("kind", BAD)
-def test_bad_files_get_one_sentence(kind, tmp_path):
-    library = Library(tmp_path / "recordings")
-    files, words = BAD[kind]
-    entry = library.add([upload(name, content) for name, content in files.items()])
-    error = analyse_here(tmp_path / "recordings" / entry.id)
-    assert error.endswith(".")
-    assert error.count("\n") == 0
-    assert words in error
-    assert str(tmp_path) not in error
-
-
-def analyse_here(folder: Path) -> str:
-    """The error of an analysis in this process."""
-    return work(folder, read_stored(folder))
 
 
 def test_too_large_uploads_are_refused_and_nothing_is_left(tmp_path):
@@ -429,32 +281,6 @@ def test_a_result_stays_until_another_analysis_has_succeeded(tmp_path):
     library.stop()
 
 
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (OSError(28, "No space left on device"), "cannot be written on this machine: no space left on device."),
-        (MemoryError(), "cannot be written on this machine: there is not enough memory."),
-        (ZeroDivisionError(), "cannot be written; who runs the service finds the reason in its log."),
-        (DataError("the recording has no beats."), "the recording has no beats."),
-    ],
-)
-def test_a_document_that_fails_says_why_in_one_sentence(tmp_path: Path, error: Exception, sentence: str):
-    """It is a document that failed, not the analysis of the recording."""
-
-    def fail() -> None:
-        raise error
-
-    told = work(tmp_path, StoredRecording("0" * 16, "day", 0.0, "day.edf"), fail)
-    assert told.removeprefix("the document ") == sentence
-
-
-@pytest.mark.parametrize("kind", ["html", "pdf"])
-@pytest.mark.parametrize("style", [ReportStyle(), ReportStyle("de", "letter")])
-def test_the_name_of_a_report_says_how_it_looks(kind, style):
-    assert report_style(report_name(kind, style)) == style
-    assert report_style(RESULT_NAMES["csv"]) is None
-
-
 def test_rows_of_events_episodes_and_families(tmp_path):
     episodes = [Episode("ventricular_tachycardia", 40, 5)]
     recording = simulate_recording(90, ectopic={"V": 0.1}, episodes=episodes, random_state=5)
@@ -551,13 +377,6 @@ def test_a_named_recording_is_analysed_by_the_same_worker(library):
     assert "simulated" in library.document(entry.id, report_name()).read_text()
 
 
-def test_an_entry_with_an_unknown_name_fails_with_a_message(tmp_path):
-    library = Library(tmp_path)
-    entry = library.add_builtin("simulated")
-    write_text(tmp_path / entry.id / "entry.json", msgspec.json.encode(replace(entry, main="../../etc")).decode())
-    assert "there is no recording" in analyse_here(tmp_path / entry.id)
-
-
 def test_there_is_room_for_so_many_recordings(tmp_path, monkeypatch):
     monkeypatch.setattr("ectopy.service.recordings.library.MOST_RECORDINGS", 1)
     library = Library(tmp_path)
@@ -593,25 +412,3 @@ def test_bytes_of_recordings_are_limited_in_all_and_of_each_key(tmp_path, restar
     library.add([upload("a.csv", content)], key=2)
     with pytest.raises(StorageError, match="there are recordings of"):
         library.check_room(key=3)
-
-
-def test_a_recording_that_is_mostly_a_gap_is_refused(tmp_path):
-    """A few kilobytes must not become gigabytes."""
-    lines = [
-        f"{second:.4f},{second % 1:.2f}" for start in (0, 6 * 3600) for second in np.arange(start, start + 4, 1 / 250)
-    ]
-    library = Library(tmp_path / "recordings")
-    entry = library.add([upload("a.csv", "\n".join(["time (s),II (mV)", *lines]).encode())])
-    folder = tmp_path / "recordings" / entry.id
-    assert work(folder, entry)
-    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 100_000
-
-
-def test_an_analysis_leaves_room_on_the_disk(tmp_path, monkeypatch):
-    library = Library(tmp_path / "recordings")
-    entry = library.add([upload("a.csv", csv(20))])
-    monkeypatch.setattr("ectopy.service.recordings.worker.SPARE_BYTES", 2**60)
-    assert "disk is nearly full" in work(tmp_path / "recordings" / entry.id, entry)
-    monkeypatch.setattr("ectopy.service.recordings.library.SPARE_BYTES", 2**60)
-    with pytest.raises(StorageError, match="disk is nearly full"):
-        library.add([upload("a.csv", csv(1))])

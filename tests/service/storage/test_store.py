@@ -35,6 +35,7 @@ from ectopy.service.storage import AuditEntry, Deleted, Device, Partition, Patie
 from ectopy.service.storage.retention import stored_bytes
 from ectopy.service.storage.stored_waveforms import _Stream
 from ectopy.service.storage.tables import deliveries, metadata, streams
+from support.examples import examples
 from support.outages import full_disk, locked
 from support.parallel import in_parallel
 
@@ -274,7 +275,7 @@ PATIENTS = itertools.count()
 
 
 @given(steps=STEPS)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_newest_snapshot_and_all_inputs_after_it_are_restored(store: Store, steps: list):
     patient = f"patient {next(PATIENTS)}"
     store.patients.upsert(patient, NOW)
@@ -411,7 +412,7 @@ def test_the_first_of_chunks_that_overlap_counts_and_gaps_are_gaps(store: Store)
     start=st.integers(-10, 80),
     samples=st.integers(1, 60),
 )
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_segment_has_the_samples_that_were_sent_first(store: Store, chunks: list, start: int, samples: int):
     patient = f"patient {next(PATIENTS)}"
     store.patients.upsert(patient, NOW)

@@ -7,9 +7,10 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from ectopy import __version__
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
@@ -146,7 +147,7 @@ def create_app(settings: Settings, make_engine: EngineFactory = MonitoringEngine
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=error_responses.PROBLEMS,
+        routes=_routes(settings.request_bytes, settings.upload_bytes),
     )
     app.state.lease = lease
     app.state.settings, app.state.authenticator = settings, authenticator
@@ -162,13 +163,20 @@ def create_app(settings: Settings, make_engine: EngineFactory = MonitoringEngine
     app.add_middleware(BodyLimitMiddleware, max_body_size=min(_SMALL_BODY_BYTES, settings.request_bytes))
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(RequestLogMiddleware)
-    for module in _ROUTERS:
-        app.include_router(module.router)
-    app.include_router(ingest_routes.router, max_body_size=settings.request_bytes)
-    app.include_router(correction_routes.router, max_body_size=min(_CORRECTION_BODY_BYTES, settings.request_bytes))
-    app.include_router(recording_routes.router, max_body_size=settings.upload_bytes)
     app.router.default = Pages()
     return app
+
+
+@cache
+def _routes(request_bytes: int, upload_bytes: int) -> list[BaseRoute]:
+    """All routes of the API; they hold no state, and all applications of a process share them."""
+    api = APIRouter(responses=error_responses.PROBLEMS)
+    for module in _ROUTERS:
+        api.include_router(module.router)
+    api.include_router(ingest_routes.router, max_body_size=request_bytes)
+    api.include_router(correction_routes.router, max_body_size=min(_CORRECTION_BODY_BYTES, request_bytes))
+    api.include_router(recording_routes.router, max_body_size=upload_bytes)
+    return api.routes
 
 
 async def _send_from_broker(ward: Ward, audit: Audit, patient: str, chunk: Chunk) -> Receipt:

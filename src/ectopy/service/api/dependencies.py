@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response, StreamingResponse
 
 from ectopy.monitor import Command, CommandKind, Limits
-from ectopy.service import schemas
+from ectopy.service import patient_schemas
 from ectopy.service.access import Authenticator, Caller, Scope
 from ectopy.service.access.audit import Audit
 from ectopy.service.api.middleware.access_control import AnyCaller, Viewing, current_caller
@@ -63,7 +63,7 @@ FeedsDep = Annotated[tuple[Feed, ...], Depends(_feeds)]
 ReplaysDep = Annotated[Replays, _part("replays")]
 PatientPath = Annotated[str, Path(min_length=1, max_length=200, description="Id of the patient.")]
 AlarmNumber = Annotated[int, Path(ge=1, le=2**53, description="Number of the alarm among those of the patient.")]
-CommentBody = Annotated[schemas.Comment, Body()]
+CommentBody = Annotated[patient_schemas.Comment, Body()]
 DeviceQuery = Annotated[
     str | None,
     Query(

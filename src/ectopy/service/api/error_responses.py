@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from ectopy.errors import ConflictError, DatabaseError, EctopyError, NotFoundError, StorageError
-from ectopy.service import responses, schemas
+from ectopy.service import correction_responses, schemas
 from ectopy.service.monitoring.senders import OccupiedError
 from ectopy.service.monitoring.ward import RefusedError
 from ectopy.service.monitoring.write_buffer import sentence
@@ -63,9 +63,9 @@ async def _answer(connection: HTTPConnection, error: Exception) -> Response:
         case NotFoundError():
             return problem(404, str(error))
         case OutdatedError():
-            return JSONResponse(responses.outdated(error), 409)
+            return JSONResponse(correction_responses.outdated(error), 409)
         case AuthorError():
-            return JSONResponse(responses.foreign(error), 409)
+            return JSONResponse(correction_responses.foreign(error), 409)
         case ConflictError() | RefusedError() | OccupiedError():
             return problem(409, str(error))
         case StorageError():

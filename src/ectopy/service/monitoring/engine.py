@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -39,6 +38,8 @@ from ectopy.monitor.snapshot import encode_snapshot
 from ectopy.monitor.technical import NO_DATA_S
 from ectopy.service.live.live_samples import LiveSamples, SamplesListener, accepted, preview
 from ectopy.service.monitoring.apply_input import StepResult, apply_input, apply_inputs
+from ectopy.service.monitoring.clock_comparison import ClockComparison
+from ectopy.service.monitoring.input_queue import InputQueue, QueuedInput
 from ectopy.service.monitoring.patient_engine import SYSTEM_PATIENT
 from ectopy.service.monitoring.write_buffer import Batch, GapError, Receipt, StepListener, WriteBuffer, notify, sentence
 from ectopy.service.notify import Delivery, DeliveryWorker, Target, deliveries_of, unreached
@@ -48,15 +49,11 @@ SNAPSHOT_S = 15.0
 UNREACHED_S = 120.0
 
 _TICK_S = 1.0
-_LEAST_SET_S = 0.5
-_STAMPED_S = 5.0
 _TOGETHER = 64
 _PHASES = 16
 _DAY_S = 86_400.0
 _APART_S = 1e-6
 """Messages of one patient are made so far apart, so that they are sent in their order."""
-_SHARE = 2**15
-"""Bytes of one patient from which on the next inputs have to wait; 16 s of two leads at 250 Hz."""
 _LARGEST_INPUT = 8 * 2**20
 _RESENT_WITHIN_S = 3.0
 """Time after a start in which a sender is asked for samples in front of those that it sends, before they are a gap."""
@@ -91,20 +88,6 @@ class Continuing(Protocol):
     @property
     def state(self) -> MonitorState:
         """The present state."""
-
-
-@dataclass(slots=True)
-class _QueuedInput:
-    """An input, its size in bytes, the receipt that its sender waits for, and the id of a command of another process.
-
-    `previewed`: viewers have seen it already.
-    """
-
-    input: Input
-    size: int = 0
-    receipt: Future[Receipt] | None = None
-    command: int | None = None
-    previewed: bool = False
 
 
 class MonitoringEngine:
@@ -167,21 +150,15 @@ class MonitoringEngine:
         surroundings: Callable[[], Iterable[ConditionReading]] = tuple,
     ) -> None:
         self._store, self._monitor, self._targets, self._bundle, self._clock = store, monitor, targets, bundle, clock
-        self._system_patient, self._room, self._surroundings = system_patient, room_bytes, surroundings
+        self._system_patient, self._surroundings = system_patient, surroundings
         self._on_samples, self._on_steps = on_samples, on_steps
         self.buffer = WriteBuffer(store, room_bytes, self._wake, on_stored)
         outboxes = (store.outbox, self.buffer.memory)
         self._workers = [DeliveryWorker(outbox, targets, clock) for outbox in outboxes] if targets else []
         self._lock = threading.Lock()
         self._patients: dict[str, _WatchedPatient] = {}
-        # Inputs that wait to be processed.
-        self._queue_lock = threading.Lock()
-        self._input_arrived = threading.Event()
+        self._queue = InputQueue(room_bytes)
         self._stopping = threading.Event()
-        self._queue: list[tuple[_WatchedPatient, _QueuedInput]] = []
-        self._queued_bytes: Counter[str] = Counter()
-        self._unpreviewed: list[tuple[_WatchedPatient, _QueuedInput]] = []
-        self._closed = False
         self._commands: set[int] = set()
         # Names that are not stored yet, undelivered alarms, and patients who cannot be watched.
         self._renamed: dict[str, str] = {}
@@ -190,8 +167,7 @@ class MonitoringEngine:
         self._unreached: dict[str, ConditionReading] = {}
         self._faults: dict[str, str] = {}
         self._started_at = self._ticked_at = clock()
-        self._steady = steady
-        self._offset_s = 0.0 if steady is None else self._started_at - steady()
+        self._clocks = ClockComparison(clock, steady)
         self._resume_all(patients)
 
     # Patients
@@ -342,7 +318,7 @@ class MonitoringEngine:
         time_s = input_time(input)
         if not abs(time_s - self._clock()) <= _DAY_S:
             raise DataError(f"an input is of now by the service's clock, in seconds since 1970, and not of {time_s:g}.")
-        input = self._restamped(input, self._clock())
+        input = self._clocks.restamped(input, self._clock())
         if patient == self._system_patient and isinstance(input, Chunk):
             raise SettingError(f"{patient!r} is the service itself, and sends no samples; name the patient.")
         if patient == self._system_patient and isinstance(input, Command) and input.kind is CommandKind.DISCHARGE:
@@ -351,18 +327,7 @@ class MonitoringEngine:
             check_continued(watched, input)
         receipt: Future[Receipt] = Future()
         receipt.set_running_or_notify_cancel()
-        with self._queue_lock:
-            if self._closed:
-                raise StorageError("the service has been stopped; send again when it runs again.")
-            own_bytes = self._queued_bytes[patient] + len(content)
-            is_full = self._queued_bytes.total() + len(content) > self._room
-            if is_full and own_bytes > self._room // len(self._patients):
-                raise StorageError("more inputs wait than can be kept; send again later.")
-            entry = watched, _QueuedInput(input, len(content), receipt)
-            self._queue.append(entry)
-            self._unpreviewed.append(entry)
-            self._queued_bytes[patient] = own_bytes
-        self._input_arrived.set()
+        self._queue.submit(patient, QueuedInput(input, len(content), receipt), len(self._patients))
         return receipt
 
     def run_once(self) -> int:
@@ -387,10 +352,9 @@ class MonitoringEngine:
                 began = time.monotonic()
                 _guarded(self.process_inputs)
                 if not self._stopping.is_set():
-                    self._input_arrived.wait(_TICK_S)
+                    self._queue.arrived.wait(_TICK_S)
                 self._stopping.wait(max(began + apart_s - time.monotonic(), 0.0))
-            with self._queue_lock:
-                self._closed = True
+            self._queue.close()
             while self._queue:
                 _guarded(self.process_inputs)
             _guarded(self._add_snapshots)
@@ -407,7 +371,7 @@ class MonitoringEngine:
     def stop(self) -> None:
         """Let `run` end as soon as what has come is processed and stored."""
         self._stopping.set()
-        self._input_arrived.set()
+        self._queue.arrived.set()
 
     @property
     def stopping(self) -> bool:
@@ -437,9 +401,10 @@ class MonitoringEngine:
 
         Takes a bounded share per patient, so that one busy sender cannot starve the others.
         """
-        now, set_s = self._read_clocks()
-        self._input_arrived.clear()
-        shares = self._take_fair_share()
+        now, set_s = self._clocks.read()
+        if set_s:
+            self._queue.change_inputs(lambda input: self._clocks.restamped(input, now))
+        shares = self._queue.take_shares()
         with self._lock:
             self.buffer.check_store()
             if set_s:
@@ -454,57 +419,15 @@ class MonitoringEngine:
         self.buffer.resolve()
         return sum(map(len, shares.values()))
 
-    def _read_clocks(self) -> tuple[float, float]:
-        """Return the time, and by how much the clock was set since the last call; restamp the queue where it was."""
-        if self._steady is None:
-            return self._clock(), 0.0
-        before, now, after = self._steady(), self._clock(), self._steady()
-        set_s = now - after - self._offset_s
-        # Where the thread was held up between the clocks, the next call compares them.
-        if abs(set_s) < _LEAST_SET_S or after - before > _LEAST_SET_S / 2:
-            return now, 0.0
-        _log.warning("The clock was set %s by %.1f s.", "forwards" if set_s > 0 else "back", abs(set_s))
-        self._offset_s += set_s
-        with self._queue_lock:
-            for _, queued in self._queue:
-                queued.input = self._restamped(queued.input, now)
-        return now, set_s
-
-    def _restamped(self, input: Input, now: float) -> Input:
-        """Return an input that has only just come, but whose time is of before the clock was set, with the time now."""
-        if self._steady is None or abs(input_time(input) - now) <= _STAMPED_S:
-            return input
-        return replace(input, received=now) if isinstance(input, Chunk) else replace(input, now=now)
-
-    def _take_fair_share(self) -> dict[str, list[_QueuedInput]]:
-        """Take inputs from the queue, a bounded share per patient; the others stay."""
-        shares: dict[str, list[_QueuedInput]] = {}
-        sizes: Counter[str] = Counter()
-        remaining: list[tuple[_WatchedPatient, _QueuedInput]] = []
-        with self._queue_lock:
-            for watched, queued in self._queue:
-                if sizes[watched.patient] < _SHARE:
-                    shares.setdefault(watched.patient, []).append(queued)
-                else:
-                    remaining.append((watched, queued))
-                sizes[watched.patient] += queued.size
-            self._queue, self._queued_bytes = remaining, Counter()
-            for watched, queued in remaining:
-                self._queued_bytes[watched.patient] += queued.size
-        if remaining:
-            self._input_arrived.set()
-        return shares
-
     def _publish_preview(self) -> None:
         """Publish samples to viewers before they are processed."""
-        with self._queue_lock:
-            entries, self._unpreviewed = self._unpreviewed, []
+        entries = self._queue.take_unpreviewed()
         if self._on_samples is None:
             return
         previews: list[LiveSamples] = []
-        for watched, queued in entries:
+        for patient, queued in entries:
             if isinstance(queued.input, Chunk):
-                samples = preview(watched.patient, watched.state, queued.input)
+                samples = preview(patient, self._patients[patient].state, queued.input)
                 if samples is not None:
                     queued.previewed = True
                     previews.append(samples)
@@ -526,20 +449,20 @@ class MonitoringEngine:
                 step = abandoned.step(patient, next_input, status.origin(state), encode_snapshot(state))
                 self.buffer.add(Batch([step]))
 
-    def _ticks(self, now: float, set_s: float = 0.0) -> dict[str, list[_QueuedInput]]:
+    def _ticks(self, now: float, set_s: float = 0.0) -> dict[str, list[QueuedInput]]:
         """Return the inputs that all patients get once a second, and when the clock was set."""
         self._ticked_at = now
         # A sender that had to send again after a start gets the time for it.
         is_awake = abs(now - self._started_at) >= NO_DATA_S
-        moved_s = None if self._steady is None else set_s
+        moved_s = set_s if self._clocks.has_steady_clock else None
         undelivered = self.undelivered(now)
-        ticks: dict[str, list[_QueuedInput]] = {}
+        ticks: dict[str, list[QueuedInput]] = {}
         for patient, watched in self._patients.items():
             if watched.state.discharged:
                 continue
             inputs: list[Input] = [Tick(now, is_awake and patient != self._system_patient, moved_s)]
             inputs += [ServiceReport(now, reading) for reading in self._self_reports(watched, undelivered.get(patient))]
-            ticks[patient] = [_QueuedInput(input) for input in inputs]
+            ticks[patient] = [QueuedInput(input) for input in inputs]
         return ticks
 
     def undelivered(self, now: float) -> dict[str, ConditionReading]:
@@ -570,7 +493,7 @@ class MonitoringEngine:
             elif reading is None and status.is_reported(watched.state, code):
                 yield ConditionReading(code, False)
 
-    def _step(self, now: float, shares: Mapping[str, Sequence[_QueuedInput]]) -> None:
+    def _step(self, now: float, shares: Mapping[str, Sequence[QueuedInput]]) -> None:
         """Step the monitors: the first inputs of all patients together, then the next; failures are separate."""
         batch = Batch()
         results: dict[str, list[StepResult]] = {patient: [] for patient in shares}
@@ -606,7 +529,7 @@ class MonitoringEngine:
         batch: Batch,
         now: float,
         watched: _WatchedPatient,
-        inputs: Sequence[_QueuedInput],
+        inputs: Sequence[QueuedInput],
         results: Sequence[StepResult],
         failure: Exception | None,
     ) -> None:
@@ -699,12 +622,11 @@ class MonitoringEngine:
             if self._renamed[patient] == name:
                 del self._renamed[patient]
         commands = [command for command in self._store.inputs.pending_commands() if command.patient in self._patients]
-        with self._queue_lock:
-            for command in commands:
-                if command.id not in self._commands:
-                    queued = _QueuedInput(replace(command.action, now=now), command=command.id)
-                    self._queue.append((self._patients[command.patient], queued))
-            self._commands = {command.id for command in commands}
+        for command in commands:
+            if command.id not in self._commands:
+                queued = QueuedInput(replace(command.action, now=now), command=command.id)
+                self._queue.add_command(command.patient, queued)
+        self._commands = {command.id for command in commands}
 
     def _wake(self) -> None:
         for worker in self._workers:

@@ -29,7 +29,7 @@ from ectopy.monitor import (
     status,
 )
 from ectopy.monitor.status import PatientStatus, patient_status
-from ectopy.service import responses, schemas
+from ectopy.service import patient_schemas, responses
 from ectopy.service.live.feed import Feed, Viewer
 from ectopy.service.live.frames import signal_frame, text_frame
 from ectopy.service.live.live_samples import LiveSamples
@@ -158,12 +158,12 @@ class Ward:
         segment = status.stream(self.state(patient))
         return [] if segment is None else self._engine.missing(patient, segment.stream)
 
-    def summary(self, patient: str) -> schemas.SummaryShape:
+    def summary(self, patient: str) -> patient_schemas.SummaryShape:
         """Return the present status of a patient, with the name."""
         state = self.state(patient)
         return responses.summary(patient, self._names.get(patient, ""), state, self._status(state))
 
-    def detail(self, patient: str) -> schemas.DetailShape:
+    def detail(self, patient: str) -> patient_schemas.DetailShape:
         """Return the present status of a patient, with limits, baseline, stream and devices."""
         devices = self.devices.of(patient)
         return responses.detail(self.summary(patient), self.state(patient), devices, self.monitor.baseline_threshold)

@@ -7,17 +7,15 @@ import logging
 import re
 import secrets
 import shutil
-import stat
 import subprocess
 import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,20 +24,31 @@ import msgspec
 from ectopy.analysis.corrections import Correction, Corrections, undo
 from ectopy.datasets.builtin_recordings import builtin_names
 from ectopy.errors import DataError, NotFoundError, OutputError, SettingError, StorageError
-from ectopy.files import make_folder, write_text
-from ectopy.processes import start_python
-from ectopy.report.report_style import ReportStyle
-from ectopy.service.recordings.result import EarlierResultError, Result, ResultVersion, load_result
+from ectopy.files import make_folder
+from ectopy.service.recordings.result import EarlierResultError, Result, ResultVersion
 from ectopy.service.recordings.stored_corrections import (
     check_author,
     check_room,
     check_version,
     corrections_path,
-    load_corrections,
     save_corrections,
     superseded_corrections,
 )
+from ectopy.service.recordings.stored_recording import (
+    FILES,
+    NEW_RESULT,
+    RESULT,
+    Status,
+    StoredRecording,
+    read_result,
+    read_stored,
+    report_name,
+    require_free_disk,
+    size_of,
+    write_stored,
+)
 from ectopy.service.recordings.uploads import Upload, layout_of
+from ectopy.service.recordings.worker_processes import WorkerProcesses
 
 MOST_RECORDINGS = 500
 LARGEST_UPLOAD = 512 * 2**20
@@ -49,119 +58,16 @@ SHARE_OF_KEY = 0.5
 
 TIME_LIMIT_S = 1800.0
 
-FILES, RESULT = "files", "result"
-NEW_RESULT = "new"
-"""The folder of a result that is complete, before it takes the place of the former one."""
-RESULT_NAMES = {kind: f"results.{kind}" for kind in ("csv", "json", "edf", "atr", "ann")}
-"""Names of the files of results, by their kind."""
-
 _FORMER_RESULT = "former"
 _DOCUMENTS = "documents"
-_REPORT = "report"
-_ENTRY = "entry.json"
 _UNFINISHED = ".part-"
 _ID = re.compile(r"[0-9a-f]{16}")
 _BLOCK = 2**20
 _MOST_LOADED = 4
 _MOST_WAITING = 8
 """Requests that wait for a document at once."""
-SPARE_BYTES = 2**30
-"""Free space that uploads and analyses leave on the disk, for the database."""
 
 _log = logging.getLogger(__name__)
-
-
-class Status(StrEnum):
-    """State of the analysis of a recording."""
-
-    WAITING = "waiting"
-    ANALYSING = "analysing"
-    ANALYSED = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecording:
-    """A recording in the library.
-
-    Attributes
-    ----------
-    id : str
-        Sixteen hexadecimal digits.
-    added : float
-        Seconds since 1970.
-    main : str
-        Name of the file that is read, or of the built-in recording.
-    sampling_rate_hz, unit
-        As stated for a file that does not state them.
-    named : bool
-        It has no files, and is one of `ectopy.datasets.builtin_recordings`.
-    progress : float
-        0 to 1.
-    error : str
-        One sentence if the last analysis has failed.
-    key : int or None
-        Id of the key with which it was added.
-    size_bytes : int
-        Of its files and its result.
-    analyses : int
-        Results that were stored one after the other; the last one counts until there is another.
-    """
-
-    id: str
-    name: str
-    added: float
-    main: str
-    sampling_rate_hz: float | None = None
-    unit: str | None = None
-    named: bool = False
-    status: Status = Status.WAITING
-    progress: float = 0.0
-    error: str = ""
-    key: int | None = None
-    size_bytes: int = 0
-    analyses: int = 0
-
-    @property
-    def is_analysed(self) -> bool:
-        """True if there is a result, of an earlier analysis where another one is not done."""
-        return self.status is Status.ANALYSED or self.analyses > 0
-
-
-def report_name(kind: str = "html", style: ReportStyle | None = None) -> str:
-    """Return the name of the file of a report, ``html`` or ``pdf``."""
-    style = style or ReportStyle()
-    return f"{_REPORT}-{style.language}-{style.paper}.{kind}"
-
-
-def report_style(name: str) -> ReportStyle | None:
-    """Return how the report of this name looks; None if it is not the name of a report."""
-    match Path(name).stem.split("-"):
-        case [word, language, paper] if word == _REPORT:
-            return ReportStyle(language, paper)
-    return None
-
-
-def read_stored(folder: Path) -> StoredRecording:
-    """Read the entry in the folder of a recording."""
-    return msgspec.json.decode((folder / _ENTRY).read_bytes(), type=StoredRecording)
-
-
-def read_result(folder: Path, version: int | None = None) -> Result:
-    """Read the result in the folder of a recording, with the first `version` entries of its log, or with all."""
-    result = load_result(folder / RESULT)
-    log = load_corrections(folder, result.version.analysis)
-    return result.corrected(Corrections(log.analysis_digest, log.entries[:version]))
-
-
-def size_of(folder: Path) -> int:
-    """Return the bytes of the files in a folder; a file that is deleted meanwhile counts 0."""
-    size = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            status = path.lstat()
-            size += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return size
 
 
 class Library:
@@ -187,13 +93,13 @@ class Library:
         clock: Callable[[], float] = time.time,
         most_bytes: int = MOST_BYTES,
     ) -> None:
-        self._folder, self._largest, self._limit_s, self._clock = folder, largest_bytes, time_limit_s, clock
+        self._folder, self._largest, self._clock = folder, largest_bytes, clock
         self._most_bytes = most_bytes
         make_folder(folder)
         self._changed = threading.Condition()
         self._entries: dict[str, StoredRecording] = {}
         self._stopping = False
-        self._processes: list[subprocess.Popen[str]] = []
+        self._workers = WorkerProcesses(time_limit_s)
         self._analysing: tuple[str, subprocess.Popen[str]] | None = None
         self._loading = threading.Lock()
         self._results: OrderedDict[str, Result] = OrderedDict()
@@ -214,9 +120,8 @@ class Library:
         """End at once; an unfinished analysis is repeated at the next start."""
         with self._changed:
             self._stopping = True
-            for process in self._processes:
-                process.kill()
             self._changed.notify_all()
+        self._workers.stop()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -308,28 +213,13 @@ class Library:
         except OSError as problem:
             self.entry(folder.name)
             raise StorageError(f"the document cannot be written: {problem.strerror or problem}.") from problem
-        with self._worker(folder, str(documents / name), str(version)) as process:
+        with self._workers.start(folder, str(documents / name), str(version)) as process:
             error = self._listen("", process)
         if error or not (documents / name).exists():
             self.entry(folder.name)  # it may have been deleted meanwhile
-            raise StorageError(error or f"the document takes more than {self._limit_s:g} s, or too much memory.")
-
-    @contextmanager
-    def _worker(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-        """Start a process of `worker`, which is killed at the end of the library, or of its time."""
-        with start_python("-m", "ectopy.service.recordings.worker", *map(str, arguments)) as process:
-            with self._changed:
-                self._processes.append(process)
-                if self._stopping:
-                    process.kill()
-            limit = threading.Timer(self._limit_s, process.kill)
-            limit.start()
-            try:
-                yield process
-            finally:
-                limit.cancel()
-                with self._changed:
-                    self._processes.remove(process)
+            raise StorageError(
+                error or f"the document takes more than {self._workers.limit_s:g} s, or too much memory."
+            )
 
     def _analysed_folder(self, id: str) -> Path:
         entry = self.entry(id)
@@ -401,7 +291,7 @@ class Library:
             for name, content in files.items():
                 room = self._copy(content, unfinished / FILES / name, room)
             entry = replace(entry, size_bytes=self._largest - room)
-            _write(unfinished, entry)
+            write_stored(unfinished, entry)
             unfinished.rename(self._folder / entry.id)
         except OSError as error:
             raise StorageError(f"the recording cannot be stored: {error.strerror or error}.") from error
@@ -530,8 +420,8 @@ class Library:
 
     def _check_disk(self) -> None:
         """Check the disk of the recordings, and that of unfinished uploads."""
-        if min(shutil.disk_usage(folder).free for folder in (self._folder, tempfile.gettempdir())) < SPARE_BYTES:
-            raise StorageError("the disk is nearly full; make room first.")
+        for folder in (self._folder, tempfile.gettempdir()):
+            require_free_disk(folder)
 
     # Analysis
 
@@ -574,7 +464,7 @@ class Library:
         self._set(entry.id, status=Status.ANALYSING, progress=0.0)
         for unfinished in (f"{RESULT}.part", NEW_RESULT, _FORMER_RESULT):
             shutil.rmtree(folder / unfinished, ignore_errors=True)
-        with self._worker(folder) as process:
+        with self._workers.start(folder) as process:
             with self._changed:
                 self._analysing = entry.id, process
                 if entry.id not in self._entries:
@@ -587,7 +477,7 @@ class Library:
         if not error and not (folder / NEW_RESULT).is_dir():
             error = (
                 "the analysis has ended early; the recording is damaged, too large for this machine, "
-                f"or takes more than {self._limit_s:g} s."
+                f"or takes more than {self._workers.limit_s:g} s."
             )
         if not error:
             self._replace_result(folder)
@@ -629,10 +519,6 @@ class Library:
             if id in self._entries:
                 entry = self._entries[id] = replace(self._entries[id], **changes)  # type: ignore[arg-type]
                 try:
-                    _write(self._folder / id, entry)
+                    write_stored(self._folder / id, entry)
                 except (OutputError, OSError):
                     _log.exception("the state of a recording cannot be stored; the next start analyses it again")
-
-
-def _write(folder: Path, entry: StoredRecording) -> None:
-    write_text(folder / _ENTRY, msgspec.json.encode(entry).decode())

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, BeatSizes, family_spread, find_families
 from ectopy.analysis.changed_minutes import measure_changed_minutes
-from ectopy.analysis.corrections import Corrections, analysis_digest, apply_corrections
+from ectopy.analysis.corrected_analysis import analysis_digest, apply_corrections
+from ectopy.analysis.corrections import Corrections
 from ectopy.analysis.minute_waves import MinuteMeasurements
 from ectopy.analysis.recording_results import family_rows, summary
 from ectopy.analysis.rhythm_episodes import RhythmEpisode, find_rhythm_episodes

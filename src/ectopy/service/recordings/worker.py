@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -23,23 +22,23 @@ from ectopy.analysis.minute_waves import measure_minutes
 from ectopy.analysis.recording_results import write_results
 from ectopy.analysis.shipped_detector import ambulatory_digest, load_ambulatory
 from ectopy.datasets.builtin_recordings import load_builtin
-from ectopy.errors import DataError, EctopyError, StorageError
+from ectopy.errors import DataError, EctopyError
 from ectopy.formats import read
 from ectopy.recording import Recording
 from ectopy.report.recording_page import recording_report
-from ectopy.service.recordings.library import (
+from ectopy.service.recordings.result import load_result, save_result
+from ectopy.service.recordings.stored_recording import (
     FILES,
     NEW_RESULT,
     RESULT,
-    SPARE_BYTES,
     StoredRecording,
     read_result,
     read_stored,
     report_name,
     report_style,
+    require_free_disk,
     size_of,
 )
-from ectopy.service.recordings.result import load_result, save_result
 
 _NICE = 10
 """The monitors of patients come first."""
@@ -97,7 +96,7 @@ def work(folder: Path, entry: StoredRecording, task: Callable[[], None] | None =
 
 def _analyse(folder: Path, entry: StoredRecording) -> None:
     _report(progress=0.02)
-    _check_disk(folder, 0)
+    require_free_disk(folder)
     recording = replace(_read(folder, entry), source=entry.name)
     values = recording.signal.size
     size = size_of(folder / FILES)
@@ -106,17 +105,17 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
             f"{entry.name} has {size:,} bytes, and says that they are {values:,} samples; "
             "most of them would be a gap: cut the recording there."
         )
-    _check_disk(folder, _RESULT_BYTES * values)
+    require_free_disk(folder, _RESULT_BYTES * values)
     _report(progress=0.2)
     analysis = analyse(recording, load_ambulatory())
     minutes = measure_minutes(recording, analysis)
     _report(progress=0.6)
-    _check_disk(folder, _RESULT_BYTES * values)
+    require_free_disk(folder, _RESULT_BYTES * values)
     unfinished = folder / f"{RESULT}.part"
     unfinished.mkdir()
     save_result(unfinished, recording, analysis, minutes)
     _report(progress=0.75)
-    _check_disk(folder, 0)
+    require_free_disk(folder)
     events = load_result(unfinished).events
     recording_report(unfinished / report_name(), recording, analysis, events, minutes=minutes)
     unfinished.rename(folder / NEW_RESULT)
@@ -126,7 +125,7 @@ def _analyse(folder: Path, entry: StoredRecording) -> None:
 def write_document(folder: Path, path: Path, version: int) -> None:
     """Write the report or the results of a recording, by the suffix, with the first `version` corrections."""
     result = read_result(folder, version)
-    _check_disk(folder, _RESULT_BYTES * result.recording.signal.size)
+    require_free_disk(folder, _RESULT_BYTES * result.recording.signal.size)
     style = report_style(path.name)
     if style is not None:
         recording_report(
@@ -148,12 +147,6 @@ def write_document(folder: Path, path: Path, version: int) -> None:
             minutes=result.minutes,
             corrections=result.corrections,
         )
-
-
-def _check_disk(folder: Path, needed_bytes: int) -> None:
-    """Check that there is room for the next bytes, and a reserve after them; a `StorageError` if not."""
-    if shutil.disk_usage(folder).free < SPARE_BYTES + needed_bytes:
-        raise StorageError("the disk is nearly full; make room, and try again.")
 
 
 def _read(folder: Path, entry: StoredRecording) -> Recording:

@@ -13,7 +13,7 @@ from ectopy.errors import DataError, StorageError
 from ectopy.monitor import AlarmChanged, CommandKind
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.replay_command import stored_replay_command
-from ectopy.service import responses, schemas
+from ectopy.service import patient_schemas, responses
 from ectopy.service.api.dependencies import (
     AcknowledgeCommands,
     AlarmNumber,
@@ -47,7 +47,7 @@ async def list_alarms(
     active: Annotated[bool, Query(description="Leave out those that have ended.")] = True,
     limit: Limit = MOST_ROWS,
     before: Before = None,
-) -> list[schemas.AlarmShape]:
+) -> list[patient_schemas.AlarmShape]:
     """Alarms of all patients, and of the service itself, which is called `station`.
 
     The active ones come all at once, those of a patient together, the most urgent one first. Of all that there ever
@@ -71,7 +71,7 @@ async def list_alarms_of(
     active: bool = False,
     limit: Limit = MOST_ROWS,
     before: Before = None,
-) -> list[schemas.AlarmShape]:
+) -> list[patient_schemas.AlarmShape]:
     """The newest alarms of a patient, the oldest first; the header `Link` has the address of the page before.
 
     The active ones come all at once, the most urgent one first.
@@ -91,7 +91,7 @@ def _link(request: Request, response: Response, before: int) -> None:
 
 @router.get(
     "/patients/{patient}/alarms/{number}",
-    response_model=schemas.AlarmDetailShape,
+    response_model=patient_schemas.AlarmDetailShape,
     dependencies=[Audited("viewed alarm")],
 )
 def show_alarm(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> Response:
@@ -100,7 +100,9 @@ def show_alarm(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> R
 
 
 @router.post("/patients/{patient}/alarms/{number}/acknowledge")
-async def acknowledge(commands: AcknowledgeCommands, number: AlarmNumber, body: CommentBody) -> schemas.AlarmOrderShape:
+async def acknowledge(
+    commands: AcknowledgeCommands, number: AlarmNumber, body: CommentBody
+) -> patient_schemas.AlarmOrderShape:
     """Acknowledge an alarm; it is silent for a time, and sounds again if it goes on.
 
     This and every other order is carried out at once. The answer says `stored: false` while the database is away.
@@ -111,46 +113,46 @@ async def acknowledge(commands: AcknowledgeCommands, number: AlarmNumber, body: 
 @router.post("/patients/{patient}/alarms/{number}/unacknowledge")
 async def unacknowledge(
     commands: AcknowledgeCommands, number: AlarmNumber, body: CommentBody
-) -> schemas.AlarmOrderShape:
+) -> patient_schemas.AlarmOrderShape:
     """Take an acknowledgement back."""
     return await _change(commands, number, CommandKind.UNACKNOWLEDGE, "unacknowledged alarm", body)
 
 
 @router.post("/patients/{patient}/alarms/{number}/comments", status_code=201)
 async def comment_on(
-    commands: AcknowledgeCommands, number: AlarmNumber, body: Annotated[schemas.NewComment, Body()]
-) -> schemas.CommentShape:
+    commands: AcknowledgeCommands, number: AlarmNumber, body: Annotated[patient_schemas.NewComment, Body()]
+) -> patient_schemas.CommentShape:
     """Comment on an alarm, also when it has ended; the audit keeps the comment."""
     await _alarm(commands.ward, commands.patient, number)
     now = commands.ward.clock()
     await commands.write_audit(_commented(number), body.comment)
-    return schemas.CommentShape(time=now, who=commands.operator, comment=body.comment)
+    return patient_schemas.CommentShape(time=now, who=commands.operator, comment=body.comment)
 
 
 @router.post("/patients/{patient}/audio-pause")
-async def pause_audio(commands: AcknowledgeCommands, body: CommentBody) -> schemas.PatientOrderShape:
+async def pause_audio(commands: AcknowledgeCommands, body: CommentBody) -> patient_schemas.PatientOrderShape:
     """Silence the alarms of a patient for two minutes, at most until one of high priority starts."""
     stored = await commands.carry_out(CommandKind.PAUSE_AUDIO, "paused audio", body.comment)
-    return schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
+    return patient_schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
 
 
 @router.post("/patients/{patient}/audio-resume")
-async def resume_audio(commands: AcknowledgeCommands, body: CommentBody) -> schemas.PatientOrderShape:
+async def resume_audio(commands: AcknowledgeCommands, body: CommentBody) -> patient_schemas.PatientOrderShape:
     """End an audio pause."""
     stored = await commands.carry_out(CommandKind.RESUME_AUDIO, "resumed audio", body.comment)
-    return schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
+    return patient_schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
 
 
 async def _change(
-    commands: PatientCommands, number: int, kind: CommandKind, action: str, body: schemas.Comment
-) -> schemas.AlarmOrderShape:
+    commands: PatientCommands, number: int, kind: CommandKind, action: str, body: patient_schemas.Comment
+) -> patient_schemas.AlarmOrderShape:
     await _alarm(commands.ward, commands.patient, number)
     stored = await commands.carry_out(kind, action, body.comment, alarm=number)
     alarm = await _alarm(commands.ward, commands.patient, number)
-    return schemas.AlarmOrderShape(**responses.alarm(alarm), stored=stored)
+    return patient_schemas.AlarmOrderShape(**responses.alarm(alarm), stored=stored)
 
 
-def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
+def explained(ward: Ward, stored: StoredAlarm) -> patient_schemas.AlarmDetailShape:
     """An alarm with everything that explains it; while the store is away, with what the memory holds of that.
 
     A `StorageError` if the store fails, and the memory holds nothing of the alarm.
@@ -177,11 +179,11 @@ def explained(ward: Ward, stored: StoredAlarm) -> schemas.AlarmDetailShape:
     with suppress(StorageError):
         log_whole = store.alarms.is_log_intact(patient, number)
         comments = [
-            schemas.CommentShape(time=entry.time, who=entry.actor, comment=entry.detail)
+            patient_schemas.CommentShape(time=entry.time, who=entry.actor, comment=entry.detail)
             for entry in store.audit.about(patient, _commented(number))
         ]
     condition = CONDITIONS[stored.alarm.condition]
-    return schemas.AlarmDetailShape(
+    return patient_schemas.AlarmDetailShape(
         **responses.alarm(stored),
         definition=condition.definition,
         source=condition.source,

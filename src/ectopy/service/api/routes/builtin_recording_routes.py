@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 
 from ectopy.datasets.builtin_recordings import builtin_names
-from ectopy.service import schemas
+from ectopy.service import recording_schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep
 from ectopy.service.api.middleware.access_control import Uploading
 from ectopy.service.api.routes.recording_routes import shape
@@ -23,8 +23,8 @@ def list_names() -> list[str]:
 
 @router.post("", status_code=202)
 def analyse(
-    library: LibraryDep, caller: Uploading, audit: AuditDep, body: Annotated[schemas.Choice, Body()]
-) -> schemas.RecordingShape:
+    library: LibraryDep, caller: Uploading, audit: AuditDep, body: Annotated[recording_schemas.Choice, Body()]
+) -> recording_schemas.RecordingShape:
     """Have one analysed, when those before it are."""
     entry = library.add_builtin(body.recording, caller.id)
     audit.did(caller.name, "chose recording", detail=f"{entry.id} {entry.name}")

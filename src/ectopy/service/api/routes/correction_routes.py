@@ -23,7 +23,7 @@ from ectopy.analysis.corrections import (
     WriteConclusion,
 )
 from ectopy.errors import DataError, printable
-from ectopy.service import responses, schemas
+from ectopy.service import correction_responses, correction_schemas
 from ectopy.service.access import Caller
 from ectopy.service.api.dependencies import (
     AuditDep,
@@ -47,22 +47,22 @@ _CHANGES = "The newest version at once as `current`; each later one as `correcte
 _EXAMPLE = 'event: corrected\ndata: {"analysis": "9c8d...", "version": 4, "by": "Anna"}\n\n'
 _CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {
-        "model": schemas.OutdatedShape,
+        "model": correction_schemas.OutdatedShape,
         "description": "There are newer corrections, or another analysis: see them, and make the correction again.",
     }
 }
 _FOREIGN: dict[int | str, dict[str, Any]] = {
     409: {
-        "model": schemas.OutdatedShape | schemas.ForeignShape,
+        "model": correction_schemas.OutdatedShape | correction_schemas.ForeignShape,
         "description": "There are newer corrections, or another analysis; or the correction is by somebody else.",
     }
 }
 
 
 @router.get("/corrections")
-def corrections(library: LibraryDep, entry: ViewedRecording) -> schemas.CorrectionsShape:
+def corrections(library: LibraryDep, entry: ViewedRecording) -> correction_schemas.CorrectionsShape:
     """Return the log of corrections, and what it says of the report."""
-    return responses.corrections(library.result(entry.id), library.superseded_corrections(entry.id))
+    return correction_responses.corrections(library.result(entry.id), library.superseded_corrections(entry.id))
 
 
 @router.post("/corrections", status_code=201, responses=_CONFLICT)
@@ -72,8 +72,8 @@ async def correct(
     audit: AuditDep,
     feed: RecordingFeedDep,
     id: RecordingId,
-    request: schemas.NewCorrection,
-) -> schemas.CorrectedShape:
+    request: correction_schemas.NewCorrection,
+) -> correction_schemas.CorrectedShape:
     """Correct a recording: relabel, delete or add beats, mark noise, choose strips, write the conclusion.
 
     `analysis` and `version` are those that the caller has seen; where there are newer ones, nothing is changed.
@@ -91,8 +91,8 @@ async def undo(
     audit: AuditDep,
     feed: RecordingFeedDep,
     id: RecordingId,
-    request: schemas.UndoRequest,
-) -> schemas.CorrectedShape:
+    request: correction_schemas.UndoRequest,
+) -> correction_schemas.CorrectedShape:
     """Take back the last correction that is in force; that of somebody else only where `author` says whose it is."""
     by = _author(caller)
     result = await run_in_threadpool(library.undo, id, _version(request), by, request.author or by)
@@ -137,9 +137,11 @@ async def _changes(library: Library, feed: Feed, id: str, is_still_valid: Callab
         feed.leave(viewer)
 
 
-async def _announce(id: str, result: Result, caller: Caller, audit: AuditDep, feed: Feed) -> schemas.CorrectedShape:
+async def _announce(
+    id: str, result: Result, caller: Caller, audit: AuditDep, feed: Feed
+) -> correction_schemas.CorrectedShape:
     """Tell other editors and the audit of the newest correction, and answer with it."""
-    answer = responses.corrected(result)
+    answer = correction_responses.corrected(result)
     feed.publish(id, lambda: _json({**result.version._asdict(), "by": _author(caller)}))
     entry = answer["entry"]
     beats = f" {entry['beats']:,} beats" if "beats" in entry else ""
@@ -149,7 +151,7 @@ async def _announce(id: str, result: Result, caller: Caller, audit: AuditDep, fe
     return answer
 
 
-def _version(request: schemas.SeenVersion) -> ResultVersion:
+def _version(request: correction_schemas.SeenVersion) -> ResultVersion:
     return ResultVersion(request.analysis, request.version)
 
 
@@ -161,26 +163,28 @@ def _json(content: object) -> str:
     return msgspec.json.encode(content).decode()
 
 
-def _correction(request: schemas.CorrectionRequest, result: Result) -> Correction:
+def _correction(request: correction_schemas.CorrectionRequest, result: Result) -> Correction:
     """Make a correction of a request: a family or a stretch becomes the positions of its beats."""
     match request:
-        case schemas.RelabelBeats():
+        case correction_schemas.RelabelBeats():
             return Relabel(_positions(request, result), request.label)
-        case schemas.RemoveBeats():
+        case correction_schemas.RemoveBeats():
             return DeleteBeats(_positions(request, result))
-        case schemas.AddedBeat():
+        case correction_schemas.AddedBeat():
             return AddBeat(request.position, request.label)
-        case schemas.NoiseMark():
+        case correction_schemas.NoiseMark():
             return MarkNoise(request.start_s, request.end_s)
-        case schemas.StripChoice():
+        case correction_schemas.StripChoice():
             return ChooseStrip(request.start_s, request.end_s, request.caption)
-        case schemas.StripRemoval():
+        case correction_schemas.StripRemoval():
             return RemoveStrip(request.start_s, request.end_s)
-        case schemas.Conclusion():
+        case correction_schemas.Conclusion():
             return WriteConclusion(request.text)
 
 
-def _positions(request: schemas.RelabelBeats | schemas.RemoveBeats, result: Result) -> tuple[int, ...]:
+def _positions(
+    request: correction_schemas.RelabelBeats | correction_schemas.RemoveBeats, result: Result
+) -> tuple[int, ...]:
     if request.positions is not None:
         return tuple(request.positions)
     if request.family is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
 
-from ectopy.service import schemas
+from ectopy.service import patient_schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, WardDep
 from ectopy.service.api.middleware.access_control import Administering
 from ectopy.service.monitoring.ward import RefusedError
@@ -27,7 +27,7 @@ def attach(
     caller: Administering,
     audit: AuditDep,
     device: Annotated[str, Path(min_length=1, max_length=200, description="What the device calls itself.")],
-    body: Annotated[schemas.Wearer, Body()],
+    body: Annotated[patient_schemas.Wearer, Body()],
 ) -> None:
     """Attach a device to a patient, for whom its key then sends."""
     if ward.state(body.patient).discharged:

@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 from ectopy.client.protocol import ChunkError, ChunkMessage, Form, read
 from ectopy.errors import DataError, EctopyError, StorageError
 from ectopy.monitor.status import stream as stream_of
-from ectopy.service import schemas
+from ectopy.service import patient_schemas
 from ectopy.service.access import Authenticator, Caller, Scope
 from ectopy.service.access.audit import SENDING_INTERVAL_S
 from ectopy.service.api.dependencies import AuditDep, AuthenticatorDep, DeviceQuery, MetricsDep, PatientPath, WardDep
@@ -100,7 +100,7 @@ async def send_chunks(
     metrics: MetricsDep,
     patient: PatientPath,
     device: DeviceQuery = None,
-) -> schemas.ReceiptShape:
+) -> patient_schemas.ReceiptShape:
     """Send samples: one chunk, or a list of them; the answer comes when they are stored, or after a second.
 
     Without an answer, or after 503, send again: duplicates are left out. After `stored: false` keep the samples until a
@@ -119,7 +119,7 @@ async def send_chunks(
     if rejected and len(rejected) == len(messages):
         raise DataError(rejected[0]["reason"])
     answer = _next_position(ward, patient, caller)
-    return schemas.ReceiptShape(
+    return patient_schemas.ReceiptShape(
         **answer, stored=stored, rejected=rejected, late=late, **_missing(ward, patient, caller)
     )
 
@@ -321,7 +321,7 @@ def _missing(ward: Ward, patient: str, caller: Caller) -> _Missing:
 
 async def _send(
     ward: Ward, patient: str, messages: list[ChunkMessage], sender: str
-) -> tuple[bool, list[schemas.RejectionShape], int]:
+) -> tuple[bool, list[patient_schemas.RejectionShape], int]:
     """Hand in all of them, then wait; whether all is stored, what was rejected, and how many samples were left out.
 
     An `OccupiedError` if another key sends for the patient.
@@ -334,11 +334,12 @@ async def _send(
         try:
             waiting.append((index, message, asyncio.wrap_future(ward.submit(patient, message.chunk, sender))))
         except DataError as error:
-            rejected.append(schemas.RejectionShape(index=index, sequence=message.sequence, reason=str(error)))
+            rejected.append(patient_schemas.RejectionShape(index=index, sequence=message.sequence, reason=str(error)))
     for index, message, future in waiting:
         receipt = await asyncio.wait_for(future, ANSWER_S)
         rejected += [
-            schemas.RejectionShape(index=index, sequence=message.sequence, reason=reason) for reason in receipt.rejected
+            patient_schemas.RejectionShape(index=index, sequence=message.sequence, reason=reason)
+            for reason in receipt.rejected
         ]
         stored = stored and (receipt.stored or bool(receipt.rejected))
         late += receipt.late

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query
 
 from ectopy.errors import SettingError
 from ectopy.monitor import CommandKind, Limits
-from ectopy.service import schemas
+from ectopy.service import patient_schemas
 from ectopy.service.access import Scope
 from ectopy.service.api.dependencies import AdministerCommands, AuditDep, Audited, CommentBody, WardDep, WatchedPatient
 from ectopy.service.api.error_responses import DeniedError
@@ -20,15 +20,15 @@ _PATH_CHARACTERS = set("/\\?#%")
 
 
 @router.get("", dependencies=[Audited("listed patients")])
-async def list_patients(ward: WardDep) -> list[schemas.SummaryShape]:
+async def list_patients(ward: WardDep) -> list[patient_schemas.SummaryShape]:
     """List the patients who are watched, with their status."""
     return [ward.summary(patient) for patient in ward.patients()]
 
 
 @router.post("", status_code=201)
 def admit(
-    ward: WardDep, caller: Sending, audit: AuditDep, body: Annotated[schemas.NewPatient, Body()]
-) -> schemas.PatientOrderShape | schemas.AdmittedShape:
+    ward: WardDep, caller: Sending, audit: AuditDep, body: Annotated[patient_schemas.NewPatient, Body()]
+) -> patient_schemas.PatientOrderShape | patient_schemas.AdmittedShape:
     """Begin to watch a patient.
 
     A key that may administer also admits a discharged patient again, and gives a watched one another name. A key
@@ -51,12 +51,12 @@ def admit(
     else:
         audit.saw(caller.name, "found patient admitted", body.patient)
     if not caller.may(Scope.VIEW):
-        return schemas.AdmittedShape(patient=body.patient, stored=stored)
-    return schemas.PatientOrderShape(**ward.summary(body.patient), stored=stored)
+        return patient_schemas.AdmittedShape(patient=body.patient, stored=stored)
+    return patient_schemas.PatientOrderShape(**ward.summary(body.patient), stored=stored)
 
 
 @router.get("/{patient}", dependencies=[Audited("viewed patient")])
-async def show(ward: WardDep, patient: WatchedPatient) -> schemas.DetailShape:
+async def show(ward: WardDep, patient: WatchedPatient) -> patient_schemas.DetailShape:
     """Return the status of a patient, and the limits and baseline of the monitor."""
     return ward.detail(patient)
 
@@ -64,26 +64,26 @@ async def show(ward: WardDep, patient: WatchedPatient) -> schemas.DetailShape:
 @router.delete("/{patient}")
 async def discharge(
     commands: AdministerCommands, comment: Annotated[str, Query(max_length=1000, examples=["moved to ward 5"])] = ""
-) -> schemas.PatientOrderShape:
+) -> patient_schemas.PatientOrderShape:
     """End the watching of a patient and all their alarms; what is stored stays, and admission starts again."""
     stored = await commands.carry_out(CommandKind.DISCHARGE, "discharged patient", comment)
-    return schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
+    return patient_schemas.PatientOrderShape(**commands.ward.summary(commands.patient), stored=stored)
 
 
 @router.put("/{patient}/limits")
 async def set_limits(
-    commands: AdministerCommands, body: Annotated[schemas.NewLimits, Body()]
-) -> schemas.DetailOrderShape:
+    commands: AdministerCommands, body: Annotated[patient_schemas.NewLimits, Body()]
+) -> patient_schemas.DetailOrderShape:
     """Watch a patient by other limits from now on."""
     changes = {name: value for name, value in body.limits.items() if value is not None}
     age, resting_bpm = changes.get("age"), changes.get("resting_bpm")
     limits = Limits.of(body.profile, age, resting_bpm).changed(changes)
     stored = await commands.carry_out(CommandKind.SET_LIMITS, "set limits", body.comment, limits=limits)
-    return schemas.DetailOrderShape(**commands.ward.detail(commands.patient), stored=stored)
+    return patient_schemas.DetailOrderShape(**commands.ward.detail(commands.patient), stored=stored)
 
 
 @router.post("/{patient}/relearn")
-async def relearn(commands: AdministerCommands, body: CommentBody) -> schemas.DetailOrderShape:
+async def relearn(commands: AdministerCommands, body: CommentBody) -> patient_schemas.DetailOrderShape:
     """Learn the patient's normal again from now on; the present one serves until then."""
     stored = await commands.carry_out(CommandKind.RELEARN, "ordered relearning", body.comment)
-    return schemas.DetailOrderShape(**commands.ward.detail(commands.patient), stored=stored)
+    return patient_schemas.DetailOrderShape(**commands.ward.detail(commands.patient), stored=stored)

@@ -17,14 +17,15 @@ from ectopy.detector import Verdict
 from ectopy.errors import DataError, SettingError
 from ectopy.formats.leads import Stated, check_stated
 from ectopy.report.report_style import ReportStyle
-from ectopy.service import schemas
+from ectopy.service import recording_schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, RecordingId, ViewedRecording, json_response
 from ectopy.service.api.middleware.access_control import Administering, Correcting, Uploading
 from ectopy.service.interop.fhir import MEDIA_TYPE
 from ectopy.service.interop.fhir_recording import recording_bundle
 from ectopy.service.recordings import StoredRecording, Upload
-from ectopy.service.recordings.library import MOST_RECORDINGS, RESULT_NAMES, report_name
+from ectopy.service.recordings.library import MOST_RECORDINGS
 from ectopy.service.recordings.result import MOST_COLUMNS, MOST_POSITIONS, EarlierResultError, Result
+from ectopy.service.recordings.stored_recording import RESULT_NAMES, report_name
 from ectopy.service.recordings.uploads import MOST_FILES
 from ectopy.service.responses import SHAPE_RATE_HZ
 
@@ -69,7 +70,9 @@ Second = Annotated[float, Query(ge=0, le=_LONGEST_S, description="Seconds from t
 
 
 @router.post("", status_code=202, openapi_extra=_BODY)
-async def upload(request: Request, library: LibraryDep, caller: Uploading, audit: AuditDep) -> schemas.RecordingShape:
+async def upload(
+    request: Request, library: LibraryDep, caller: Uploading, audit: AuditDep
+) -> recording_schemas.RecordingShape:
     """Upload the files of one recording; it is analysed when those before it are."""
     await asyncio.to_thread(library.check_room, caller.id)
 
@@ -92,13 +95,13 @@ async def upload(request: Request, library: LibraryDep, caller: Uploading, audit
 @router.get("", dependencies=[Audited("listed recordings")])
 def list_recordings(
     library: LibraryDep, limit: Annotated[int, Query(ge=1, le=MOST_RECORDINGS)] = MOST_RECORDINGS
-) -> list[schemas.RecordingShape]:
+) -> list[recording_schemas.RecordingShape]:
     """The newest recordings, the newest first; without their summaries."""
     return [shape(entry) for entry in library.entries()[:limit]]
 
 
 @router.get("/{id}")
-def show(library: LibraryDep, entry: ViewedRecording) -> schemas.RecordingShape:
+def show(library: LibraryDep, entry: ViewedRecording) -> recording_schemas.RecordingShape:
     """Return the progress of the analysis of a recording, and its summary."""
     if entry.is_analysed:
         try:
@@ -150,7 +153,7 @@ def results(
     return FileResponse(library.document(entry.id, RESULT_NAMES[format]), filename=_file_name(entry, f".{format}"))
 
 
-@router.get("/{id}/signal", response_model=schemas.RecordingSignalShape)
+@router.get("/{id}/signal", response_model=recording_schemas.RecordingSignalShape)
 def signal(
     library: LibraryDep,
     entry: ViewedRecording,
@@ -189,7 +192,7 @@ def trend(
     return library.result(entry.id).trend(step_s)
 
 
-@router.get("/{id}/events", response_model=schemas.RecordingEventsShape)
+@router.get("/{id}/events", response_model=recording_schemas.RecordingEventsShape)
 def events(
     library: LibraryDep,
     entry: ViewedRecording,
@@ -200,21 +203,21 @@ def events(
     return json_response({**result.version._asdict(), "events": result.event_rows(waves)})
 
 
-@router.get("/{id}/episodes", response_model=schemas.RecordingEpisodesShape)
+@router.get("/{id}/episodes", response_model=recording_schemas.RecordingEpisodesShape)
 def episodes(library: LibraryDep, entry: ViewedRecording) -> Response:
     """Rhythms of a recording, from its first beat to its last."""
     result = library.result(entry.id)
     return json_response({**result.version._asdict(), "episodes": result.episode_rows()})
 
 
-@router.get("/{id}/figures", response_model=schemas.RecordingFiguresShape)
+@router.get("/{id}/figures", response_model=recording_schemas.RecordingFiguresShape)
 def figures(library: LibraryDep, entry: ViewedRecording) -> Response:
     """All figures of a Holter report, of the whole recording and of each hour."""
     result = library.result(entry.id)
     return json_response({**result.version._asdict(), "figures": result.summary["holter"]})
 
 
-@router.get("/{id}/families", response_model=schemas.RecordingFamiliesShape)
+@router.get("/{id}/families", response_model=recording_schemas.RecordingFamiliesShape)
 def families(library: LibraryDep, entry: ViewedRecording) -> Response:
     """Families of similar beats with their mean shapes."""
     result = library.result(entry.id)
@@ -222,7 +225,7 @@ def families(library: LibraryDep, entry: ViewedRecording) -> Response:
     return json_response({**result.version._asdict(), **families})
 
 
-@router.get("/{id}/families/{number}/beats", response_model=schemas.FamilyBeatsShape)
+@router.get("/{id}/families/{number}/beats", response_model=recording_schemas.FamilyBeatsShape)
 def family_beats(
     library: LibraryDep,
     entry: ViewedRecording,
@@ -243,7 +246,9 @@ def family_beats(
 
 
 @router.post("/{id}/analyse", status_code=202)
-async def analyse(library: LibraryDep, caller: Correcting, audit: AuditDep, id: RecordingId) -> schemas.RecordingShape:
+async def analyse(
+    library: LibraryDep, caller: Correcting, audit: AuditDep, id: RecordingId
+) -> recording_schemas.RecordingShape:
     """Analyse a recording again; where a beat is labelled otherwise, its corrections are kept and count no longer."""
     entry = await asyncio.to_thread(library.analyse_again, id)
     await audit.did_async(caller.name, "analysed recording again", detail=entry.id)
@@ -258,9 +263,9 @@ def delete(library: LibraryDep, caller: Administering, audit: AuditDep, id: Reco
     audit.did(caller.name, "deleted recording", detail=entry.id)
 
 
-def shape(entry: StoredRecording, result: Result | None = None) -> schemas.RecordingShape:
+def shape(entry: StoredRecording, result: Result | None = None) -> recording_schemas.RecordingShape:
     """Return a recording with its status, and its summary where its result is at hand."""
-    return schemas.RecordingShape(
+    return recording_schemas.RecordingShape(
         id=entry.id,
         name=entry.name,
         added_time=entry.added,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Depends, Path
 
 from ectopy.datasets.builtin_recordings import load_builtin
 from ectopy.recording import Recording
-from ectopy.service import schemas
+from ectopy.service import patient_schemas
 from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, ReplaysDep, WardDep
 from ectopy.service.api.middleware.access_control import Administering, AnyCaller, Viewing
 from ectopy.service.monitoring.replays import Replay
@@ -35,7 +35,7 @@ def start(
     ward: WardDep,
     caller: Administering,
     audit: AuditDep,
-    body: Annotated[schemas.NewReplay, Body()],
+    body: Annotated[patient_schemas.NewReplay, Body()],
 ) -> Replay:
     """Play a recording into a patient who is watched, and for whom no other key sends now."""
     ward.state(body.patient)

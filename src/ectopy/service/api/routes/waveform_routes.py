@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from ectopy.errors import NotFoundError, SettingError
-from ectopy.service import responses, schemas
+from ectopy.service import patient_schemas, responses
 from ectopy.service.api.dependencies import Audited, StoreDep, WardDep, WatchedPatient, json_response
 from ectopy.service.storage import MOST_BEATS
 from ectopy.service.storage.stream_clock import origin_at
@@ -24,7 +24,7 @@ Start = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970
 Stop = Annotated[float, Query(ge=0, le=_LATEST, description="Seconds since 1970; this moment is not in it.")]
 
 
-@router.get("/waveform", response_model=schemas.WaveformShape, dependencies=[Audited("viewed waveform")])
+@router.get("/waveform", response_model=patient_schemas.WaveformShape, dependencies=[Audited("viewed waveform")])
 def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -> Response:
     """Samples of at most five minutes; of several streams in that time, the one with the most of them."""
     _check(start, stop, LONGEST_S)
@@ -36,7 +36,7 @@ def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -
     return json_response(responses.waveform(patient, segment.stream, segment.start_time, segment.waveform))
 
 
-@router.get("/beats", response_model=list[schemas.BeatShape], dependencies=[Audited("viewed beats")])
+@router.get("/beats", response_model=list[patient_schemas.BeatShape], dependencies=[Audited("viewed beats")])
 def beats(
     store: StoreDep,
     patient: WatchedPatient,
@@ -50,7 +50,7 @@ def beats(
     return json_response([responses.beat(beat.time, beat.beat) for beat in stored])
 
 
-@router.get("/trend", response_model=schemas.TrendShape, dependencies=[Audited("viewed trend")])
+@router.get("/trend", response_model=patient_schemas.TrendShape, dependencies=[Audited("viewed trend")])
 def trend(
     store: StoreDep,
     patient: WatchedPatient,
@@ -63,7 +63,9 @@ def trend(
     return json_response(responses.trend(store.beats.trend(patient, start, stop, step_s)))
 
 
-@router.get("/gallery", response_model=list[schemas.BeatComparisonShape], dependencies=[Audited("viewed beats")])
+@router.get(
+    "/gallery", response_model=list[patient_schemas.BeatComparisonShape], dependencies=[Audited("viewed beats")]
+)
 def gallery(
     ward: WardDep,
     store: StoreDep,

@@ -118,6 +118,9 @@ def test_images_and_damaged_files_are_refused(tmp_path: Path):
     for size in (140, 300, 400):
         path.write_bytes(content[:size])
         assert "is DICOM and ends before its waveform; it is cut short" in refusal(path)
+    other = tmp_path / "other.dcm"
+    other.write_bytes(b"hello world" * 100)
+    assert "does not begin as a DICOM file does" in refusal(other)
     structured = dicom(tmp_path / "sr.dcm", SOPClassUID=BasicTextSRStorage)
     assert "is DICOM without a waveform (Basic Text SR Storage)" in refusal(structured)
 

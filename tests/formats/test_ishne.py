@@ -168,3 +168,11 @@ def test_twelve_leads_with_their_beats(ectopy: Callable[..., CommandResult]):
     assert len(recording.annotations) == 97
     shown = assert_success(ectopy("inspect", path)).out
     assert "│ patient       │ ECG_P28.01 " in shown
+
+
+@pytest.mark.parametrize("content", [bytes(20_000), b"1 8 20 2 1010 1020 5003" * 50, b"\x12\x70" * 2000, b"ISHNE"])
+def test_other_files_with_its_suffix(tmp_path: Path, content: bytes):
+    """Annotations of PhysioNet's RR interval databases, other makers' recordings and logs of scanners."""
+    path = tmp_path / "chf202.ecg"
+    path.write_bytes(content)
+    assert "does not begin as a Holter recording of ISHNE does (ISHNE1.0)" in refusal(path)

@@ -84,8 +84,14 @@ def read(path: Path, stated: Stated) -> Recording:
         `stated` says so.
     """
     with path.open("rb") as stream:
-        if stream.read(len(MAGIC)) == ANNOTATION_MAGIC:
-            raise DataError(f"{path} holds the annotations of a Holter recording; name the file of its samples (.ecg).")
+        mark = stream.read(len(MAGIC))
+    if mark == ANNOTATION_MAGIC:
+        raise DataError(f"{path} holds the annotations of a Holter recording; name the file of its samples (.ecg).")
+    if mark != MAGIC:
+        raise DataError(
+            f"{path} does not begin as a Holter recording of ISHNE does ({MAGIC.decode()}): it is another kind of "
+            f"{path.suffix} file, or damaged."
+        )
     header = _read_header(path)
     check_unit(path, ["nV"], stated.unit)
     rate = sampling_rate(path, header.rate_hz, stated.sampling_rate_hz)

@@ -101,6 +101,16 @@ def test_an_origin_in_another_unit_than_the_scale(tmp_path: Path, origin: str, s
     np.testing.assert_allclose(ectopy.read(path).signal[:, 0], COUNTS[:, 0] * 2.5e-3 + shift_mv, atol=1e-6)
 
 
+def test_the_reported_age(tmp_path: Path):
+    variable = (
+        '<controlVariable><relatedObservation><code code="21612-7"/><value value="54" unit="a"/></relatedObservation>'
+        "</controlVariable>"
+    )
+    assert ectopy.read(aecg(tmp_path / "ecg", variable, series(times(), *LEADS))).patient.age_years == 54
+    unstated = variable.replace('value="54" ', "")
+    assert ectopy.read(aecg(tmp_path / "ecg", unstated, series(times(), *LEADS))).patient.age_years is None
+
+
 @pytest.mark.parametrize(
     ("effective", "start"),
     [

@@ -193,7 +193,7 @@ def test_the_examples_of_the_standard():
     recording = ectopy.read(example_file("aecg_example.xml"))
     assert recording.signal.shape == (5000, 12)
     assert recording.start == datetime(2002, 11, 22, 9, 10)
-    assert recording.patient == Patient("Clark", "SBJ-123", "male", date(1953, 5, 8))
+    assert recording.patient == Patient("Clark", "SBJ-123", "male", date(1953, 5, 8), 46)
     # Einthoven's law holds within the rounding of each lead.
     first, second, third = (recording.signal[:, recording.leads.index(name)] for name in ("I", "II", "III"))
     np.testing.assert_allclose(third, second - first, atol=2 * 2.5e-3)

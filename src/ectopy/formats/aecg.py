@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.aecg_annotations import SECONDS, marks, statements
 from ectopy.formats.annotation_files import within
-from ectopy.formats.calibration_pulse import pulse_note, samples_before_pulse
+from ectopy.formats.calibration_pulse import pulse_note
 from ectopy.formats.identity import age, facts, hl7_moment, hl7_start, patient, reading
 from ectopy.formats.leads import (
     MAX_LEADS,
@@ -109,8 +109,7 @@ def read(path: Path, stated: Stated) -> Recording:
             with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
                 values = (sequence.values * factor).astype(np.float32)
             signal[begin : begin + len(values), column] = values
-    samples = samples_before_pulse(signal, rate)
-    notes += pulse_note(len(signal) - samples, rate)
+    notes += pulse_note(signal, rate)
     names = unique_names([signal.name for signal in signals])
     all_series = root.findall("component/series")
     start = parts[0].start or hl7_start(_effective(all_series[0]) or _effective(root))
@@ -118,7 +117,7 @@ def read(path: Path, stated: Stated) -> Recording:
     if root.find("component/series/derivation") is not None:
         notes.append("Left out: derived series, as of representative beats.")
     return Recording(
-        signal[:samples],
+        signal,
         rate,
         tuple(names[lead] for lead in leads),
         start,

@@ -62,7 +62,9 @@ def test_starts(tmp_path: Path, stated: dict[str, str], start: datetime | None):
     assert ectopy.read(path).start == start
 
 
-@pytest.mark.parametrize(("meaning", "label"), [("Lead II (Einthoven)", ""), ("Lead II", "x"), ("", "Lead II")])
+@pytest.mark.parametrize(
+    ("meaning", "label"), [("Lead II (Einthoven)", ""), ("Lead II", "x"), ("", "Lead II"), ("II, bipolar", "")]
+)
 def test_leads_without_a_code_of_the_standard(tmp_path: Path, meaning: str, label: str):
     source = item(CodeValue="LOCAL2", CodingSchemeDesignator="99X", CodeMeaning=meaning)
     leads = [channel("", ChannelSourceSequence=[source], ChannelLabel=label), LEADS[1]]

@@ -279,7 +279,7 @@ def _name(channel: Any) -> str:
         return lead_name(int(match[1] or match[2]))
     meaning = fact(str(source[0].get("CodeMeaning", ""))) if source else ""
     name = meaning or fact(str(channel.get("ChannelLabel", "")))
-    return name.removeprefix("Lead ").removesuffix(" (Einthoven)") or "lead"
+    return re.split(r"\s*[(,]", name.removeprefix("Lead "))[0] or "lead"  # "aVR, augmented voltage, right"
 
 
 def _unique_in_groups(channels: list[tuple[_Group, int]], signals: list[Signal], leads: list[int]) -> list[str]:

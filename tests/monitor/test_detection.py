@@ -9,8 +9,9 @@ import pytest
 
 from ectopy.analysis import analyse
 from ectopy.analysis.interval_model import predicting
-from ectopy.analysis.patient_template import compare, compare_together, learn_normal
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.template_comparison import compare, compare_together
+from ectopy.analysis.template_learning import learn_normal
 from ectopy.analysis.verdicts import JudgingRules
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.errors import DataError

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ectopy.analysis.interval_model import predict_together
-from ectopy.analysis.patient_template import PatientTemplate, compare_together
+from ectopy.analysis.patient_template import PatientTemplate
+from ectopy.analysis.template_comparison import compare_together
 from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.monitor import Chunk, Input, Monitor, MonitorState, Tick
 from ectopy.monitor import monitor as monitor_module

@@ -21,8 +21,9 @@ from ectopy.analysis.baseline import (
     provisional_baseline,
 )
 from ectopy.analysis.interval_model import WithPredictions
-from ectopy.analysis.patient_template import BeatDifference, PatientTemplate
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.population import heights_mv, median_height_mv
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.interval_model import Histories, Surprise
-from ectopy.analysis.patient_template import BeatDifference
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.analysis.verdicts import JudgingRules, reason
 from ectopy.detector import Verdict
 from ectopy.errors import EctopyError, SettingError

@@ -98,7 +98,14 @@ def pytest_collection() -> Generator[None, object, object]:
 # Those of Spark and Kafka come first: one process of four has all of them, and starts one session and one broker. So do
 # those that train: one process imports TensorFlow, and a training for several tests is not repeated in each process
 # that takes some of them from another one at the end.
-_FIRST = ("cluster", "training", "test_strangers_benchmark.py", "test_detector_commands.py", "test_evaluate.py")
+_FIRST = (
+    "cluster",
+    "training",
+    "test_strangers_benchmark.py",
+    "test_detector_commands.py",
+    "test_evaluate.py",
+    "test_docstrings.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

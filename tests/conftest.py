@@ -109,7 +109,12 @@ _FIRST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not {item.path.parent.name, item.path.name} & {*_FIRST})
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    names = {item.path.parent.name, item.path.name}
+    return next((turn for turn, name in enumerate(_FIRST) if name in names), len(_FIRST))
 
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so would the processes that tests interrupt.

@@ -14,7 +14,8 @@ from ectopy.analysis.shipped_detector import load_ambulatory
 from ectopy.analysis.verdicts import JudgingRules
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.errors import DataError
-from ectopy.monitor.detection import DetectionState, detect_step, judge_step, next_piece
+from ectopy.monitor.detection import detect_step, judge_step, next_piece
+from ectopy.monitor.detection_state import DetectionState
 from ectopy.recording import Recording
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.front_end import run_front_end

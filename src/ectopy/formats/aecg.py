@@ -21,7 +21,7 @@ from ectopy.errors import DataError
 from ectopy.formats.aecg_annotations import SECONDS, marks, statements
 from ectopy.formats.annotation_files import within
 from ectopy.formats.calibration_pulse import pulse_note, samples_before_pulse
-from ectopy.formats.identity import facts, hl7_moment, hl7_start, patient, reading
+from ectopy.formats.identity import age, facts, hl7_moment, hl7_start, patient, reading
 from ectopy.formats.leads import (
     MAX_LEADS,
     Signal,
@@ -42,6 +42,7 @@ from ectopy.recording import Patient, Recording
 _LEAD_PREFIX = "MDC_ECG_LEAD_"
 _SPELLINGS = {"AVR": "aVR", "AVL": "aVL", "AVF": "aVF", "AVRneg": "-aVR"}
 _EVEN = 1e-6
+_REPORTED_AGE = "21612-7"
 
 
 class _Sequence(NamedTuple):
@@ -294,7 +295,15 @@ def _patient(root: Element) -> Patient:
         value_at(subject, "id", "extension") or value_at(subject, "id", "root"),
         value_at(person, "administrativeGenderCode", "code"),
         born.date() if born else None,
+        next(_ages(root), None),
     )
+
+
+def _ages(root: Element) -> Iterator[float | None]:
+    """The age of the subject in years, as a control variable by its code of LOINC."""
+    for variable in root.iterfind("controlVariable/relatedObservation"):
+        if value_at(variable, "code", "code") == _REPORTED_AGE:
+            yield age(value_at(variable, "value"), value_at(variable, "value", "unit"))
 
 
 def _device(series: Element) -> str:

@@ -14,7 +14,7 @@ from ectopy.analysis.interval_model import Histories, predict_together
 from ectopy.analysis.patient_template import LEARNING_S, compare_together
 from ectopy.analysis.verdicts import JudgingRules
 from ectopy.detector import Detector
-from ectopy.monitor.alarms import AlarmSettings
+from ectopy.monitor.alarm_settings import AlarmSettings
 from ectopy.monitor.detection import Comparison
 from ectopy.monitor.inputs import Input
 from ectopy.monitor.monitor_state import MonitorState

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.interval_model import Histories, Surprise
-from ectopy.analysis.patient_template import BeatDifference
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.analysis.verdicts import JudgingRules, reason
 from ectopy.detector import Verdict
 from ectopy.errors import EctopyError, SettingError
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarm_log import seal_with
-from ectopy.monitor.alarms import AlarmSettings, PatientAlarms, apply_command, expire, update_conditions
+from ectopy.monitor.alarm_settings import AlarmSettings
+from ectopy.monitor.alarms import PatientAlarms, apply_command, expire, update_conditions
 from ectopy.monitor.chunk_assembly import (
     LONGEST_FILLED_S,
     WAIT_S,
@@ -36,7 +37,6 @@ from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.detection import (
     Comparison,
     Detected,
-    DetectionState,
     detect_end,
     detect_step,
     judge_step,
@@ -45,7 +45,7 @@ from ectopy.monitor.detection import (
     relearn,
     with_normal,
 )
-from ectopy.monitor.detection_start import fresh_detection, remember_leads
+from ectopy.monitor.detection_state import DetectionState
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Notice, QualityChanged
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation_rule import WaveformState, unless_tachycardia, waveform_step, without_silence
@@ -61,6 +61,7 @@ from ectopy.monitor.repeated_complexes import unless_unlike
 from ectopy.monitor.rhythm import rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.monitor.rhythm_state import RhythmState
+from ectopy.monitor.segment_start import fresh_detection, remember_leads
 from ectopy.monitor.status import origin
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
 from ectopy.presentation import finite_or_none

@@ -19,9 +19,9 @@ from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.corrections import Corrections
 from ectopy.analysis.holter_figures import HolterFigures, holter_figures
 from ectopy.analysis.minute_waves import MinuteMeasurements
-from ectopy.analysis.patient_template import align
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, by_severity
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmKind, RhythmLimits
+from ectopy.analysis.template_comparison import align
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
 from ectopy.disclaimers import STATEMENT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ectopy.analysis.baseline import Baseline, given_baseline
-from ectopy.monitor.detection import DetectionState
+from ectopy.monitor.detection_state import DetectionState
 from ectopy.monitor.monitor_state import MonitorState
 from ectopy.signal.state_replace import replace
 

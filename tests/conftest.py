@@ -96,12 +96,25 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 # Those of Spark and Kafka come first: one process of four has all of them, and starts one session and one broker. So do
-# those of a long training, which would be repeated in each process that takes some of them from another one at the end.
-_FIRST = ("cluster", "test_strangers_benchmark.py")
+# those that train: one process imports TensorFlow, and a training for several tests is not repeated in each process
+# that takes some of them from another one at the end.
+_FIRST = (
+    "cluster",
+    "training",
+    "test_strangers_benchmark.py",
+    "test_detector_commands.py",
+    "test_evaluate.py",
+    "test_docstrings.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not {item.path.parent.name, item.path.name} & {*_FIRST})
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    names = {item.path.parent.name, item.path.name}
+    return next((turn for turn, name in enumerate(_FIRST) if name in names), len(_FIRST))
 
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so would the processes that tests interrupt.

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from ectopy.analysis import Analysis, analyse
-from ectopy.analysis.patient_template import MAX_BASELINE_BYTES, PatientTemplate, compare, learn_normal
+from ectopy.analysis.patient_template import MAX_BASELINE_BYTES, PatientTemplate
+from ectopy.analysis.template_comparison import compare
+from ectopy.analysis.template_learning import learn_normal
 from ectopy.analysis.verdicts import Hint
 from ectopy.datasets import Episode, load_simulated, simulate_recording
 from ectopy.detector import Detector

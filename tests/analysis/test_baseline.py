@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis.interval_model import Timing
-from ectopy.analysis.patient_template import BeatDifference
 from ectopy.analysis.population import ventricular_shape
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.analysis.verdicts import Hint, PreviousBeat, _assign_hints
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.monitor import AlarmChanged, BeatJudged, Monitor, MonitorState

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ectopy.analysis.patient_template import PatientTemplate, compare, compare_together, own_difference
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.reconstruction import FEATURES, ReconstructionNetwork, features
+from ectopy.analysis.template_comparison import compare, compare_together, own_difference
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.errors import DataError
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred

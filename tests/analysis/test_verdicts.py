@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ectopy.analysis.interval_model import IntervalHistory, Timing, predicting, timing_step
-from ectopy.analysis.patient_template import BeatDifference
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.analysis.verdicts import (
     CHANGED_SHAPE,
     Hint,

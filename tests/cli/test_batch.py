@@ -22,7 +22,7 @@ from ectopy.cli.batch import Job, expand_jobs
 from ectopy.datasets import load_simulated, simulate_recording
 from ectopy.files import GENERATOR
 from ectopy.formats.recording_files import find_recordings
-from ectopy.formats.wfdb import read_annotations
+from ectopy.formats.wfdb_annotations import read_annotations
 from ectopy.recording import Recording
 from support import wfdb_records
 from support.command_line import assert_refused, assert_success

@@ -351,7 +351,7 @@ def test_demo_without_data_or_network_runs_on_simulated_beats(ectopy, empty_mach
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.chdir(tmp_path)
-    small = TrainingSettings(architecture="dense", members=2, max_steps=150)
+    small = TrainingSettings(architecture="dense", members=2, max_steps=60)
     monkeypatch.setattr(demo_command, "train_and_save", partial(train_and_save, settings=small))
     done = assert_success(ectopy("demo", "--json", "figures.json"))
     assert "simulated" in done.out

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
+import typer
 
 from ectopy.beats import Beats
 from ectopy.benchmarks.capacity_plot import growth_plot
@@ -89,7 +90,7 @@ def parameters(command: Callable[..., None]) -> dict[str, tuple[Any, str]]:
     """Of each parameter by its name: its type, and how it is called on the command line."""
     found = {}
     for name, hint in get_type_hints(command, include_extras=True).items():
-        if name == "return":
+        if name == "return" or hint is typer.Context:
             continue
         kind, info = get_args(hint)
         options = [text for text in info.param_decls or () if text.startswith("--")]

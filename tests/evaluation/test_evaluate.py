@@ -92,19 +92,19 @@ def test_impossible_protocols_are_refused(simulated: Beats, protocol: str, seeds
         list(trials(protocol, simulated, seeds))
 
 
-def test_a_benchmark_reports_every_figure_of_every_method(simulated: Beats):
-    peers = ("tutorial", "pca", "knn", "ocsvm", "iforest")
+@pytest.mark.parametrize(("peers", "seeds"), [(("pca", "knn", "ocsvm"), 2), (("tutorial", "iforest"), 1)])
+def test_a_benchmark_reports_every_figure_of_every_method(simulated: Beats, peers: tuple[str, ...], seeds: int):
     reports = []
     some = simulated.select(np.arange(0, len(simulated), 4))
-    result = benchmark(some, "resplit", 2, peers, lambda *report: reports.append(report))
+    result = benchmark(some, "resplit", seeds, peers, lambda *report: reports.append(report))
     assert set(result["methods"]) == set(peers)
-    assert reports[-1][:2] == (10, 10)
+    assert reports[-1][:2] == (seeds * len(peers),) * 2
     for figures in result["methods"].values():
         assert set(figures) >= {"auc", "average_precision", "accuracy", "f1", "tpr_at_fpr_0.01", "fpr", "fit_s"}
         for figure in figures.values():
             assert figure["mean"] == pytest.approx(np.mean(figure["values"]))
-            assert len(figure["values"]) == 2
-    assert result["methods"]["knn"]["auc"]["mean"] > 0.9
+            assert len(figure["values"]) == seeds
+        assert figures["auc"]["mean"] > 0.7
 
 
 def test_an_unknown_method_is_refused(simulated: Beats):

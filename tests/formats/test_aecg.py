@@ -101,6 +101,16 @@ def test_an_origin_in_another_unit_than_the_scale(tmp_path: Path, origin: str, s
     np.testing.assert_allclose(ectopy.read(path).signal[:, 0], COUNTS[:, 0] * 2.5e-3 + shift_mv, atol=1e-6)
 
 
+def test_the_reported_age(tmp_path: Path):
+    variable = (
+        '<controlVariable><relatedObservation><code code="21612-7"/><value value="54" unit="a"/></relatedObservation>'
+        "</controlVariable>"
+    )
+    assert ectopy.read(aecg(tmp_path / "ecg", variable, series(times(), *LEADS))).patient.age_years == 54
+    unstated = variable.replace('value="54" ', "")
+    assert ectopy.read(aecg(tmp_path / "ecg", unstated, series(times(), *LEADS))).patient.age_years is None
+
+
 @pytest.mark.parametrize(
     ("effective", "start"),
     [
@@ -183,7 +193,7 @@ def test_the_examples_of_the_standard():
     recording = ectopy.read(example_file("aecg_example.xml"))
     assert recording.signal.shape == (5000, 12)
     assert recording.start == datetime(2002, 11, 22, 9, 10)
-    assert recording.patient == Patient("Clark", "SBJ-123", "male", date(1953, 5, 8))
+    assert recording.patient == Patient("Clark", "SBJ-123", "male", date(1953, 5, 8), 46)
     # Einthoven's law holds within the rounding of each lead.
     first, second, third = (recording.signal[:, recording.leads.index(name)] for name in ("I", "II", "III"))
     np.testing.assert_allclose(third, second - first, atol=2 * 2.5e-3)

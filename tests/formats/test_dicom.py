@@ -62,7 +62,9 @@ def test_starts(tmp_path: Path, stated: dict[str, str], start: datetime | None):
     assert ectopy.read(path).start == start
 
 
-@pytest.mark.parametrize(("meaning", "label"), [("Lead II (Einthoven)", ""), ("Lead II", "x"), ("", "Lead II")])
+@pytest.mark.parametrize(
+    ("meaning", "label"), [("Lead II (Einthoven)", ""), ("Lead II", "x"), ("", "Lead II"), ("II, bipolar", "")]
+)
 def test_leads_without_a_code_of_the_standard(tmp_path: Path, meaning: str, label: str):
     source = item(CodeValue="LOCAL2", CodingSchemeDesignator="99X", CodeMeaning=meaning)
     leads = [channel("", ChannelSourceSequence=[source], ChannelLabel=label), LEADS[1]]
@@ -118,6 +120,9 @@ def test_images_and_damaged_files_are_refused(tmp_path: Path):
     for size in (140, 300, 400):
         path.write_bytes(content[:size])
         assert "is DICOM and ends before its waveform; it is cut short" in refusal(path)
+    other = tmp_path / "other.dcm"
+    other.write_bytes(b"hello world" * 100)
+    assert "does not begin as a DICOM file does" in refusal(other)
     structured = dicom(tmp_path / "sr.dcm", SOPClassUID=BasicTextSRStorage)
     assert "is DICOM without a waveform (Basic Text SR Storage)" in refusal(structured)
 

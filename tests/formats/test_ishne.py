@@ -43,7 +43,7 @@ def test_the_blocks_of_a_file(tmp_path: Path):
 @given(st.integers(1, 12), st.integers(1, 40), st.sampled_from([1, 128, 1000, 40000]), st.randoms())
 @_MANY
 def test_any_number_of_leads_and_any_rate(tmp_path: Path, leads: int, samples: int, rate: int, chance):
-    counts = np.array([[chance.randint(-32768, 32767) for _ in range(leads)] for _ in range(samples)])
+    counts = np.array([[chance.randint(-32767, 32767) for _ in range(leads)] for _ in range(samples)])
     names = tuple(chance.randint(0, 19) for _ in range(leads))
     path = ishne(tmp_path / "r.ecg", counts, leads=names, qualities=(1,) * leads, resolutions=(100,) * leads, rate=rate)
     recording = ectopy.read(path)
@@ -62,6 +62,33 @@ def test_what_a_header_leaves_open_or_says_wrongly_is_a_note(tmp_path: Path):
     notes = " ".join(recording.notes)
     for words in ("checksum", "does not say when", "dual chamber", "'aVR' as of frequent noise", "frequent disconnect"):
         assert words in notes
+
+
+def test_samples_of_a_faulty_lead_are_missing(tmp_path: Path):
+    counts = COUNTS.copy()
+    counts[100:110, 1] = -32768
+    signal = ectopy.read(ishne(tmp_path / "r.ecg", counts)).signal
+    assert np.flatnonzero(np.isnan(signal[:, 1])).tolist() == list(range(100, 110))
+    np.testing.assert_allclose(signal[:, [0, 2]], counts[:, [0, 2]] * [5e-3, 1e-3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("unstated", [0, -9])
+def test_blocks_whose_places_are_not_stated(tmp_path: Path, unstated: int):
+    path = ishne(tmp_path / "r.ecg", variable=b"a remark\0", data_at=unstated)
+    content = bytearray(path.read_bytes())
+    content[18:22] = unstated.to_bytes(4, "little", signed=True)  # of the variable block
+    content[8:10] = bytes(2)  # no checksum
+    path.write_bytes(content)
+    recording = ectopy.read(path)
+    np.testing.assert_allclose(recording.signal, COUNTS * [5e-3, 2.5e-3, 1e-3], rtol=1e-6)
+    assert recording.notes == ("The file remarks: a remark",)
+
+
+def test_a_checksum_with_its_bytes_in_the_other_order(tmp_path: Path):
+    path = ishne(tmp_path / "r.ecg")
+    content = path.read_bytes()
+    path.write_bytes(content[:8] + content[9:7:-1] + content[10:])
+    assert ectopy.read(path).notes == ()
 
 
 def test_samples_of_all_leads_together_and_unknown_length(tmp_path: Path):
@@ -168,3 +195,11 @@ def test_twelve_leads_with_their_beats(ectopy: Callable[..., CommandResult]):
     assert len(recording.annotations) == 97
     shown = assert_success(ectopy("inspect", path)).out
     assert "│ patient       │ ECG_P28.01 " in shown
+
+
+@pytest.mark.parametrize("content", [bytes(20_000), b"1 8 20 2 1010 1020 5003" * 50, b"\x12\x70" * 2000, b"ISHNE"])
+def test_other_files_with_its_suffix(tmp_path: Path, content: bytes):
+    """Annotations of PhysioNet's RR interval databases, other makers' recordings and logs of scanners."""
+    path = tmp_path / "chf202.ecg"
+    path.write_bytes(content)
+    assert "does not begin as a Holter recording of ISHNE does (ISHNE1.0)" in refusal(path)

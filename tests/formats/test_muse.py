@@ -42,6 +42,24 @@ def test_rates_units_and_baselines(tmp_path: Path):
     assert recording.leads == ("II",)
 
 
+def test_leads_that_begin_at_different_samples(tmp_path: Path):
+    """As where columns of leads are recorded one after the other."""
+    parts = [("I", 0), ("II", 0), ("V1", 100)]
+    leads = "".join(lead(name, COUNTS[:100, 0], LeadOffsetFirstSample=str(first)) for name, first in parts)
+    recording = ectopy.read(muse(tmp_path / "ecg.xml", waveform(leads)))
+    expected = np.full((200, 2), np.nan)
+    expected[:100, 0] = expected[100:, 1] = COUNTS[:100, 0] * 4.88e-3
+    np.testing.assert_allclose(recording.signal[:, [0, -1]], expected, atol=1e-6)
+    far = lead("I", COUNTS[:, 0]) + lead("II", COUNTS[:, 0], LeadOffsetFirstSample="999999999")
+    assert "split it" in refusal(muse(tmp_path / "ecg.xml", waveform(far)))
+
+
+def test_a_unit_that_is_not_stated_is_asked_for(tmp_path: Path):
+    path = muse(tmp_path / "ecg.xml", waveform(lead("II", COUNTS[:, 0], LeadAmplitudeUnits="")))
+    assert "states no unit for the lead 'II'" in refusal(path)
+    np.testing.assert_allclose(ectopy.read(path, unit="uV").signal[:, 0], COUNTS[:, 0] * 4.88e-3, rtol=1e-6)
+
+
 def test_checksums_that_are_signed_or_not_stated(tmp_path: Path):
     signed = zlib.crc32(COUNTS[:, 0].astype("<i2").tobytes()) - 2**32
     for checksum in (signed, signed + 2**32, 0, ""):

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from ectopy.errors import DataError
 from ectopy.formats.clocks import parse_date, parse_date_time, parse_time_of_day
 from ectopy.formats.leads import Stated, is_ecg
 from ectopy.formats.sample_stream import SampleLines
+from ectopy.recording import Patient
 from support import refusals
 from support.examples import examples
 from support.memory import takes_at_most
@@ -785,3 +786,35 @@ def test_encodings_of_windows(tmp_path: Path, encoding: str):
     with pytest.raises(DataError, match="its last line has 1 of 2 columns"):
         ectopy.read(path)
     assert len(ectopy.read(path, partial=True).signal) == 99
+
+
+def test_quoted_numbers_with_decimal_commas_between_commas(tmp_path: Path):
+    rows = [f'"{row / 250:.3f}","{row % 50 - 25.5:.3f}"\n'.replace(".", ",") for row in range(100)]
+    path = tmp_path / "ecg.csv"
+    path.write_text(f'"Time (s)","II (uV)"\n{"".join(rows)}'.replace('"0,000"', '"0"'))
+    recording = ectopy.read(path)
+    assert recording.sampling_rate_hz == 250
+    np.testing.assert_allclose(recording.signal[:, 0], (np.arange(100) % 50 - 25.5) * 1e-3, atol=1e-6)
+    # Thousands, which would be read as units.
+    path.write_text("Time (ms),II (uV)\n" + "".join(f'{4 * row},"{1000 + row:,}"\n' for row in range(100)))
+    with pytest.raises(DataError, match="'1,000' is text where a number belongs"):
+        ectopy.read(path)
+
+
+def test_units_of_a_shimmer(tmp_path: Path):
+    names = "\t".join(f"Shimmer_1_{name}_CAL" for name in ("Timestamp_Unix", "ECG_LL-RA_24BIT", "ECG_EMG_Status1"))
+    rows = "".join(f"{1600000000000 + 4 * row}.000\t{row % 50 * 1e-2:.2f}\t128.0\t\n" for row in range(100))
+    path = tmp_path / "ecg.csv"
+    path.write_text(f'"sep=\t"\n{names}\t\nms\tmV\tno_units\t\n{rows}')
+    recording = ectopy.read(path)
+    assert recording.leads == ("Shimmer_1_ECG_LL-RA_24BIT_CAL",)
+    assert recording.start == datetime(2020, 9, 13, 12, 26, 40, tzinfo=UTC)
+    np.testing.assert_allclose(recording.signal[:, 0], np.arange(100) % 50 * 1e-2, atol=1e-6)
+    assert "'Shimmer_1_ECG_EMG_Status1_CAL' (in no_units)" in recording.notes[0]
+
+
+def test_lines_above_describe_the_patient(tmp_path: Path):
+    path = tmp_path / "ecg.csv"
+    head = "Patient Name;Byron, Ada\nPatient ID;P-17\nSex;F\nDate of Birth;08.05.1953\nSampling Rate;250\n"
+    path.write_text(head + "II\nmV\n" + "".join(f"{row % 50 / 100}\n" for row in range(100)))
+    assert ectopy.read(path).patient == Patient("Byron, Ada", "P-17", "female", date(1953, 5, 8))

@@ -9,12 +9,14 @@ import pytest
 
 from ectopy.analysis import analyse
 from ectopy.analysis.interval_model import predicting
-from ectopy.analysis.patient_template import compare, compare_together, learn_normal
 from ectopy.analysis.shipped_detector import load_ambulatory
+from ectopy.analysis.template_comparison import compare, compare_together
+from ectopy.analysis.template_learning import learn_normal
 from ectopy.analysis.verdicts import JudgingRules
 from ectopy.datasets.simulated import simulate_recording
 from ectopy.errors import DataError
-from ectopy.monitor.detection import DetectionState, detect_step, judge_step, next_piece
+from ectopy.monitor.detection import detect_step, judge_step, next_piece
+from ectopy.monitor.detection_state import DetectionState
 from ectopy.recording import Recording
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.front_end import run_front_end

@@ -18,7 +18,8 @@ from ectopy.analysis.atrial_fibrillation import (
     usual_intervals,
 )
 from ectopy.datasets.simulated import Episode, simulate_recording
-from ectopy.monitor.alarms import AlarmSettings, PatientAlarms, update_conditions
+from ectopy.monitor.alarm_settings import AlarmSettings
+from ectopy.monitor.alarms import PatientAlarms, update_conditions
 from ectopy.monitor.conditions import CONDITIONS, AlarmType, Priority
 from ectopy.monitor.limits import PROFILES, Limits
 from ectopy.monitor.rhythm import rhythm_step

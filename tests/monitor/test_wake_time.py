@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ectopy.datasets import simulate_recording
 from ectopy.datasets.simulated import Episode
 from ectopy.monitor import AlarmSettings, Chunk, Command, CommandKind, Event, Input, Monitor, MonitorState, Tick
-from ectopy.monitor.alarms import PriorityRules
+from ectopy.monitor.alarm_settings import PriorityRules
 from ectopy.monitor.codec import encode
 from ectopy.monitor.inputs import RejectedInput, ServiceReport
 from ectopy.monitor.rhythm_input import ConditionReading

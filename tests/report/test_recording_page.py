@@ -15,8 +15,8 @@ from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.beat_noise import beat_noise, noise_energy
 from ectopy.analysis.corrected_analysis import analysis_digest
 from ectopy.analysis.corrections import ChooseStrip, Corrections
-from ectopy.analysis.patient_template import align, compare
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, find_events
+from ectopy.analysis.template_comparison import align, compare
 from ectopy.analysis.verdicts import Hint
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.datasets.simulated import Episode, simulate_recording

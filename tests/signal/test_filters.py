@@ -15,10 +15,10 @@ from ectopy.datasets.simulated import Episode, simulate_recording
 from ectopy.errors import SettingError
 from ectopy.recording import Recording
 from ectopy.signal import Filtered, FilterSettings, filter_signal, filter_twice, find_heartbeats
-from ectopy.signal.filters import Filter, filter_end, filter_step
+from ectopy.signal.filters import STRENGTH_RATE_HZ, Filter, filter_end, filter_step
 from ectopy.signal.fir import Fir, FirState, fir_end, fir_step
 from ectopy.signal.heartbeats import PeaksState, peaks_end, peaks_step
-from ectopy.signal.qrs_strength import STRENGTH_RATE_HZ, QrsStrength
+from ectopy.signal.qrs_strength import QrsStrength
 from support.examples import examples
 from support.heartbeat_stream import HeartbeatStream
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from ectopy.monitor.alarms import AlarmSettings
+from ectopy.monitor.alarm_settings import AlarmSettings
 from ectopy.monitor.rhythm_state import RhythmState
 from ectopy.signal.state_replace import builder, replace
 

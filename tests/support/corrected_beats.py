@@ -21,7 +21,7 @@ from ectopy.analysis.corrections import (
     Relabel,
     WriteConclusion,
 )
-from ectopy.analysis.patient_template import BeatDifference
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.signal.quality import Quality
 from support.beat_streams import analysis_of
 

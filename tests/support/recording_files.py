@@ -1,9 +1,11 @@
-"""A folder with a recording of each format that needs nothing stated."""
+"""A folder with a recording of each format that needs nothing stated, and a signal to write."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import numpy as np
 
 from support.fuzzing import subjects
 
@@ -24,3 +26,9 @@ def write_formats(folder: Path) -> list[Path]:
 def _main(folder: Path) -> Path:
     files = sorted(file for file in folder.iterdir() if file.suffix != ".ann")
     return next((file for file in files if file.name == "r.hea"), files[0])
+
+
+def wave(samples: int, count: int = 2) -> np.ndarray:
+    """Some mV in each of several leads, in whole steps of 5 µV."""
+    steps = np.arange(samples)[:, np.newaxis] * (np.arange(count) + 1)
+    return (steps % 300 - 100) / 200

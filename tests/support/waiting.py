@@ -13,9 +13,10 @@ PATIENCE_S = 120.0
 
 
 def until(condition: Callable[[], Value], patience_s: float = PATIENCE_S) -> Value:
-    """What a function gives, once it gives something."""
-    end = time.monotonic() + patience_s
+    """What a function gives, once it gives something; the longer that takes, the less often it is asked."""
+    begin = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.01)
+        waited_s = time.monotonic() - begin
+        assert waited_s < patience_s, "it did not come"
+        time.sleep(min(max(waited_s / 10, 0.01), 0.1))
     return value

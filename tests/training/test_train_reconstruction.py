@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ectopy.analysis.patient_template import PatientTemplate, compare
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.reconstruction import FEATURES, ReconstructionNetwork
+from ectopy.analysis.template_comparison import compare
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.signal.beat_segments import MARGIN, BeatSegments, centred

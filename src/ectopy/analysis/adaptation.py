@@ -21,15 +21,10 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.baseline import Baseline, like_tachycardia
 from ectopy.analysis.interval_model import WithPredictions
-from ectopy.analysis.patient_template import (
-    LEARNING_S,
-    BeatDifference,
-    PatientTemplate,
-    align,
-    compare,
-    learn_families,
-)
+from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.population import ventricular_shape
+from ectopy.analysis.template_comparison import BeatDifference, align, compare
+from ectopy.analysis.template_learning import learn_families
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.presentation import short_repr

@@ -12,8 +12,9 @@ from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.atrial_fibrillation import find_fibrillation
 from ectopy.analysis.baseline import Baseline, after_learning, find_baseline, given_baseline, learn_baseline
 from ectopy.analysis.interval_model import Timing, predicting
-from ectopy.analysis.patient_template import LEARNING_S, BeatDifference, PatientTemplate
+from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
 from ectopy.analysis.rhythm_signs import RhythmSigns, find_signs
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.analysis.verdicts import SYMBOLS, Hint, Judgement, JudgingRules, PreviousBeat, reason
 from ectopy.arguments import checked
 from ectopy.detector import Detector, Verdict

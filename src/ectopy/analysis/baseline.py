@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import LEAST_BEATS, Family, PatientTemplate, learn_families, learning_beats
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.population import unlikeness, usual_height_mv, ventricular_shape
+from ectopy.analysis.template_learning import LEAST_BEATS, Family, learn_families, learning_beats
 from ectopy.detector import Detector
 from ectopy.presentation import short_repr
 from ectopy.signal.beat_segments import BeatSegments

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ectopy import large_arrays
 from ectopy.analysis.analysis import Analysis
 from ectopy.analysis.interval_model import Timing
-from ectopy.analysis.patient_template import BeatDifference
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.detector import Verdict
 from ectopy.signal.beat_segments import BeatSegments
 from ectopy.signal.quality import QUALITY_WINDOW_S, Quality

@@ -9,6 +9,7 @@ from typing import Any
 from ectopy.analysis.analysis import Analysis, analyse
 from ectopy.analysis.corrected_analysis import apply_corrections
 from ectopy.analysis.corrections import Corrections
+from ectopy.analysis.holter_figures import HolterFigures, holter_figures
 from ectopy.analysis.label_import import read_corrections
 from ectopy.analysis.minute_waves import MinuteMeasurements, measure_minutes
 from ectopy.analysis.patient_template import LEARNING_S, PatientTemplate
@@ -33,6 +34,7 @@ class Findings:
     minutes : MinuteMeasurements
     events : list of Event
         In order of their start.
+    holter : HolterFigures
     corrections : Corrections or None
     """
 
@@ -42,12 +44,13 @@ class Findings:
     analysis: Analysis
     minutes: MinuteMeasurements
     events: list[Event]
+    holter: HolterFigures
     corrections: Corrections | None = None
 
     def figures(self, detector_digest: str | None) -> dict[str, Any]:
         """Return where the results come from, and the figures of the recording, for JSON and tables."""
         return provenance(self.recording, detector_digest) | summary(
-            self.recording, self.analysis, self.events, minutes=self.minutes
+            self.recording, self.analysis, self.events, minutes=self.minutes, holter=self.holter
         )
 
 
@@ -83,4 +86,6 @@ def find_all(
         applied = read_corrections(corrections, analysis, recording.sampling_rate_hz)
         analysis = apply_corrections(analysis, applied, recording.sampling_rate_hz)
     minutes = measure_minutes(recording, analysis, filters)
-    return Findings(recording, analysis, minutes, find_all_events(analysis, minutes, recording.patient.sex), applied)
+    events = find_all_events(analysis, minutes, recording.patient.sex)
+    holter = holter_figures(recording, analysis, events, minutes)
+    return Findings(recording, analysis, minutes, events, holter, applied)

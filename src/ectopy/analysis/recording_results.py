@@ -14,7 +14,7 @@ import numpy as np
 from ectopy.analysis import Analysis
 from ectopy.analysis.beat_families import BeatFamily, find_families
 from ectopy.analysis.corrections import Corrections
-from ectopy.analysis.holter_figures import holter_figures
+from ectopy.analysis.holter_figures import HolterFigures, holter_figures
 from ectopy.analysis.inspection import origin
 from ectopy.analysis.minute_waves import MinuteMeasurements, minute_columns, rounded
 from ectopy.analysis.rhythm_episodes import find_rhythm_episodes
@@ -42,12 +42,14 @@ def summary(
     events: Sequence[Event],
     limits: RhythmLimits = RECORDING,
     minutes: MinuteMeasurements | None = None,
+    holter: HolterFigures | None = None,
 ) -> dict[str, Any]:
     """Return the figures of a recording and the limits of its events, for JSON and tables; None = not known.
 
     ``holter`` has those of a Holter report, see `ectopy.analysis.holter_figures`; some of them stand beside it too.
+    They are computed unless `holter` has them.
     """
-    figures = holter_figures(recording, analysis, events, minutes, limits)
+    figures = holter or holter_figures(recording, analysis, events, minutes, limits)
     beats = figures.beats
     return {
         "source": recording.source,

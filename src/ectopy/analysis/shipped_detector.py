@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -13,6 +14,7 @@ SHIPPED = "ambulatory"
 _BUNDLE = files("ectopy") / "ambulatory.ectopy"
 
 
+@cache
 def load_ambulatory() -> Detector:
     """Load the detector for recordings that ships with Ectopy; see its model card in ``docs/ambulatory.md``."""
     with as_file(_BUNDLE) as path:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from ectopy.analysis.baseline import WIDE, Baseline
 from ectopy.analysis.interval_model import FAST_S, IntervalHistory, IntervalModel, Timing, WithPredictions, timing_step
 from ectopy.analysis.normal_scale import NormalScale
-from ectopy.analysis.patient_template import LEAST_IRREGULARITY, BeatDifference, compare, no_differences
+from ectopy.analysis.patient_template import LEAST_IRREGULARITY
 from ectopy.analysis.population import AMBULATORY_LAYOUT, population_difference, ventricular_shape
 from ectopy.analysis.reconstruction import ReconstructionNetwork
+from ectopy.analysis.template_comparison import BeatDifference, compare, no_differences
 from ectopy.detector import Detector, Verdict
 from ectopy.detector.threshold import RecordingCalibration, p_values_among
 from ectopy.errors import LayoutError

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import LEAST_BEATS, learning_beats
 from ectopy.analysis.population import population_beats, usual_height_mv
+from ectopy.analysis.template_learning import LEAST_BEATS, learning_beats
 from ectopy.signal.beat_segments import BeatSegments
 
 Scores = NDArray[np.float64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from typing import Annotated, NoReturn
 
 import typer
@@ -68,10 +69,16 @@ def _root(
     pass
 
 
+@cache
+def _command() -> typer.core.TyperGroup:
+    """The command with all commands below it."""
+    return typer.main.get_group(app)
+
+
 def main() -> None:
     """Run the command line; an expected error is one sentence on stderr and exit status 2."""
     try:
-        sys.exit(app(prog_name="ectopy", standalone_mode=False))
+        sys.exit(_command()(prog_name="ectopy", standalone_mode=False))
     except typer.TyperException as error:
         _end(_usage_text(error))
     except EctopyError as error:

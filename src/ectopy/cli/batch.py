@@ -156,6 +156,7 @@ def _run(job: Job) -> Outcome:
                 minutes=findings.minutes,
                 corrections=findings.corrections,
                 style=job.report_style,
+                figures=findings.holter,
             )
         if job.save_baseline is not None:
             if findings.analysis.normal is None:

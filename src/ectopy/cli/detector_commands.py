@@ -169,6 +169,7 @@ def evaluate(
 
 
 def detect(
+    context: typer.Context,
     bundle: Annotated[
         str,
         typer.Argument(
@@ -224,6 +225,11 @@ def detect(
     overwrite: Overwrite = False,
 ) -> None:
     """Judge beats or recordings: NORMAL, ABNORMAL or UNREADABLE, with the reason."""
+    from ectopy.report.page_layout import PDF_SUFFIX, layout_ahead
+
+    if report is not None and report.suffix.lower() == PDF_SUFFIX:
+        context.with_resource(layout_ahead())
+
     from ectopy.analysis.patient_template import LEARNING_S
     from ectopy.analysis.shipped_detector import load_detector
     from ectopy.cli.batch import Job

@@ -25,6 +25,7 @@ from ectopy.cli.output_files import check_outputs
 
 
 def report(
+    context: typer.Context,
     recordings: Annotated[
         list[Path], typer.Argument(help="Recordings of any format, folders of them, s3:// or https://.")
     ],
@@ -51,6 +52,11 @@ def report(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the report on a recording that a physician reads and signs: figures, hours, trend and strips."""
+    from ectopy.report.page_layout import PDF_SUFFIX, layout_ahead
+
+    if len(recordings) == 1 and (output is None or output.suffix.lower() == PDF_SUFFIX):
+        context.with_resource(layout_ahead())
+
     from ectopy.analysis.shipped_detector import SHIPPED
     from ectopy.cli.batch import Job
     from ectopy.cli.detector_commands import detect_recordings

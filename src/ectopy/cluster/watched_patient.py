@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ectopy.errors import EctopyError
 from ectopy.monitor import Chunk, MonitorState, status
 from ectopy.monitor.chunk_assembly import Segment, require_count, validated_samples
-from ectopy.monitor.detection import DetectionState
+from ectopy.monitor.detection_state import DetectionState
 from ectopy.monitor.monitor_state import Signal
 from ectopy.monitor.pulse_stream import check_pulses
 from ectopy.monitor.viewed_state import with_template

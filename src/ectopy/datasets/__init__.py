@@ -18,12 +18,8 @@ from ectopy.datasets.physionet import (
     fetch_qtdb,
     fetch_vfdb,
 )
-from ectopy.datasets.simulated import (
-    Episode,
-    load_simulated,
-    simulate_beats,
-    simulate_recording,
-)
+from ectopy.datasets.simulated import Episode, simulate_recording
+from ectopy.datasets.simulated_beats import load_simulated, simulate_beats
 from ectopy.datasets.simulated_pulse import PulseArtefact, simulate_pulse
 from ectopy.errors import DataError, SettingError
 

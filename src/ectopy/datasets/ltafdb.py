@@ -13,7 +13,7 @@ from pathlib import Path
 from ectopy.datasets.labelled_recording import LabelledBeats, LabelledRecording, LabelledRhythms
 from ectopy.datasets.patients import patient_of
 from ectopy.errors import DataError
-from ectopy.formats.wfdb import read_annotations
+from ectopy.formats.wfdb_annotations import read_annotations
 from ectopy.formats.wfdb_header import read_header
 
 NAME = "ltafdb"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.arguments import checked
-from ectopy.formats.wfdb import read_annotations
+from ectopy.formats.wfdb_annotations import read_annotations
 from ectopy.presentation import short_repr
 
 KINDS = {"p": "P", "N": "QRS", "t": "T", "u": "U"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from ectopy.errors import DataError, SettingError
 from ectopy.evaluation.ec57 import Comparison, average, compare, gross
-from ectopy.formats.wfdb import annotation_timing, read_annotations
+from ectopy.formats.wfdb_annotations import annotation_timing, read_annotations
 from ectopy.presentation import short_repr
 
 

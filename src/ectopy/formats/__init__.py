@@ -29,7 +29,21 @@ import numpy as np
 from ectopy.arguments import checked
 from ectopy.errors import DataError, SettingError
 from ectopy.files import written_by_ectopy
-from ectopy.formats import aecg, annotation_files, csv, dicom, edf, ishne, muse, npy, parquet, scp, sierra, wfdb
+from ectopy.formats import (
+    aecg,
+    annotation_files,
+    csv,
+    dicom,
+    edf,
+    ishne,
+    muse,
+    npy,
+    parquet,
+    scp,
+    sierra,
+    wfdb,
+    wfdb_annotations,
+)
 from ectopy.formats.annotation_files import Span
 from ectopy.formats.content import format_of, is_text
 from ectopy.formats.leads import Stated, check_stated
@@ -156,7 +170,7 @@ def read_annotations(path: str | Path, sampling_rate_hz: float) -> Annotations:
         if head and is_text(path):
             is_json = head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
             return (annotation_files.read_json if is_json else annotation_files.read_csv)(path, sampling_rate_hz)
-        return wfdb.read_annotations(path, sampling_rate_hz)
+        return wfdb_annotations.read_annotations(path, sampling_rate_hz)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}; name a file of annotations.") from error
 
@@ -209,7 +223,7 @@ def write_annotations(
     elif path.suffix.lower() == ".ann":
         ishne.write_annotations(path, annotations, sampling_rate_hz, start, source)
     else:
-        _WRITERS.get(path.suffix.lower(), wfdb.write_annotations)(path, annotations, sampling_rate_hz)
+        _WRITERS.get(path.suffix.lower(), wfdb_annotations.write_annotations)(path, annotations, sampling_rate_hz)
 
 
 def check_annotation_suffix(path: Path) -> None:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError
 from ectopy.formats.aecg_annotations import SECONDS, marks, statements
 from ectopy.formats.annotation_files import within
-from ectopy.formats.calibration_pulse import pulse_note, samples_before_pulse
-from ectopy.formats.identity import facts, hl7_moment, hl7_start, patient, reading
+from ectopy.formats.calibration_pulse import pulse_note
+from ectopy.formats.identity import age, facts, hl7_moment, hl7_start, patient, reading
 from ectopy.formats.leads import (
     MAX_LEADS,
     Signal,
@@ -42,6 +42,7 @@ from ectopy.recording import Patient, Recording
 _LEAD_PREFIX = "MDC_ECG_LEAD_"
 _SPELLINGS = {"AVR": "aVR", "AVL": "aVL", "AVF": "aVF", "AVRneg": "-aVR"}
 _EVEN = 1e-6
+_REPORTED_AGE = "21612-7"
 
 
 class _Sequence(NamedTuple):
@@ -108,8 +109,7 @@ def read(path: Path, stated: Stated) -> Recording:
             with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
                 values = (sequence.values * factor).astype(np.float32)
             signal[begin : begin + len(values), column] = values
-    samples = samples_before_pulse(signal, rate)
-    notes += pulse_note(len(signal) - samples, rate)
+    notes += pulse_note(signal, rate)
     names = unique_names([signal.name for signal in signals])
     all_series = root.findall("component/series")
     start = parts[0].start or hl7_start(_effective(all_series[0]) or _effective(root))
@@ -117,7 +117,7 @@ def read(path: Path, stated: Stated) -> Recording:
     if root.find("component/series/derivation") is not None:
         notes.append("Left out: derived series, as of representative beats.")
     return Recording(
-        signal[:samples],
+        signal,
         rate,
         tuple(names[lead] for lead in leads),
         start,
@@ -294,7 +294,15 @@ def _patient(root: Element) -> Patient:
         value_at(subject, "id", "extension") or value_at(subject, "id", "root"),
         value_at(person, "administrativeGenderCode", "code"),
         born.date() if born else None,
+        next(_ages(root), None),
     )
+
+
+def _ages(root: Element) -> Iterator[float | None]:
+    """The age of the subject in years, as a control variable by its code of LOINC."""
+    for variable in root.iterfind("controlVariable/relatedObservation"):
+        if value_at(variable, "code", "code") == _REPORTED_AGE:
+            yield age(value_at(variable, "value"), value_at(variable, "value", "unit"))
 
 
 def _device(series: Element) -> str:

@@ -13,8 +13,8 @@ _LEADS_AGREE_MV = 0.025
 _LEVEL_AGREES_MV = 0.05
 
 
-def samples_before_pulse(signal: NDArray[np.float32], rate_hz: float) -> int:
-    """Return how many samples of a recording lie before a calibration pulse at its end; all where it has none.
+def pulse_note(signal: NDArray[np.float32], rate_hz: float) -> list[str]:
+    """A note on a calibration pulse at the end of a recording, which is read as it is stored; none where it has none.
 
     No ECG is the same in all leads: III is the difference of II and I.
 
@@ -24,9 +24,8 @@ def samples_before_pulse(signal: NDArray[np.float32], rate_hz: float) -> int:
         In mV.
     rate_hz : float
     """
-    samples = len(signal)
     if signal.shape[1] < _FEWEST_LEADS:
-        return samples
+        return []
     tail = signal[-int(_TAIL_S * rate_hz) :]
     # The end over which all leads agree; where samples are missing they do not.
     apart = np.flatnonzero(~(np.ptp(tail, axis=1) <= _LEADS_AGREE_MV))
@@ -34,9 +33,4 @@ def samples_before_pulse(signal: NDArray[np.float32], rate_hz: float) -> int:
     high, low = np.abs(level - 1) <= _LEVEL_AGREES_MV, np.abs(level) <= _LEVEL_AGREES_MV
     rises = np.count_nonzero(np.diff(np.append(False, high).astype(np.int8)) == 1)
     is_pulse = rises == 1 and np.all(high | low) and np.count_nonzero(high) >= _SHORTEST_PULSE_S * rate_hz
-    return samples - len(level) if is_pulse else samples
-
-
-def pulse_note(samples: int, rate_hz: float) -> list[str]:
-    """A note on so many samples of a pulse that were left out; none where there were none."""
-    return [f"Left out: the calibration pulse in the last {samples / rate_hz:.2g} s."] if samples else []
+    return [f"The last {len(level) / rate_hz:.2g} s are a calibration pulse, not ECG."] if is_pulse else []

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ectopy.errors import DataError, MissingExtraError
 from ectopy.formats.annotation_codes import NOTE
 from ectopy.formats.annotation_files import Mark, within
+from ectopy.formats.content import format_of
 from ectopy.formats.identity import age, fact, facts, hl7_moment, hl7_start, patient, reading
 from ectopy.formats.leads import (
     Signal,
@@ -116,6 +117,8 @@ def _read_dataset(path: Path, partial: bool) -> Any:
         described = f"is DICOM with an image ({kind or 'of an unknown class'}); expected an ECG waveform"
     elif kind and _WAVEFORMS not in kind and not kind.startswith(_STANDARD):
         described = f"is DICOM without a waveform ({kind}); expected an ECG waveform"
+    elif format_of(path) != "dicom":
+        described = "does not begin as a DICOM file does: it is something else, or damaged"
     else:  # which stands at the end
         described = "is DICOM and ends before its waveform; it is cut short: copy it again from its source"
     raise DataError(f"{path} {described}.")
@@ -276,7 +279,7 @@ def _name(channel: Any) -> str:
         return lead_name(int(match[1] or match[2]))
     meaning = fact(str(source[0].get("CodeMeaning", ""))) if source else ""
     name = meaning or fact(str(channel.get("ChannelLabel", "")))
-    return name.removeprefix("Lead ").removesuffix(" (Einthoven)") or "lead"
+    return re.split(r"\s*[(,]", name.removeprefix("Lead "))[0] or "lead"  # "aVR, augmented voltage, right"
 
 
 def _unique_in_groups(channels: list[tuple[_Group, int]], signals: list[Signal], leads: list[int]) -> list[str]:

@@ -13,7 +13,10 @@ from ectopy.recording import Patient
 SEXES = {1: "male", 2: "female"}
 """By the number in ISHNE and SCP-ECG files."""
 
-_SEXES = {"f": "female", "female": "female", "w": "female", "m": "male", "male": "male"}
+_SEXES = {
+    **dict.fromkeys(("f", "female", "w", "weiblich"), "female"),
+    **dict.fromkeys(("m", "male", "männlich"), "male"),
+}
 _UNSTATED = frozenset(("", "-", "--", "---", "?", "x", "n/a", "none", "unknown", "null", "not specified"))
 _MOST_YEARS = 150.0
 _MOST_STATEMENTS = 12

@@ -31,6 +31,8 @@ _HEADER = struct.Struct("<8sH iiii h 40s40s20s hh 3h3h3h3h h 12h12h12h h 40sH 80
 _CHECKED_FROM = 10
 _CRC_BEGINS = 0xFFFF
 _UNKNOWN = -9
+_FAULT = -(2**15)
+"""The sample by which a recorder says that a lead was faulty."""
 _LEADS = {
     **{2: "X", 3: "Y", 4: "Z", 5: "I", 6: "II", 7: "III", 8: "aVR", 9: "aVL", 10: "aVF"},
     **{code: f"V{code - 10}" for code in range(11, 17)},
@@ -84,8 +86,14 @@ def read(path: Path, stated: Stated) -> Recording:
         `stated` says so.
     """
     with path.open("rb") as stream:
-        if stream.read(len(MAGIC)) == ANNOTATION_MAGIC:
-            raise DataError(f"{path} holds the annotations of a Holter recording; name the file of its samples (.ecg).")
+        mark = stream.read(len(MAGIC))
+    if mark == ANNOTATION_MAGIC:
+        raise DataError(f"{path} holds the annotations of a Holter recording; name the file of its samples (.ecg).")
+    if mark != MAGIC:
+        raise DataError(
+            f"{path} does not begin as a Holter recording of ISHNE does ({MAGIC.decode()}): it is another kind of "
+            f"{path.suffix} file, or damaged."
+        )
     header = _read_header(path)
     check_unit(path, ["nV"], stated.unit)
     rate = sampling_rate(path, header.rate_hz, stated.sampling_rate_hz)
@@ -102,7 +110,9 @@ def read(path: Path, stated: Stated) -> Recording:
         stream.seek(header.data_at)
         for rows in large_arrays.blocks(samples, block, signal):
             part = signal[rows]
-            np.multiply(np.fromfile(stream, "<i2", part.size).reshape(part.shape), steps_mv, out=part)
+            stored = np.fromfile(stream, "<i2", part.size).reshape(part.shape)
+            np.multiply(stored, steps_mv, out=part)
+            part[stored == _FAULT] = np.nan
 
     annotations, doubt = _annotations_beside(path, samples, stated.partial)
     return Recording(
@@ -127,7 +137,12 @@ def _read_header(path: Path) -> _Header:
             _HEADER.unpack(fixed)
         )
         size = path.stat().st_size
+        # The blocks follow each other, so that places which are not stated are certain.
+        if variable_at in (0, _UNKNOWN):
+            variable_at = _HEADER.size
         variable_end = variable_at + max(variable_bytes, 0)
+        if data_at in (0, _UNKNOWN):
+            data_at = variable_end
         if not _HEADER.size <= data_at <= size or (variable_bytes > 0 and not _HEADER.size <= variable_at < data_at):
             raise DataError(f"{path} states a header that its {size:,} bytes do not hold; copy it from its source.")
         checked = fixed[_CHECKED_FROM:] + stream.read(min(max(variable_end, _HEADER.size), data_at) - _HEADER.size)
@@ -141,7 +156,9 @@ def _read_header(path: Path) -> _Header:
     notes = []
     if version != 1:
         notes.append(f"{path.name} is of version {version} of the format, and is read as of version 1.")
-    if checksum not in (0, binascii.crc_hqx(checked, _CRC_BEGINS)):
+    # The standard leaves the order of the two bytes open.
+    computed = binascii.crc_hqx(checked, _CRC_BEGINS)
+    if checksum not in (0, computed, int.from_bytes(computed.to_bytes(2, "little"), "big")):
         notes.append(f"The header of {path.name} does not match its checksum: what it says may be wrong.")
     if start is None:
         notes.append(f"{path.name} does not say when it was recorded.")

@@ -28,7 +28,7 @@ from ectopy.formats.leads import (
     unique_names,
 )
 from ectopy.formats.limb_leads import with_limb_leads
-from ectopy.formats.plausibility import check_step
+from ectopy.formats.plausibility import check_gaps, check_step
 from ectopy.formats.spelling import stated_number, stated_whole_number
 from ectopy.formats.xml_tree import decoded_base64, read_xml, text_at
 from ectopy.recording import Patient, Recording
@@ -38,10 +38,11 @@ _RHYTHM, _MEDIAN = "rhythm", "median"
 
 
 class _Lead(NamedTuple):
-    """A lead in mV, its unit in the file, and what is wrong with it."""
+    """A lead in mV, its unit in the file, the place of its first sample, and what is wrong with it."""
 
     name: str
     unit: str
+    first: int
     samples: NDArray[np.float32]
     defects: list[str]
 
@@ -76,13 +77,16 @@ def read(path: Path, stated: Stated) -> Recording:
         elements = [element for element in elements if element.find("WaveFormData") is not None]
     if not elements:
         raise DataError(f"{path} is cut short before the samples of its first lead; copy it again from its source.")
-    leads = [_lead(path, element, stated.partial) for element in elements]
+    leads = [_lead(path, element, stated) for element in elements]
     check_unit(path, [lead.unit for lead in leads], stated.unit)
-    samples = max(len(lead.samples) for lead in leads)
+    first = min(lead.first for lead in leads)
+    samples = max(lead.first + len(lead.samples) for lead in leads) - first
     check_size(path, samples, len(leads))
+    check_gaps(path, samples, samples - max(len(lead.samples) for lead in leads), len(leads))
     signal = np.full((samples, len(leads)), np.nan, np.float32)
     for place, lead in enumerate(leads):
-        signal[: len(lead.samples), place] = lead.samples
+        begin = lead.first - first
+        signal[begin : begin + len(lead.samples), place] = lead.samples
         notes += lead.defects
     signal, names, added = with_limb_leads(signal, unique_names([lead.name for lead in leads]))
     return Recording(
@@ -98,14 +102,18 @@ def read(path: Path, stated: Stated) -> Recording:
     )
 
 
-def _lead(path: Path, element: Element, partial: bool) -> _Lead:
+def _lead(path: Path, element: Element, stated: Stated) -> _Lead:
     name = fact(text_at(element, "LeadID")) or "lead"
     subject = f"samples of the lead {name!r}"
     if text_at(element, "LeadSampleSize") not in ("", "2"):
         raise DataError(f"{path} holds {subject} of {text_at(element, 'LeadSampleSize')} bytes; expected 2.")
     spelling = text_at(element, "LeadAmplitudeUnits").upper()
     unit = _UNITS.get(spelling, "")
-    to_millivolt = millivolt(unit)
+    to_millivolt = millivolt(unit or ("" if spelling else stated.unit or ""))
+    if to_millivolt is None and not spelling:
+        raise DataError(
+            f"{path} states no unit for the lead {name!r}: give V, mV or uV with unit= (--unit on the command line)."
+        )
     if to_millivolt is None:
         raise DataError(
             f"{path} states the unit {fact(spelling)!r} of the lead {name!r}; expected MICROVOLTS or the like."
@@ -113,7 +121,8 @@ def _lead(path: Path, element: Element, partial: bool) -> _Lead:
     step = stated_number(path, f"the step of {name!r}", text_at(element, "LeadAmplitudeUnitsPerBit")) * to_millivolt
     check_step(path, name, step)
     baseline = stated_number(path, f"the baseline of {name!r}", text_at(element, "FirstSampleBaseline") or "0")
-    content = decoded_base64(path, subject, text_at(element, "WaveFormData"), partial)
+    first = stated_whole_number(path, f"the first of the {subject}", text_at(element, "LeadOffsetFirstSample") or "0")
+    content = decoded_base64(path, subject, text_at(element, "WaveFormData"), stated.partial)
     samples = np.frombuffer(content[: len(content) // 2 * 2], "<i2")
 
     defects = []
@@ -123,13 +132,13 @@ def _lead(path: Path, element: Element, partial: bool) -> _Lead:
         defects.append(f"states {count:,} {subject} and holds {len(samples):,}")
     elif checksum not in ("", "0", str(zlib.crc32(content)), str(zlib.crc32(content) - 2**32)):
         defects.append(f"holds {subject} that do not match their checksum")
-    if defects and not partial:
+    if defects and not stated.partial:
         raise damaged(path, defects[0])
     if text_at(element, "LeadOff").upper() == "TRUE":
         defects.append(f"says that the electrode of the lead {name!r} was off")
     with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
         values = ((samples.astype(np.float64) - baseline) * step).astype(np.float32)
-    return _Lead(name, unit, values, [f"{path.name} {defect}." for defect in defects])
+    return _Lead(name, unit, first, values, [f"{path.name} {defect}." for defect in defects])
 
 
 def _patient(root: Element) -> Patient:

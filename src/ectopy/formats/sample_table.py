@@ -51,7 +51,7 @@ _CLOCK_UNITS = re.compile(r"\[?(hh?:)?mm?:ss?([.,]\w+)?( [dmy/.-]+)?\]?|date ?ti
 _OTHER_UNITS = word_set(
     """mmhg cmh2o kpa mbar pa % ohm ohms kohm ω bpm 1/min /min l/min lpm ml/min ml °c degc °f mmol/l mg/dl nu pm
     count counts adc adu lsb digit digits bit bits a.u. au arb arb. g mg m/s2 m/s² m/s^2 dps deg/s rad/s hz khz ut µt
-    siemens microsiemens"""
+    siemens microsiemens no_units unitless"""
 )
 _TIME_WORDS = word_set(
     """time times timestamp timestamps datetime date elapsed clock utc epoch unix unixtime t second seconds sec secs

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.errors import DataError, MissingExtraError
-from ectopy.formats.calibration_pulse import pulse_note, samples_before_pulse
+from ectopy.formats.calibration_pulse import pulse_note
 from ectopy.formats.identity import age, date_of, fact, facts, moment_of, patient, reading
 from ectopy.formats.leads import MAX_LEADS, Stated, check_size, check_unit, damaged, sampling_rate, unique_names
 from ectopy.formats.library_errors import raising_data_error
@@ -86,12 +86,11 @@ def read(path: Path, stated: Stated) -> Recording:
         notes.append(f"{path.name} {lacking}; the rest is missing.")
     with np.errstate(over="ignore", invalid="ignore"):  # such values are refused later
         signal = ((counts - offset) * (step_uv * 1e-3)).astype(np.float32)
-    length = samples_before_pulse(signal, rate)
-    notes += pulse_note(samples - length, rate)
+    notes += pulse_note(signal, rate)
     day = _date(acquisition.get("date", ""))
     clock = re.fullmatch(r"(\d\d):(\d\d):(\d\d)", acquisition.get("time", ""), re.ASCII)
     return Recording(
-        signal[:length],
+        signal,
         rate,
         unique_names(names),
         moment_of(day, (int(clock[1]), int(clock[2]), int(clock[3]))) if clock else None,

@@ -41,6 +41,7 @@ _KEY_VALUE = re.compile(r"""[\s"'#%/]*([^:=,;\t]+?)["']?\s*(?::=|[:=,;\t])(.*)""
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
 _DIGIT = re.compile(r"\d")
 _INTEGER = re.compile(r"[-+]?\d+")
+_GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
 _AMOUNT = re.compile(r"[\s=]*([-+]?\d+(?:[.,](\d+))?(?:[eE][-+]?\d+)?)\s*([A-Za-zµμ/]*)\.?")
 _BRACKETS = re.compile(r"(.*?)\s*[(\[]\s*(.*?)\s*[)\]]")
 _LEAST_NUMBERS = 0.2
@@ -59,6 +60,8 @@ _MOMENT = re.compile(
 )
 _CLOCK = re.compile(r"((record\w*|start\w*|acquisition|measurement)[ _]?)?time", re.IGNORECASE)
 _PERSON = re.compile(r"name|patient([ _]?name)?", re.IGNORECASE)
+_PERSON_ID = re.compile(r"(patient|subject)[ _-]?(id|number|no\.?|nr\.?)|mrn|patientennummer", re.IGNORECASE)
+_SEX = re.compile(r"sex|gender|geschlecht", re.IGNORECASE)
 _BIRTH = re.compile(r"date of birth|birth[ _]?date|dob|geburtsdatum", re.IGNORECASE)
 _DEVICE = re.compile(r"device([ _]?name)?|recorder|gerät", re.IGNORECASE)
 _HERTZ = {"": 1.0, "hz": 1.0, "hertz": 1.0, "khz": 1e3, "sps": 1.0, "samples/s": 1.0, "s/s": 1.0}
@@ -147,7 +150,7 @@ def find_layout(path: Path, lines: Sequence[Line]) -> Layout:
     table = [split(text, separator) for text in sample]
     width = _usual_width(table)
     table = [cells for cells in table if len(cells) == width]
-    decimal_comma = separator != "," and _has_decimal_commas(path, table)
+    decimal_comma = _has_decimal_commas(path, table) and not (separator == "," and _commas_group_digits(table))
     draft = Layout(separator, decimal_comma, (None,) * width, 0, Preamble())
     if decimal_comma:
         table = [[cell.replace(",", ".") for cell in cells] for cells in table]
@@ -240,6 +243,12 @@ def _has_decimal_commas(path: Path, table: Sequence[Sequence[str]]) -> bool:
             f"'{points[-1][:30]}'; save it with decimal points."
         )
     return bool(commas)
+
+
+def _commas_group_digits(table: Sequence[Sequence[str]]) -> bool:
+    """Check that the commas within cells, which are quoted beside commas, may all separate thousands."""
+    commas = [cell for cells in table for cell in cells if "," in cell]
+    return all(map(_GROUPED.fullmatch, commas))
 
 
 def _is_numeric(column: Sequence[str]) -> bool:
@@ -402,7 +411,9 @@ def _preamble(texts: Iterator[str]) -> Preamble:
     if start is None and "date" in facts and "clock" in facts:
         start = datetime.combine(facts["date"], time()) + timedelta(seconds=facts["clock"])
     rate, step = facts.get("rate", (None, 0.0))
-    person = patient(facts.get("patient", ""), birth_date=facts.get("birth"))
+    person = patient(
+        facts.get("patient", ""), facts.get("patient_id", ""), facts.get("sex", ""), birth_date=facts.get("birth")
+    )
     return Preamble(rate, step, facts.get("unit", ""), facts.get("names", ()), start, person, facts.get("device", ""))
 
 
@@ -441,6 +452,10 @@ def _fact(key: str, value: str, names: bool) -> dict[str, Any]:
             return {"clock": seconds}
     if names and _PERSON.fullmatch(key):
         return {"patient": value}
+    if names and _PERSON_ID.fullmatch(key):
+        return {"patient_id": value}
+    if names and _SEX.fullmatch(key):
+        return {"sex": value}
     if names and _BIRTH.fullmatch(key) and (born := calendar_date(value)) is not None:
         return {"birth": born}
     if names and _DEVICE.fullmatch(key):

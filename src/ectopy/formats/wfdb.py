@@ -1,15 +1,13 @@
 """WFDB, the format of PhysioNet: a header, files of samples, and files of annotations.
 
-Headers and samples are read in `wfdb_header` and `wfdb_samples`, annotations here.
-
-Source: https://physionet.org/physiotools/wag/annot-5.htm.
+This module reads records, with headers from `wfdb_header`, segments from `wfdb_segments`, blocks of samples from
+`wfdb_samples` and annotations from `wfdb_annotations`.
 """
 
 from __future__ import annotations
 
 import re
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +16,7 @@ from numpy.typing import NDArray
 
 from ectopy import large_arrays
 from ectopy.errors import DataError
-from ectopy.files import atomic_path
-from ectopy.formats.annotation_codes import CODES, NOTE
-from ectopy.formats.annotation_files import Mark, at_rate, collect, each_mark, within
-from ectopy.formats.identity import decoded, patient
+from ectopy.formats.identity import patient
 from ectopy.formats.leads import (
     BLOCK_S,
     Signal,
@@ -39,19 +34,17 @@ from ectopy.formats.library_errors import raising_data_error
 from ectopy.formats.plausibility import check_gaps, check_step
 from ectopy.formats.pulse_channels import choose_pulses, contradictions, pulse_unit, readable_pulse
 from ectopy.formats.spelling import readable_unit
-from ectopy.formats.wfdb_header import Header, Line, check_name, find_beside, find_header, read_comments, read_header
+from ectopy.formats.wfdb_annotations import annotations_beside
+from ectopy.formats.wfdb_header import Header, Line, read_comments, read_header
 from ectopy.formats.wfdb_samples import NULL, DataFile, invalid_sample
-from ectopy.recording import Annotations, Patient, PulseWave, Recording
+from ectopy.formats.wfdb_segments import GAP, Part, find_columns, measure_segment, read_pattern, read_segments
+from ectopy.recording import Patient, PulseWave, Recording
 
-MAX_FRAME_VALUES = 2**20
-"""Most samples of all signals together in one frame."""
-MAX_ANNOTATION_BYTES = 16 * 2**20
-"""Largest annotation file; two weeks of beats have half of it."""
-MAX_NOTE_BYTES = 255
-
-_GAP = "~"
 _BLOCK_VALUES = 2**24
 _CHECKSUM_MODULUS = 2**16
+_AGE = re.compile(r"\b<?age>?[\s:=]*(\d{1,3})\b", re.ASCII | re.IGNORECASE)
+_SEX = re.compile(r"<?(?:sex|gender)>?[\s:=]*([a-z]+)\b", re.ASCII | re.IGNORECASE)
+_AGE_AND_SEX = re.compile(r"(\d{1,3}) ([MF])\b", re.ASCII)
 
 _Samples = NDArray[np.float32]
 
@@ -79,8 +72,8 @@ def read(path: Path, stated: Stated) -> Recording:
     if frame_rate is None:
         frame_rate = sampling_rate(header.path, None, stated.sampling_rate_hz)
         stated = stated._replace(sampling_rate_hz=None)
-    segments = _segments(header)
-    pattern = _pattern(header, segments)
+    segments = read_segments(header)
+    pattern = read_pattern(header, segments)
     signals = _signals(pattern, range(len(pattern.lines)), frame_rate, stated.unit)
     leads = choose_leads(header.path, signals, stated.unit)
     check_unit(header.path, [signals[lead].unit for lead in leads], stated.unit)
@@ -94,7 +87,7 @@ def read(path: Path, stated: Stated) -> Recording:
     check_size(header.path, sum(segment.frames for segment in segments) * per_frame, len(leads))
     parts, notes = [], [*header.notes, *left_out(signals, [*leads, *pulses]), *contradictions(signals, leads)]
     for segment in segments:
-        part, note = _measure(header, segment, _columns(header, segment, lead_names, leads), stated.partial)
+        part, note = measure_segment(header, segment, find_columns(header, segment, lead_names, leads), stated.partial)
         parts.append(part)
         notes += [note] if note else []
         notes += [
@@ -113,7 +106,7 @@ def read(path: Path, stated: Stated) -> Recording:
     for part in parts:
         end = begin + part.frames * per_frame
         for lead in _fill(part, lead_names, per_frame, frame_rate, stated.unit, result[begin:end]):
-            wrong.setdefault(lead, []).append(part.segment.header.path.stem if part.segment.header else _GAP)
+            wrong.setdefault(lead, []).append(part.segment.header.path.stem if part.segment.header else GAP)
         begin = end
     notes += [_checksum_note(f"lead {lead!r}", records) for lead, records in wrong.items()]
     waves = []
@@ -129,22 +122,12 @@ def read(path: Path, stated: Stated) -> Recording:
         rate,
         lead_names,
         header.start,
-        _annotations_beside(record, frame_rate, rate, len(result)),
+        annotations_beside(record, frame_rate, rate, len(result)),
         str(path),
         tuple(notes),
         tuple(waves),
         _patient(header),
     )
-
-
-# The header
-
-
-class _Segment(NamedTuple):
-    """A part of the recording; a gap where it has no header."""
-
-    frames: int
-    header: Header | None
 
 
 def _signals(header: Header, indices: Iterable[int], frame_rate_hz: float, unit: str | None) -> list[Signal]:
@@ -156,69 +139,6 @@ def _signals(header: Header, indices: Iterable[int], frame_rate_hz: float, unit:
     ]
 
 
-def _segments(header: Header) -> list[_Segment]:
-    """The parts of the record in their order; itself where it has no segments."""
-    if header.variable is None:
-        return [_Segment(_frames(header), header)]
-    listed = header.segments[1:] if header.variable else header.segments
-    return [
-        _Segment(length, None if name == _GAP else _segment_header(header, name, length)) for name, length in listed
-    ]
-
-
-def _segment_header(header: Header, name: str, frames: int) -> Header:
-    segment = _header_beside(header, name)
-    if segment.variable is not None:
-        raise DataError(f"{header.path} has the segment {name}, which has segments itself; expected a plain record.")
-    if segment.frames not in (None, frames) or segment.frame_rate_hz not in (None, header.frame_rate_hz):
-        raise DataError(f"{segment.path} has another length or rate than {header.path} says; copy the record again.")
-    return segment._replace(frames=frames)
-
-
-def _header_beside(header: Header, name: str) -> Header:
-    check_name(header.path, name)
-    return read_header(header.path.with_name(f"{name}.hea"))
-
-
-def _pattern(header: Header, segments: Sequence[_Segment]) -> Header:
-    """The header that names the signals of the whole record."""
-    if header.variable is None:
-        return header
-    if header.variable:
-        return _header_beside(header, header.segments[0][0])
-    headers = [segment.header for segment in segments if segment.header is not None]
-    if not headers:
-        raise DataError(f"{header.path} lists nothing but gaps; expected segments with signals.")
-    for other in headers[1:]:
-        if [line.name for line in other.lines] != [line.name for line in headers[0].lines]:
-            raise DataError(
-                f"{other.path} has other signals than {headers[0].path}; expected the same in all segments."
-            )
-    return headers[0]
-
-
-def _columns(header: Header, segment: _Segment, names: Sequence[str], columns: Sequence[int]) -> Sequence[int | None]:
-    """Return where a segment has the signals of these names, which the whole record has in these columns."""
-    if not header.variable or segment.header is None:
-        return columns
-    present = unique_names([line.name for line in segment.header.lines])
-    return [present.index(name) if name in present else None for name in names]
-
-
-def _frames(header: Header) -> int:
-    """Return how long a record without segments is; where its header does not say, its data files do."""
-    if header.frames is not None:
-        return header.frames
-    files = [_data_file(header, line) for line in header.lines if line.storage != NULL]
-    with raising_data_error(f"{header.path} does not state the number of samples; add it after the rate."):
-        return min((file.frames() for file in files), default=0)
-
-
-_AGE = re.compile(r"\b<?age>?[\s:=]*(\d{1,3})\b", re.ASCII | re.IGNORECASE)
-_SEX = re.compile(r"<?(?:sex|gender)>?[\s:=]*([a-z]+)\b", re.ASCII | re.IGNORECASE)
-_AGE_AND_SEX = re.compile(r"(\d{1,3}) ([MF])\b", re.ASCII)
-
-
 def _patient(header: Header) -> Patient:
     """The patient as comments usually describe them: ``Age: 74``, ``<sex>: F``, or ``69 M`` at the beginning."""
     comments = read_comments(header.path)
@@ -227,24 +147,6 @@ def _patient(header: Header) -> Patient:
     if not years and not sex and comments and (first := _AGE_AND_SEX.match(comments[0])):
         return patient(sex=first[2], age_years=float(first[1]))
     return patient(sex=sex[1] if sex else "", age_years=float(years[1]) if years else None)
-
-
-# The samples
-
-
-class _Part(NamedTuple):
-    """A segment as it is read.
-
-    `columns` are the indices of each lead in its header, None where it lacks the lead, and `files` those that hold the
-    leads, by the name that the header has for them. `intact` frames are in all files, and the part takes up `frames` in
-    the recording.
-    """
-
-    segment: _Segment
-    columns: Sequence[int | None]
-    files: dict[str, DataFile]
-    intact: int
-    frames: int
 
 
 class _Column(NamedTuple):
@@ -259,55 +161,8 @@ class _Column(NamedTuple):
     factor: float
 
 
-def _data_file(header: Header, line: Line) -> DataFile:
-    """The data file of a signal, with all signals that lie in it."""
-    together = [other for other in header.lines if other.file == line.file]
-    path = find_beside(header.path, line.file)
-    if path is None and len(together) == len(header.lines):  # a record that was renamed
-        path = find_beside(header.path, f"{header.path.stem}{Path(line.file).suffix}")
-    if path is None:
-        raise DataError(f"{header.path} names the data file {line.file}, which is not beside it; put it there.")
-    if any((other.storage, other.offset) != (line.storage, line.offset) for other in together):
-        raise DataError(f"{header.path} describes {line.file} in several formats; expected one.")
-    per_frame = tuple(other.per_frame for other in together)
-    if sum(per_frame) > MAX_FRAME_VALUES:
-        raise DataError(f"{header.path} has frames of {sum(per_frame):,} samples; expected up to {MAX_FRAME_VALUES:,}.")
-    return DataFile(path, line.storage, line.offset, per_frame, tuple(other.initial for other in together))
-
-
-def _data_files(segment: _Segment, columns: Sequence[int | None]) -> dict[str, DataFile]:
-    """The files that hold the leads of a segment, by the name that its header has for them."""
-    header = segment.header
-    if header is None or not segment.frames:
-        return {}
-    lines = [header.lines[column] for column in columns if column is not None]
-    return {line.file: _data_file(header, line) for line in lines if line.storage != NULL}
-
-
-def _measure(header: Header, segment: _Segment, columns: Sequence[int | None], partial: bool) -> tuple[_Part, str]:
-    """The part with its intact frames, and a note on what is missing, if anything is."""
-    files = _data_files(segment, columns)
-    if segment.header is None or not files:
-        return _Part(segment, columns, files, 0, segment.frames), ""
-    with raising_data_error(f"{segment.header.path} has data files that cannot be read; copy the record again."):
-        frames_in = {name: file.frames() for name, file in files.items()}
-    short = min(frames_in, key=lambda name: frames_in[name])
-    if frames_in[short] >= segment.frames:
-        return _Part(segment, columns, files, segment.frames, segment.frames), ""
-    intact = frames_in[short]
-    lacking = f"{segment.header.path} promises {segment.frames:,} samples, and {short} holds {intact:,} of them"
-    if not partial:
-        raise DataError(
-            f"{lacking}: copy the record again, or read what is there with partial=True (--partial on the command "
-            "line)."
-        )
-    # A record without segments ends there; a segment keeps its place among the others.
-    frames = intact if header.variable is None else segment.frames
-    return _Part(segment, columns, files, intact, frames), f"{lacking}; the rest is missing."
-
-
 def _fill(
-    part: _Part,
+    part: Part,
     names: Sequence[str],
     per_frame: int,
     frame_rate_hz: float,
@@ -327,7 +182,7 @@ def _fill(
 
 
 def _fill_columns(
-    header: Header, part: _Part, leads: Sequence[_Column], per_frame: int, frame_rate_hz: float, target: _Samples
+    header: Header, part: Part, leads: Sequence[_Column], per_frame: int, frame_rate_hz: float, target: _Samples
 ) -> list[int]:
     """Read signals of a segment into the columns of `target`; return the columns that have a wrong checksum."""
     target[part.intact * per_frame :] = np.nan
@@ -347,7 +202,7 @@ def _fill_columns(
 
 
 def _read_pulse(
-    header: Header, parts: Sequence[_Part], line: Line, name: str, column: int, frame_rate_hz: float
+    header: Header, parts: Sequence[Part], line: Line, name: str, column: int, frame_rate_hz: float
 ) -> tuple[PulseWave, list[str]]:
     """Read a pulse wave beside the leads in `parts`, with notes; where its data file ends before theirs it is NaN."""
     unit = pulse_unit(line.name, line.unit)
@@ -363,7 +218,7 @@ def _read_pulse(
         segment = lead_part.segment
         if segment.header is None or not len(target):
             continue
-        part, note = _measure(header, segment, _columns(header, segment, (name,), (column,)), partial=True)
+        part, note = measure_segment(header, segment, find_columns(header, segment, (name,), (column,)), partial=True)
         notes += [note] if note and lead_part.intact == segment.frames else []
         for place in part.columns:
             if place is None or segment.header.lines[place].storage == NULL:
@@ -452,191 +307,3 @@ def _unskew(samples: _Samples, late: int) -> None:
         late = min(late, len(samples))
         samples[: len(samples) - late] = samples[late:].copy()
         samples[len(samples) - late :] = np.nan
-
-
-# Annotations: words of 16 bits, of which 6 say what and 10 how much later than the one before.
-
-_DATA_BITS = 10
-_LARGEST_STEP = 2**_DATA_BITS - 1
-_LARGEST_SKIP = 2**31 - 1
-_SKIP, _NUMBER, _SUBTYPE, _CHANNEL, _TEXT = 59, 60, 61, 62, 63
-_NO_MARK = 0
-_SYMBOLS = {code: symbol for symbol, code in CODES.items()}
-_RESOLUTION = re.compile(r"## time resolution: (\d+\.?\d*)")
-_DEFINITION = re.compile(r"(\d{1,2}) (\S{1,3}) ")
-_DEFINITIONS_BEGIN, _DEFINITIONS_END = "## annotation type definitions", "## end of definitions"
-
-
-class _Word(NamedTuple):
-    """An annotation as it is stored."""
-
-    time: int
-    code: int
-    subtype: int
-    text: str
-
-
-def read_annotations(path: Path, sampling_rate_hz: float | None = None) -> Annotations:
-    """Read an annotation file, for example ``100.atr``; positions are as the file counts them, or at a rate.
-
-    A code that is neither PhysioNet's nor defined in the file becomes a comment. A `DataError` if the file is missing,
-    empty, too large, damaged or cut short.
-    """
-    marks, _ = _read_marks(path)
-    own_hz = None if sampling_rate_hz is None else annotation_timing(path).sampling_rate_hz
-    if sampling_rate_hz is None or own_hz is None:
-        return collect(marks)
-    return at_rate(path, marks, own_hz, sampling_rate_hz)
-
-
-def write_annotations(path: Path, annotations: Annotations, sampling_rate_hz: float) -> None:
-    """Write an annotation file, which may replace an older one, atomically.
-
-    Raises
-    ------
-    DataError
-        If a symbol is none of PhysioNet's, a position is negative, or a note is too long.
-    OutputError
-        If the file cannot be written.
-    """
-    content = b"".join(_encode(path, annotations, sampling_rate_hz))
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-
-
-class Timing(NamedTuple):
-    """Sampling rate in Hz that positions are counted in, and the recording's length in samples; None where unknown."""
-
-    sampling_rate_hz: float | None
-    samples: int | None
-
-
-def annotation_timing(path: Path) -> Timing:
-    """Rate and length that belong to an annotation file: from the file itself, else from the header beside it.
-
-    A `DataError` if the file or its header cannot be used.
-    """
-    _, rate_hz = _read_marks(path)
-    if find_header(path.with_suffix("")) is None:
-        return Timing(rate_hz, None)
-    header = read_header(path.with_suffix(""))
-    rate_hz = rate_hz or header.frame_rate_hz
-    if not (rate_hz and header.frame_rate_hz and header.frames):
-        return Timing(rate_hz, None)
-    return Timing(rate_hz, round(header.frames * rate_hz / header.frame_rate_hz))
-
-
-def _annotations_beside(record: Path, frame_rate_hz: float, rate_hz: float, samples: int) -> Annotations | None:
-    """The reference annotations of a record, if it has them, on samples of the rate that was read."""
-    paths = (record.with_name(f"{record.name}{suffix}") for suffix in (".atr", ".ATR"))
-    path = next((path for path in paths if path.is_file()), None)
-    if path is None:
-        return None
-    marks, resolution_hz = _read_marks(path)
-    scale = rate_hz / (resolution_hz or frame_rate_hz)
-    return within((mark._replace(position=round(mark.position * scale)) for mark in marks), samples)
-
-
-def _read_marks(path: Path) -> tuple[list[Mark], float | None]:
-    """Marks, and how many positions a second has where the file says so."""
-    try:
-        if path.stat().st_size > MAX_ANNOTATION_BYTES:
-            raise DataError(f"{path} is larger than {MAX_ANNOTATION_BYTES / 2**20:.0f} MiB; expected annotations.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}; name an annotation file.") from error
-    if not content:
-        raise DataError(f"{path} is empty; name a file with WFDB annotations.")
-    try:
-        words = _decode(content)
-    except (IndexError, struct.error) as error:
-        raise DataError(f"{path} is not a whole WFDB annotation file; copy it again from its source.") from error
-    return _interpret(words)
-
-
-def _decode(content: bytes) -> list[_Word]:
-    """Annotations with their attributes; raises IndexError or struct.error where the end is missing."""
-    words: list[_Word] = []
-    time = place = 0
-    while True:
-        (word,) = struct.unpack_from("<H", content, place)
-        place += 2
-        code, data = word >> _DATA_BITS, word & _LARGEST_STEP
-        if word == 0:
-            return words
-        if code == _SKIP:
-            high, low = struct.unpack_from("<hH", content, place)
-            time += (high << 16) + low
-            place += 4
-        elif code == _SUBTYPE:
-            words[-1] = words[-1]._replace(subtype=(data & 0xFF) - ((data & 0x80) << 1))
-        elif code == _TEXT:
-            (text,) = struct.unpack_from(f"{data}s", content, place)
-            place += data + data % 2
-            words[-1] = words[-1]._replace(text=decoded(text.rstrip(b"\0")))
-        elif code not in (_NUMBER, _CHANNEL):
-            time += data
-            words.append(_Word(time, code, 0, ""))
-
-
-def _interpret(words: Iterable[_Word]) -> tuple[list[Mark], float | None]:
-    """Tell marks from what the file says of itself, which are comments at time 0."""
-    marks: list[Mark] = []
-    symbols = _SYMBOLS.copy()
-    resolution_hz: float | None = None
-    defining = False
-    for word in words:
-        if word.code == _NO_MARK:
-            continue
-        if word.time == 0 and word.code == CODES[NOTE]:
-            if defining and (definition := _DEFINITION.match(word.text)):
-                symbols[int(definition[1])] = definition[2]
-                continue
-            if word.text.startswith("## "):
-                defining = word.text == _DEFINITIONS_BEGIN or (defining and word.text != _DEFINITIONS_END)
-                if stated := _RESOLUTION.match(word.text):
-                    resolution_hz = float(stated[1]) or None
-                continue
-        if word.code in symbols:
-            marks.append(Mark(word.time, symbols[word.code], word.subtype, word.text))
-        else:
-            marks.append(Mark(word.time, NOTE, word.subtype, f"annotation code {word.code} {word.text}".rstrip()))
-    return marks, resolution_hz
-
-
-def _encode(path: Path, annotations: Annotations, sampling_rate_hz: float) -> Iterator[bytes]:
-    yield _word(CODES[NOTE], 0) + _encode_text(path, f"## time resolution: {sampling_rate_hz:.10g}")
-    # Where what the file says of itself ends: one back, and one forth to no mark.
-    yield _skip(-1) + _word(_NO_MARK, 1)
-    time = 0
-    for mark in each_mark(annotations):
-        if mark.symbol not in CODES:
-            raise DataError(f"{path} cannot hold the symbol {mark.symbol!r}; expected PhysioNet's annotation codes.")
-        if mark.position < time:
-            raise DataError(f"{path} cannot hold the position {mark.position}; expected positions from 0.")
-        step = mark.position - time
-        time = mark.position
-        while step > _LARGEST_STEP:
-            yield _skip(min(step, _LARGEST_SKIP))
-            step -= min(step, _LARGEST_SKIP)
-        yield _word(CODES[mark.symbol], step)
-        if mark.subtype:
-            yield _word(_SUBTYPE, mark.subtype & 0xFF)
-        if mark.note:
-            yield _encode_text(path, mark.note)
-    yield _word(_NO_MARK, 0)
-
-
-def _word(code: int, data: int) -> bytes:
-    return struct.pack("<H", code << _DATA_BITS | data)
-
-
-def _skip(step: int) -> bytes:
-    return _word(_SKIP, 0) + struct.pack("<hH", step >> 16, step & 0xFFFF)
-
-
-def _encode_text(path: Path, text: str) -> bytes:
-    content = text.encode()
-    if len(content) > MAX_NOTE_BYTES:
-        raise DataError(f"{path} cannot hold the note {text[:30]!r}...; expected at most {MAX_NOTE_BYTES} bytes.")
-    return _word(_TEXT, len(content)) + content + b"\0" * (len(content) % 2)

@@ -8,7 +8,7 @@
 ...     state, events = monitor.step(state, chunk)
 """
 
-from ectopy.monitor.alarms import AlarmSettings
+from ectopy.monitor.alarm_settings import AlarmSettings
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, InputRejected, Notice, QualityChanged
 from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.limits import Limits

@@ -6,9 +6,7 @@ is being learned, beats are compared with those of other people.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +14,6 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.adaptation import Adaptation, judge_adapting
 from ectopy.analysis.baseline import (
-    FIRST_BEATS,
     Baseline,
     after_learning,
     given_baseline,
@@ -24,186 +21,24 @@ from ectopy.analysis.baseline import (
     provisional_baseline,
 )
 from ectopy.analysis.interval_model import WithPredictions
-from ectopy.analysis.patient_template import BeatDifference, PatientTemplate
-from ectopy.analysis.population import heights_mv, median_height_mv, usual_height_mv
+from ectopy.analysis.patient_template import PatientTemplate
+from ectopy.analysis.population import heights_mv, median_height_mv
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.analysis.verdicts import Judgement, JudgingRules, PreviousBeat, judge, no_judgement
 from ectopy.detector import Verdict
 from ectopy.monitor.beat_height import BeatHeights, height_step, qrs_heights_mv
+from ectopy.monitor.detection_state import DetectionState, LastBeat, LearningBuffer, SecondsState, filters_for
 from ectopy.presentation import short_repr
-from ectopy.signal.beat_segments import BeatSegments, CutState, cut_end, cut_step, no_beats
+from ectopy.signal.beat_segments import BeatSegments, cut_end, cut_step
 from ectopy.signal.fibrillation_waveform import Waveform
-from ectopy.signal.filters import Filter
 from ectopy.signal.front_end import FrontEndOutput, FrontEndState, SignalBlock, end_front_end
-from ectopy.signal.heartbeats import PeaksState, known_to, peaks_end, peaks_step
-from ectopy.signal.qrs_strength import LeadAmplitude, in_empty_seconds
+from ectopy.signal.heartbeats import known_to, peaks_end, peaks_step
+from ectopy.signal.qrs_strength import in_empty_seconds
 from ectopy.signal.quality import READABLE, uninformative
 from ectopy.signal.state_replace import replace
 
 _SECONDS_KEPT = 8
-_LEARNING = "The patient's normal is being learned; until ten beats can be read they are compared with other people's."
 _MORE = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class SecondsState:
-    """Judged seconds in which beats may still be given: the last 8 and those of beats whose next beat has not come.
-
-    Attributes
-    ----------
-    numbers : ndarray of int64, shape (k,)
-        Which seconds these are.
-    readable : ndarray of bool, shape (leads, k)
-        Whether each lead is readable in them.
-    dark : ndarray of int64, shape (k,)
-        How many seconds up to each of them tell nothing of the heart.
-    waiting : BeatSegments
-        Beats whose second is not judged yet.
-    judged : int
-        How many seconds are judged.
-    """
-
-    numbers: NDArray[np.int64]
-    readable: NDArray[np.bool_]
-    dark: NDArray[np.int64]
-    waiting: BeatSegments
-    judged: int = 0
-
-    @classmethod
-    def fresh(cls, leads: int) -> SecondsState:
-        """Before the first second."""
-        empty = np.empty(0, np.int64)
-        return cls(empty, np.empty((leads, 0), np.bool_), empty, no_beats(leads))
-
-
-@dataclass(frozen=True, slots=True)
-class LearningBuffer:
-    """Beats that the patient's normal is being learned from.
-
-    Attributes
-    ----------
-    beats : BeatSegments
-        Since the first readable one.
-    heights_mv : ndarray of float32, shape (n, leads)
-        Of these; NaN where not readable.
-    after : PreviousBeat
-        The beat before them.
-    due : int
-        From how many readable beats the next provisional baseline is learned.
-    """
-
-    beats: BeatSegments
-    heights_mv: NDArray[np.float32]
-    after: PreviousBeat
-    due: int = FIRST_BEATS
-
-    @classmethod
-    def fresh(cls, leads: int) -> LearningBuffer:
-        """Before the first beat."""
-        empty = no_beats(leads)
-        return cls(empty, heights_mv(empty), PreviousBeat())
-
-
-@dataclass(frozen=True, slots=True)
-class LastBeat:
-    """The last judged beat.
-
-    Attributes
-    ----------
-    before : PreviousBeat
-        What the next judgement depends on.
-    dark : int
-        How many seconds up to it tell nothing of the heart.
-    """
-
-    before: PreviousBeat
-    readable: bool = False
-    dark: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LeadMemory:
-    """Amplitudes of one lead of a patient, for when its signal starts again.
-
-    Attributes
-    ----------
-    amplitude : LeadAmplitude or None
-        Of its QRS complexes; None = not known.
-    heights_mv : ndarray of float64, shape (45,)
-        As in `BeatHeights`.
-    """
-
-    amplitude: LeadAmplitude | None
-    heights_mv: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class DetectionState:
-    """State of detection in a stream; times are seconds from its start.
-
-    Attributes
-    ----------
-    frontend, peaks, cut
-        Of the steps from samples to beats.
-    learning : LearningBuffer or None
-        None while the patient's normal is not being learned.
-    adaptation : Adaptation
-        What the patient's normal, once it is learned, follows.
-    """
-
-    __repr__ = short_repr
-
-    frontend: FrontEndState
-    peaks: PeaksState
-    cut: CutState
-    seconds: SecondsState
-    last: LastBeat
-    baseline: Baseline
-    learning: LearningBuffer | None
-    adaptation: Adaptation
-    heights: BeatHeights
-
-    @classmethod
-    def fresh(
-        cls,
-        rate_hz: float,
-        leads: int,
-        normal: PatientTemplate | None = None,
-        memory: Sequence[LeadMemory | None] = (),
-        provisional: Baseline | None = None,
-    ) -> DetectionState:
-        """Before the first sample of a stream.
-
-        Parameters
-        ----------
-        normal : PatientTemplate or None
-            The patient's normal where it is known already.
-        memory : sequence of LeadMemory or None
-            What is known of each lead from an earlier stream; empty = nothing.
-        provisional : Baseline or None
-            What serves while the patient's normal is being learned; None = other people's normal.
-        """
-        heights = BeatHeights.fresh(leads)
-        for lead, lead_memory in enumerate(memory):
-            if lead_memory is not None:
-                heights.recent_mv[lead] = lead_memory.heights_mv
-        amplitudes = [None if lead_memory is None else lead_memory.amplitude for lead_memory in memory]
-        unknown = provisional or Baseline(None, usual_height_mv(no_beats(leads)), _LEARNING)
-        return cls(
-            frontend=FrontEndState.fresh(filters_for(rate_hz), leads, amplitudes),
-            peaks=PeaksState.fresh(),
-            cut=CutState.fresh(leads),
-            seconds=SecondsState.fresh(leads),
-            last=LastBeat(PreviousBeat()),
-            baseline=unknown if normal is None else given_baseline(normal),
-            learning=LearningBuffer.fresh(leads) if normal is None else None,
-            adaptation=Adaptation.fresh(leads),
-            heights=heights,
-        )
-
-    def memory(self) -> tuple[LeadMemory, ...]:
-        """Return amplitudes of each lead, for a stream that starts again."""
-        amplitudes = self.frontend.evidence.leads.amplitudes()
-        return tuple(map(LeadMemory, amplitudes, self.heights.recent_mv))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,10 +86,6 @@ class Detected:
     credible: NDArray[np.bool_]
     clear: NDArray[np.bool_]
     waveform: Waveform
-
-
-filters_for = lru_cache(maxsize=32)(Filter.of)
-"""The filters for a sampling rate."""
 
 
 def next_piece(state: DetectionState, piece: NDArray[np.floating], rate_hz: float) -> SignalBlock:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ectopy.analysis.baseline import Baseline
-from ectopy.analysis.patient_template import align
 from ectopy.analysis.population import population_beats
+from ectopy.analysis.template_comparison import align
 from ectopy.detector import Detector
 from ectopy.monitor.events import Evidence
 from ectopy.monitor.rhythm_input import ConditionReading

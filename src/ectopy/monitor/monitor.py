@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from ectopy.analysis.analysis import require_learning_time
 from ectopy.analysis.interval_model import Histories, predict_together
-from ectopy.analysis.patient_template import LEARNING_S, compare_together
+from ectopy.analysis.patient_template import LEARNING_S
+from ectopy.analysis.template_comparison import compare_together
 from ectopy.analysis.verdicts import JudgingRules
 from ectopy.detector import Detector
-from ectopy.monitor.alarms import AlarmSettings
+from ectopy.monitor.alarm_settings import AlarmSettings
 from ectopy.monitor.detection import Comparison
 from ectopy.monitor.inputs import Input
 from ectopy.monitor.monitor_state import MonitorState

@@ -10,7 +10,7 @@ from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.monitor.alarms import PatientAlarms
 from ectopy.monitor.chunk_assembly import Segment
 from ectopy.monitor.clock_pace import Pace
-from ectopy.monitor.detection import DetectionState, LeadMemory
+from ectopy.monitor.detection_state import DetectionState, LeadMemory
 from ectopy.monitor.fibrillation_rule import WaveformState
 from ectopy.monitor.limits import Limits
 from ectopy.monitor.pulse_memory import PulseMemory

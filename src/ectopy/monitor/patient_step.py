@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.baseline import Baseline, given_baseline
 from ectopy.analysis.interval_model import Histories, Surprise
-from ectopy.analysis.patient_template import BeatDifference
+from ectopy.analysis.template_comparison import BeatDifference
 from ectopy.analysis.verdicts import JudgingRules, reason
 from ectopy.detector import Verdict
 from ectopy.errors import EctopyError, SettingError
 from ectopy.monitor.alarm import Transition
 from ectopy.monitor.alarm_log import seal_with
-from ectopy.monitor.alarms import AlarmSettings, PatientAlarms, apply_command, expire, update_conditions
+from ectopy.monitor.alarm_settings import AlarmSettings
+from ectopy.monitor.alarms import PatientAlarms, apply_command, expire, update_conditions
 from ectopy.monitor.chunk_assembly import (
     LONGEST_FILLED_S,
     WAIT_S,
@@ -32,12 +32,11 @@ from ectopy.monitor.chunk_assembly import (
     require_count,
     validated_samples,
 )
-from ectopy.monitor.clock_pace import LATE_S, Pace, follow
+from ectopy.monitor.clock_pace import Pace
 from ectopy.monitor.conditions import CONDITIONS, Basis
 from ectopy.monitor.detection import (
     Comparison,
     Detected,
-    DetectionState,
     detect_end,
     detect_step,
     judge_step,
@@ -46,11 +45,13 @@ from ectopy.monitor.detection import (
     relearn,
     with_normal,
 )
+from ectopy.monitor.detection_state import DetectionState
 from ectopy.monitor.events import AlarmChanged, BeatJudged, Event, Evidence, InputRejected, Notice, QualityChanged
 from ectopy.monitor.evidence import KEPT_BEATS, evidence_of, strip_s
 from ectopy.monitor.fibrillation_rule import WaveformState, unless_tachycardia, waveform_step, without_silence
 from ectopy.monitor.inputs import Chunk, Command, CommandKind, End, Input, RejectedInput, ServiceReport, Tick
 from ectopy.monitor.monitor_state import MonitorState, Signal
+from ectopy.monitor.patient_time import follow_samples, keep_time, shift_time, stream_second, timers_to_s
 from ectopy.monitor.pulse_asystole import with_asystole
 from ectopy.monitor.pulse_confirmation import apply_pulse
 from ectopy.monitor.pulse_loss import pulse_readings
@@ -60,6 +61,8 @@ from ectopy.monitor.repeated_complexes import unless_unlike
 from ectopy.monitor.rhythm import rhythm_step
 from ectopy.monitor.rhythm_input import ConditionReading, DetectorOutput, JudgedBeats
 from ectopy.monitor.rhythm_state import RhythmState
+from ectopy.monitor.segment_start import fresh_detection, remember_leads
+from ectopy.monitor.status import origin
 from ectopy.monitor.technical import LEAST_PART_S, NO_DATA_S, TechnicalState, clock, no_data, restarts, technical_step
 from ectopy.presentation import finite_or_none
 from ectopy.signal.beat_segments import BeatSegments, no_beats
@@ -68,7 +71,6 @@ from ectopy.signal.state_replace import replace
 
 _MOST_AHEAD_S = 60.0
 _BEATS_WITHIN_S = 10.0
-_REMEMBERED_LEADS = 32
 _CLEARED = (ConditionReading("no data", False), ConditionReading("detector failed", False))
 
 Outcome = tuple[MonitorState, tuple[Event, ...]]
@@ -131,26 +133,17 @@ class PatientStep:
         # Samples of the same segment: check their position, follow the device's clock, fill or end at a gap.
         if signal is not None and not signal.ended and signal.segment.continued_by(chunk):
             end_s = signal.segment.second(chunk.position + len(samples))
-            ahead_s = end_s - (chunk.received - self._epoch)
-            has_hole, leap_s = chunk.position > signal.segment.next_position, self.state.leap_s
+            ahead_s = end_s - (chunk.received - origin(self.state))
+            has_hole = chunk.position > signal.segment.next_position
             # Samples without a hole before them are ahead where the clock was set, or more come than time has passed.
-            if has_hole and ahead_s > _MOST_AHEAD_S + leap_s:
+            if has_hole and ahead_s > _MOST_AHEAD_S + self.state.leap_s:
                 text = (
                     f"position {chunk.position} lies {ahead_s:.0f} s ahead of the time; count from the stream's start."
                 )
                 self.refuse(chunk.received, text)
                 return
             if chunk.position + len(samples) > signal.segment.next_position:
-                pace, epoch = follow(
-                    self.state.pace,
-                    self._epoch,
-                    chunk.received,
-                    end_s,
-                    sets_clock=not has_hole or leap_s > 0,
-                    may_be_set=not self.state.has_second_clock,
-                )
-                if pace is not self.state.pace or epoch != self._epoch or leap_s:
-                    self.state = replace(self.state, pace=pace, epoch=epoch, leap_s=0.0)
+                self.state = follow_samples(self.state, chunk.received, end_s, has_hole=has_hole)
             if missing_before_s(signal.segment, chunk.position) > LONGEST_FILLED_S:
                 yield from self._finish()
                 missing_s = missing_before_s(signal.segment, chunk.position)
@@ -195,24 +188,24 @@ class PatientStep:
         if (tick.set_s is not None) != self.state.has_second_clock:
             self.state = replace(self.state, has_second_clock=tick.set_s is not None)
         if tick.set_s and self.state.epoch is not None:
-            self._shift_time(tick.set_s)
-        self._keep_time(now)
+            self.state = shift_time(self.state, tick.set_s)
+        self.state = keep_time(self.state, now)
         if self.state.received - now > NO_DATA_S:  # the clock was set back: silence counts from now
             self.state = replace(self.state, received=now)
         signal = self.state.signal
-        now_s = self._timers_to_s(now)
+        now_s = timers_to_s(self.state, now)
         if signal is not None and signal.segment.buffered and now - self.state.received > WAIT_S:
             yield from self._process(flush_gap(signal.segment))
         reading = no_data(now, self.state.received)
         if tick.expected and reading.present and not self.state.silent:
             self.state = replace(self.state, silent=True)
-            self._apply_readings(self.state.received + NO_DATA_S - self._epoch, (reading,), now_s)
+            self._apply_readings(self.state.received + NO_DATA_S - origin(self.state), (reading,), now_s)
         self._alarms(*expire(self.state.alarms, self._alarm_settings, now_s))
 
     def execute(self, command: Command) -> None:
         """Carry out a command of an operator."""
-        self._keep_time(command.now)
-        at_s = self._second(command.now)
+        self.state = keep_time(self.state, command.now)
+        at_s = stream_second(self.state, command.now)
         try:
             self._execute(command, at_s)
         except EctopyError as error:
@@ -223,12 +216,12 @@ class PatientStep:
         if report.reading.condition not in CONDITIONS:
             self.refuse(report.now, f"there is no condition {report.reading.condition!r}.")
             return
-        self._keep_time(report.now)
-        self._apply_readings(self._second(report.now), (report.reading,))
+        self.state = keep_time(self.state, report.now)
+        self._apply_readings(stream_second(self.state, report.now), (report.reading,))
 
     def refuse(self, now: float, reason: str) -> None:
         """Reject an input."""
-        self._add(InputRejected(self._number(), self._second(now), reason))
+        self._add(InputRejected(self._number(), stream_second(self.state, now), reason))
 
     def _execute(self, command: Command, at_s: float) -> None:
         signal = self.state.signal
@@ -284,40 +277,6 @@ class PatientStep:
         self.state = replace(self.state, signal=None, received=command.now, discharged=False)
         self._notice(at_s, "admitted", f"{command.person} admitted the patient again.")
 
-    # Time
-
-    @property
-    def _epoch(self) -> float:
-        return self.state.epoch or 0.0
-
-    def _second(self, now: float) -> float:
-        # `max` in this order: a NaN time, for which an input is rejected, falls back to `clock_s`.
-        return max(self.state.clock_s, now - self._epoch)
-
-    def _timers_to_s(self, now: float) -> float:
-        """The stream second to which timers have come."""
-        now_s, signal = self._second(now), self.state.signal
-        if signal is None or self.state.has_second_clock or self.state.silent:
-            return now_s
-        # The clock may have been set forwards: while late samples come, they tell how much time passes.
-        by_samples_s = signal.segment.second(signal.segment.next_position) + now - self.state.received
-        return now_s if now_s - by_samples_s <= LATE_S else max(self.state.clock_s, by_samples_s)
-
-    def _keep_time(self, now: float) -> None:
-        """Start time, or keep it from running backwards after the clock was set back."""
-        if self.state.epoch is None:
-            self.state = replace(self.state, epoch=now, received=now)
-        latest_s = max(self.state.clock_s, self.state.alarms.at_s)
-        if latest_s - (now - self._epoch) > NO_DATA_S:
-            epoch = now - latest_s
-            self.state = replace(self.state, epoch=epoch, pace=self.state.pace.shifted(epoch - self._epoch))
-
-    def _shift_time(self, set_s: float) -> None:
-        """Shift all clock times after the clock was set; stream seconds go on."""
-        received, pace = self.state.received + set_s, self.state.pace.shifted(set_s)
-        leap_s = max(self.state.leap_s + set_s, 0.0)
-        self.state = replace(self.state, epoch=self._epoch + set_s, received=received, pace=pace, leap_s=leap_s)
-
     # Segments
 
     def _begin_other(self, chunk: Chunk, length_s: float) -> Work:
@@ -328,7 +287,7 @@ class PatientStep:
             origin_s = chunk.position / chunk.sampling_rate_hz
             self.state = replace(self.state, epoch=chunk.received - origin_s - length_s, received=chunk.received)
         else:
-            origin_s = max(chunk.received - self._epoch - length_s, self.state.clock_s)
+            origin_s = max(chunk.received - origin(self.state) - length_s, self.state.clock_s)
         if before is None:
             self._begin(chunk, origin_s, "", "")
             return
@@ -347,35 +306,13 @@ class PatientStep:
         self._begin(chunk, origin_s, subject, text)
 
     def _begin(self, chunk: Chunk, origin_s: float, subject: str, text: str) -> None:
-        self._remember_leads()
-        detection = self._fresh_detection(chunk.sampling_rate_hz, chunk.leads)
+        self.state = remember_leads(self.state)
+        detection = fresh_detection(self.state, chunk.sampling_rate_hz, chunk.leads)
         signal = Signal(Segment.beginning(chunk, origin_s), chunk.position, detection, no_beats(len(chunk.leads)))
         pulses = fresh_pulses(self.state.pulses, chunk)
         self.state = replace(self.state, signal=signal, sent_offset_s=None, pulses=pulses)
         if subject:
             self._notice(origin_s, subject, text)
-
-    def _remember_leads(self) -> None:
-        """Remember amplitudes of the leads before detection starts again."""
-        if self.state.signal is None:
-            return
-        signal = self.state.signal
-        new = dict(zip(signal.segment.leads, signal.detection.memory(), strict=True))
-        former = [(name, memory) for name, memory in self.state.leads.items() if name not in new]
-        self.state = replace(self.state, leads=dict([*former, *new.items()][-_REMEMBERED_LEADS:]))
-
-    def _fresh_detection(self, rate_hz: float, leads: tuple[str, ...]) -> DetectionState:
-        memory = [self.state.leads.get(name) for name in leads]
-        normal = None if self.state.normal is None else self.state.normal.for_leads(leads)
-        return DetectionState.fresh(rate_hz, len(leads), normal, memory, self._provisional_for(leads))
-
-    def _provisional_for(self, leads: tuple[str, ...]) -> Baseline | None:
-        """Return the provisional baseline of the former segment, for leads that go on."""
-        baseline = None if self.state.signal is None else self.state.signal.detection.baseline
-        if baseline is None or baseline.normal is None or not baseline.provisional:
-            return None
-        normal = baseline.normal.for_leads(leads)
-        return None if normal is None else replace(given_baseline(normal), text=baseline.text, provisional=True)
 
     def _check_clock(self, chunk: Chunk, at_s: float) -> None:
         if chunk.sent_at is None:
@@ -488,8 +425,8 @@ class PatientStep:
     def _fail(self, end: int, error: Exception) -> None:
         segment = self._signal.segment
         at_s = segment.second(end)
-        self._remember_leads()
-        detection = self._fresh_detection(segment.rate_hz, segment.leads)
+        self.state = remember_leads(self.state)
+        detection = fresh_detection(self.state, segment.rate_hz, segment.leads)
         self.state = replace(
             self.state,
             signal=Signal(segment, end, detection, no_beats(len(segment.leads))),
@@ -590,7 +527,7 @@ class PatientStep:
 
     def _apply_readings(self, at_s: float, readings: Sequence[ConditionReading], now_s: float | None = None) -> None:
         if now_s is None and self.received is not None:
-            now_s = self._second(self.received)
+            now_s = stream_second(self.state, self.received)
         self._alarms(*update_conditions(self.state.alarms, self._alarm_settings, at_s, readings, now_s))
 
     def _alarms(self, alarms: PatientAlarms, transitions: tuple[Transition, ...]) -> None:
@@ -621,7 +558,7 @@ class PatientStep:
 
     def _origins(self, transition: Transition) -> tuple[float, float] | None:
         """Return stream second 0 by the clock when this alarm was raised, and when its condition returned."""
-        number, epoch = transition.alarm.number, round(self._epoch, 3)
+        number, epoch = transition.alarm.number, round(origin(self.state), 3)
         before = self.state.origins.get(number)
         if transition.change == "raised":
             origins = epoch, epoch

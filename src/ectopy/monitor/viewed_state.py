@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.rhythm_rules import RATE_OVER
 from ectopy.monitor import status
-from ectopy.monitor.detection import LearningBuffer
+from ectopy.monitor.detection_state import LearningBuffer
 from ectopy.monitor.fibrillation_rule import WaveformState
 from ectopy.monitor.monitor_state import MonitorState, Signal
 from ectopy.monitor.pulse_memory import PulseMemory

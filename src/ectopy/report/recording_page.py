@@ -19,9 +19,9 @@ from ectopy.analysis.beat_families import find_families
 from ectopy.analysis.corrections import Corrections
 from ectopy.analysis.holter_figures import HolterFigures, holter_figures
 from ectopy.analysis.minute_waves import MinuteMeasurements
-from ectopy.analysis.patient_template import align
 from ectopy.analysis.rhythm_events import EVENT_TITLES, Event, by_severity
 from ectopy.analysis.rhythm_rules import RECORDING, RhythmKind, RhythmLimits
+from ectopy.analysis.template_comparison import align
 from ectopy.arguments import checked
 from ectopy.detector import Verdict
 from ectopy.disclaimers import STATEMENT
@@ -99,6 +99,7 @@ def recording_report(
     minutes: MinuteMeasurements | None = None,
     corrections: Corrections | None = None,
     style: ReportStyle | None = None,
+    figures: HolterFigures | None = None,
 ) -> None:
     """Write the report on a recording: its figures, hour by hour, the trend, and strips at true scale.
 
@@ -121,6 +122,8 @@ def recording_report(
     corrections : Corrections, optional
         Which give the conclusion, and the strips that a person chose or removed. `analysis` has them already.
     style : ReportStyle, optional
+    figures : HolterFigures, optional
+        Of this analysis, where they have been computed before.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def recording_report(
     screen = not is_pdf(path)
     language = load_language(style.language)
     filters = filters or FilterSettings()
-    figures = holter_figures(recording, analysis, events, minutes, limits)
+    figures = figures or holter_figures(recording, analysis, events, minutes, limits)
     page = render_page(
         "recording.html.jinja",
         language,

@@ -11,10 +11,10 @@ from ectopy.files import check_writable
 from ectopy.report.language import ENGLISH, load_language
 from ectopy.report.logo import read_logo
 from ectopy.report.page import require_extra
-from ectopy.report.pdf import require_pdf
+from ectopy.report.page_layout import PDF_SUFFIX, require_layout
 
 PAPERS = ("a4", "letter")
-PDF_SUFFIX, PAGE_SUFFIXES = ".pdf", (".html", ".htm")
+PAGE_SUFFIXES = (".html", ".htm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def check_report(path: str | Path, style: ReportStyle | None = None) -> Path:
     path = Path(path)
     check_writable(path)
     if is_pdf(path):
-        require_pdf()
+        require_layout()
     style = style or ReportStyle()
     load_language(style.language)
     if style.logo is not None:
@@ -84,7 +84,7 @@ def is_pdf(path: Path) -> bool:
 def usual_suffix() -> str:
     """Return the suffix of a report that is given no name: ``.pdf``, or ``.html`` where a PDF cannot be made."""
     try:
-        require_pdf()
+        require_layout()
     except (MissingExtraError, OutputError):
         return PAGE_SUFFIXES[0]
     return PDF_SUFFIX

@@ -18,8 +18,10 @@ from ectopy.presentation import short_repr
 from ectopy.signal.fir import Fir, FirState, design_taps, fir_end, fir_step, missing_step
 from ectopy.signal.pacing_spikes import SpikeState, spikes_end, spikes_step
 
-ANALYSIS_RATE_HZ = 180
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 100.0, 1000.0
+ANALYSIS_RATE_HZ = 180
+STRENGTH_RATE_HZ = ANALYSIS_RATE_HZ // 2
+"""Of the strength of QRS complexes, and of the search for beats."""
 
 _THIN = 9  # the baseline is slow: it is computed at 20 Hz
 _TRANSITION_HZ = 20.0

@@ -32,14 +32,8 @@ from numpy.typing import NDArray
 
 from ectopy import large_arrays
 from ectopy.signal.array_columns import join
-from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
-from ectopy.signal.qrs_strength import (
-    STRENGTH_RATE_HZ,
-    QrsStrength,
-    QrsStrengthState,
-    qrs_strength_end,
-    qrs_strength_step,
-)
+from ectopy.signal.filters import ANALYSIS_RATE_HZ, STRENGTH_RATE_HZ, Filtered
+from ectopy.signal.qrs_strength import QrsStrength, QrsStrengthState, qrs_strength_end, qrs_strength_step
 
 _STEP = 600 * ANALYSIS_RATE_HZ
 _APART = 13  # a peak is the highest within this number of samples to each side

@@ -12,9 +12,7 @@ the records of the MIT-BIH Malignant Ventricular Ectopy Database the measure is 
 fibrillation, flutter and tachycardia, and above 0.7 in every second of white noise sampled at 125 to 1000 Hz.
 
 A fast rhythm leaves no background between its beats for these to stand out from. It is recognised because it repeats
-itself: if the last three seconds of a lead correlate with themselves 0.17 to 0.6 s later by at least 0.6, they are
-not noise (at most 0.45 in 16,000 s of white noise). A period counts only if no longer one fits better by a tenth, if
-every interval of that length has a peak half as high as the highest, and if that is as high as QRS complexes are.
+itself (`ectopy.signal.fast_rhythm`), with peaks as high as QRS complexes are.
 
 A second is assumed to hold only a P wave, and the height of QRS complexes is not learned from it, if its highest peak
 is smooth, below 0.09 mV and below 0.4 of the height of recent seconds. P waves of more than a quarter of the energy of
@@ -32,15 +30,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from ectopy.signal.array_columns import select
-from ectopy.signal.filters import ANALYSIS_RATE_HZ, Filtered
+from ectopy.signal.fast_rhythm import RHYTHM_BLOCKS, find_periods
+from ectopy.signal.filters import ANALYSIS_RATE_HZ, STRENGTH_RATE_HZ, Filtered
 from ectopy.signal.fir import HALVING, Fir, FirState, design_bandpass, fir_end, fir_step, missing_step
 from ectopy.signal.lower_median import lower_median
 from ectopy.signal.state_replace import replace
 
-STRENGTH_RATE_HZ = ANALYSIS_RATE_HZ // 2
 _ENERGY = Fir(np.full(7, 1 / 7))
 _CURVATURE = Fir(np.array([-1.0, 2.0, -1.0]))
 _BLOCK = STRENGTH_RATE_HZ  # one second
@@ -66,18 +63,7 @@ _LEAST_BACKGROUND_MV = 0.001
 _LEAST_BACKGROUND_SHARE = 0.5
 _LEAST_CLEARNESS = 0.01
 _LEAST_WEIGHT = _LEAST_CLEARNESS**2
-_WINDOW_BLOCKS = 3  # in which a rhythm has to repeat itself
-# Periods and RR intervals in samples at 90 Hz: 0.17 to 0.6 s, and 1.2 s.
-_LONGEST_PERIOD = 54
-_SHORTEST_PERIOD = 15
-_LONGEST_RR = 108
-_BEAT_SPREAD = 4
-_BEAT_SHARE = 0.5
-_LEAST_REPEATED = 0.6
-_NEARLY_AS_WELL = 0.9
-_STEADY_SHARE = 0.2
 _MAY_REPEAT_BELOW = 7.0
-_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +186,7 @@ class LeadsState:
             usual=_usual(levels)[..., None],
             heights=heights,
             recent=np.zeros((leads, _BLOCK)),
-            recent_waves=np.zeros((leads, (_WINDOW_BLOCKS - 1) * _BLOCK)),
+            recent_waves=np.zeros((leads, (RHYTHM_BLOCKS - 1) * _BLOCK)),
             repeats=np.zeros((2, leads, 1)),
             empty=np.zeros((leads, _EMPTY_BLOCKS), np.bool_),
             clear=np.zeros((leads, 1), np.bool_),
@@ -466,7 +452,7 @@ def _summarise_seconds(
     # A signal that repeats itself is a rhythm: a fast one leaves no background between its beats, so that the 40th
     # percentile counts only by the share that does not repeat.
     possible = present & (own[0] < _MAY_REPEAT_BELOW * own[1]) & (own[0] >= _LEAST_UNCLEAR_MV)
-    repeats = _repeats(waves, possible, first)
+    repeats = find_periods(waves, possible, first)
     own[1] *= np.maximum(np.sqrt(1.0 - repeats[1]), _LEAST_BACKGROUND_SHARE)
     curvature = np.divide(bends.sum(axis=2), power, out=np.zeros_like(power), where=power > 0)
     fast = repeats[0] > 0
@@ -505,86 +491,6 @@ def _summarise_seconds(
     low |= noise[:, -1:] & np.isnan(usual_height) & (height < _HIDES_NOTHING_MV)
     empty = np.concatenate([state.empty, empty], axis=1)[:, -_EMPTY_BLOCKS:]
     return _Blocks(own, usable, last[:, :, -1], lately[:, -1], usual, repeats, empty, low & present[:, -1:])
-
-
-def _repeats(waves: NDArray[np.float64], possible: NDArray[np.bool_], first: int) -> NDArray[np.float64]:
-    """Measure the period of each block together with the two before it.
-
-    Parameters
-    ----------
-    waves : ndarray of float64, shape (leads, 90 * (blocks + 2))
-    possible : ndarray of bool, shape (leads, blocks)
-        Blocks to examine.
-    first : int
-        Number of blocks at the start of a signal that share the period of the last of them.
-
-    Returns
-    -------
-    ndarray of float64, shape (2, leads, blocks)
-        The period in samples, and the correlation of the signal with itself one period later; 0 where it is below 0.6.
-    """
-    leads, blocks = possible.shape
-    result = np.zeros((2, leads, blocks))
-    possible = possible.copy()
-    possible[:, : max(first - 1, 0)] = False
-    lead, block = np.nonzero(possible)
-    length = _WINDOW_BLOCKS * _BLOCK
-    for start in range(0, len(lead), _AT_ONCE):
-        batch = slice(start, start + _AT_ONCE)
-        positions = block[batch, None] * _BLOCK + np.arange(length)
-        result[:, lead[batch], block[batch]] = _periods(waves[lead[batch, None], positions])
-    if first > 1 and blocks:
-        result[..., : first - 1] = result[..., min(first, blocks) - 1, None]
-    return result
-
-
-def _periods(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return period and correlation of each window of three seconds, shape (2, windows); see `_repeats`."""
-    result = np.zeros((2, len(windows)))
-    # All three seconds must contribute to the power: one artefact is not a rhythm.
-    power = np.square(windows).reshape(len(windows), _WINDOW_BLOCKS, _BLOCK).sum(axis=2)
-    rows = np.flatnonzero(power.min(axis=1) > _STEADY_SHARE * power.max(axis=1))
-
-    # Peaks of the autocorrelation, interpolated by a parabola. The period is the shortest lag whose peak is nearly as
-    # high as the highest.
-    correlation = _correlation(windows[rows], _SHORTEST_PERIOD - 1, _LONGEST_PERIOD + 1)
-    left, top, right = correlation[:, :-2], correlation[:, 1:-1], correlation[:, 2:]
-    high = (top >= left) & (top > right)
-    between = np.divide(np.square(right - left), 8 * (2 * top - left - right), out=np.zeros_like(top), where=high)
-    peaks = np.where(high, np.minimum(top + between, 1.0), 0.0)
-    place = (peaks >= _NEARLY_AS_WELL * peaks.max(axis=1, keepdims=True)).argmax(axis=1)
-    similar = peaks[np.arange(len(rows)), place]
-    passed = similar >= _LEAST_REPEATED
-    rows, period, similar = rows[passed], place[passed] + _SHORTEST_PERIOD, similar[passed]
-
-    # Reject windows that correlate better by a tenth after a longer period: a slow rhythm whose waves look alike.
-    longer = _correlation(windows[rows], _LONGEST_PERIOD + 1, _LONGEST_RR).max(axis=1)
-    passed = similar >= _NEARLY_AS_WELL * longer
-    rows, period, similar = rows[passed], period[passed], similar[passed]
-
-    # Reject windows in which an interval of one period has no peak half as high as the highest. The windows of one
-    # period are filtered together.
-    height = np.abs(windows[rows])
-    for length in np.unique(period).tolist():
-        same = period == length
-        within = maximum_filter1d(height[same], length + _BEAT_SPREAD, axis=1)
-        edge = (length + _BEAT_SPREAD) // 2
-        lowest = within[:, edge:-edge].min(axis=1)
-        alike = lowest >= _BEAT_SHARE * within.max(axis=1)
-        result[:, rows[same]] = np.where(alike, [np.full(len(alike), float(length)), similar[same]], 0.0)
-    return result
-
-
-def _correlation(windows: NDArray[np.float64], first: int, last: int) -> NDArray[np.float64]:
-    """Correlate each window with itself `first` to `last` samples later, shape (windows, lags)."""
-    count, length = windows.shape
-    power = np.zeros((count, length + 1))
-    np.cumsum(windows * windows, axis=1, out=power[:, 1:])
-    lags = np.arange(first, last + 1)
-    scale = np.sqrt(power[:, length - lags] * (power[:, -1:] - power[:, lags]))
-    products = np.stack([(windows[:, : length - lag] * windows[:, lag:]).sum(axis=1) for lag in lags.tolist()], axis=1)
-    correlation: NDArray[np.float64] = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
-    return np.minimum(correlation, 1.0)
 
 
 def _usual(levels: NDArray[np.float64]) -> NDArray[np.float64]:

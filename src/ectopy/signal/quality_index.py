@@ -42,6 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
+from ectopy.signal.autocorrelation import autocorrelation
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 from ectopy.signal.fir import Fir, design_bandpass
 from ectopy.signal.lower_median import lower_median
@@ -63,7 +64,7 @@ _LEAST_REPEATED = 0.8
 _QUIET_PERCENTILE, _QUIET_SHARE = 20, 0.57
 _LIMITS = np.array([_MOST_SATURATED, LEAST_MOVEMENT_MV, _LEAST_SPAN_MV])[:, None, None]
 
-_PERIODS = range(round(0.18 * ANALYSIS_RATE_HZ), round(0.62 * ANALYSIS_RATE_HZ))
+_PERIODS = round(0.18 * ANALYSIS_RATE_HZ), round(0.62 * ANALYSIS_RATE_HZ) - 1
 _SHORT = Fir(np.full(5, 0.2))
 _PIECES = 10  # of a second
 _RISE, _LEVEL = round(0.022 * ANALYSIS_RATE_HZ), round(0.25 * ANALYSIS_RATE_HZ)
@@ -291,22 +292,11 @@ def _quiet(windows: NDArray[np.float64], most: NDArray[np.float64]) -> NDArray[n
     level = np.sqrt(np.partition(power, place, axis=1)[:, place]) / _QUIET_SHARE
     few = level < most[rows]
     rows, level, amplitude = rows[few], level[few], np.sqrt(power[few])
-    quiet[rows] = np.where(_repetition(amplitude) >= _LEAST_REPEATED, level, np.inf)
+    # Only a rhythm repeats itself.
+    varying = amplitude - amplitude.mean(axis=1, keepdims=True)
+    repeated = autocorrelation(varying, *_PERIODS).max(axis=1)
+    quiet[rows] = np.where(repeated >= _LEAST_REPEATED, level, np.inf)
     return quiet
-
-
-def _repetition(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the highest correlation of each window with itself a period of a fast rhythm later, shape (n,)."""
-    count, length = windows.shape
-    centred = windows - windows.mean(axis=1, keepdims=True)
-    power = np.zeros((count, length + 1))
-    np.cumsum(centred * centred, axis=1, out=power[:, 1:])
-    best = np.zeros(count)
-    for lag in _PERIODS:
-        product = (centred[:, : length - lag] * centred[:, lag:]).sum(axis=1)
-        scale = np.sqrt(power[:, length - lag] * (power[:, -1] - power[:, lag]))
-        best = np.maximum(best, np.divide(product, scale, out=np.zeros(count), where=scale > 0))
-    return best
 
 
 def _of_minute(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from ectopy.analysis.interval_model import IntervalHistory, IntervalModel, Timing, predicting, timing_step
 from ectopy.analysis.label_import import MATCH_S, nearest
-from ectopy.analysis.patient_template import LEARNING_S, compare, learn_normal
+from ectopy.analysis.patient_template import LEARNING_S
 from ectopy.analysis.population import population_beats, usual_height_mv
 from ectopy.analysis.reconstruction import ReconstructionNetwork
+from ectopy.analysis.template_comparison import compare
+from ectopy.analysis.template_learning import learn_normal
 from ectopy.analysis.verdicts import CHANGED_SHAPE
 from ectopy.arguments import Progress, silent
 from ectopy.datasets.databases import DATABASES, find_database, read_database

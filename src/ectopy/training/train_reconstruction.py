@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ectopy.analysis.patient_template import PatientTemplate, own_difference
+from ectopy.analysis.patient_template import PatientTemplate
 from ectopy.analysis.reconstruction import (
     FEATURES,
     LEAST_VARIANCE,
@@ -18,6 +18,7 @@ from ectopy.analysis.reconstruction import (
     mean_over_leads,
     unit,
 )
+from ectopy.analysis.template_comparison import own_difference
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.errors import NotEnoughNormalsError
 from ectopy.presentation import short_repr

@@ -816,7 +816,7 @@ def test_a_key_is_made_shown_once_and_revoked(page: Page, service: Service):
 
 def test_a_key_that_sends_is_bound_to_patients_and_devices(page: Page, service: Service):
     with service.client() as client:
-        client.post("/api/patients", json={"patient": "bound", "name": NAME}).raise_for_status()
+        client.post("/api/patients", json={"patient": "bound", "name": f"{NAME} too"}).raise_for_status()
         client.put("/api/devices/strap-5", json={"patient": "bound"}).raise_for_status()
         page.goto("/access")
         expect(page.get_by_role("group", name="It sends for")).to_be_hidden()

@@ -49,14 +49,11 @@ class Service:
 
     def client(self, key: str | None = None, **other: Any) -> httpx.Client:
         """Who shows this key, or the one for everything."""
-        headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx.Client(
-            base_url=self.url, headers=headers, timeout=PATIENCE_S, verify=_TLS, trust_env=False, **other
-        )
+        return self.stranger(headers={"Authorization": f"Bearer {key or self.key}"}, **other)
 
-    def stranger(self) -> httpx.Client:
+    def stranger(self, verify: ssl.SSLContext = _TLS, **other: Any) -> httpx.Client:
         """Who shows nothing."""
-        return httpx.Client(base_url=self.url, timeout=PATIENCE_S, verify=_TLS, trust_env=False)
+        return httpx.Client(base_url=self.url, timeout=PATIENCE_S, verify=verify, trust_env=False, **other)
 
     def new_key(self, *scopes: Scope, **other: Any) -> str:
         """A key that allows this; one that sends does so for any patient unless it is said for whom."""

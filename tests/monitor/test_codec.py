@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import get_args
 
 import msgspec
@@ -317,3 +319,14 @@ def test_json_names_the_kind_and_has_only_what_json_has():
 def test_json_of_anything_else_has_no_kind_of_its_own():
     assert json.loads(codec.to_json(READING))["beats_s"] == [1.0, 1.5]
     assert json.loads(codec.to_json(ALARM))["kind"] == "SP"
+
+
+def test_threads_decode_for_the_first_time_at_once():
+    code = (
+        "from threading import Barrier, Thread; from ectopy.monitor import MonitorState, codec;"
+        "content, ready = codec.encode(MonitorState()), Barrier(8);"
+        "decode = lambda: (ready.wait(), codec.decode(MonitorState, content));"
+        "threads = [Thread(target=decode) for _ in range(8)];"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -37,6 +38,8 @@ _KINDS = {kind: name for name, kind in (INPUTS | EVENTS).items()}
 _PLAIN = "biufU"
 _NUMBER_OR_TEXT = re.compile(rf"[<>|][{_PLAIN}][1-9]\d{{0,5}}")
 _MOST_AXES = 8
+# Two threads in which msgspec prepares the same dataclass at once crash the process.
+_PREPARING = Lock()
 
 
 def kind_of(value: object) -> str:
@@ -67,7 +70,7 @@ def decode(kind: type[T], content: bytes) -> T:
         If `content` is damaged or something else.
     """
     try:
-        return msgspec.msgpack.decode(content, type=kind, dec_hook=_from_parts)
+        return _msgpack_decoder(kind).decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"these bytes are not a {kind.__name__}: {error}.") from error
 
@@ -95,9 +98,29 @@ def from_json(content: str | bytes) -> Event:
         kind = EVENTS.get(msgspec.json.decode(content, type=_Kind).kind)
         if kind is None:
             raise DataError(f"an event is one of {', '.join(EVENTS)}.")
-        return cast(Event, msgspec.json.decode(content, type=kind, dec_hook=_from_list))
+        return cast(Event, _json_decoder(kind).decode(content))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"this is not an event in JSON: {error}.") from error
+
+
+@cache
+def _new_msgpack_decoder(kind: type) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind, dec_hook=_from_parts)
+
+
+@cache
+def _new_json_decoder(kind: type) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, dec_hook=_from_list)
+
+
+def _msgpack_decoder(kind: type[T]) -> msgspec.msgpack.Decoder[T]:
+    with _PREPARING:
+        return _new_msgpack_decoder(kind)
+
+
+def _json_decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    with _PREPARING:
+        return _new_json_decoder(kind)
 
 
 class _Kind(msgspec.Struct):

@@ -28,6 +28,7 @@ SENDING_INTERVAL_S = 86_400.0
 _PATIENCE_S = 1.0
 _RETRY_S = 1.0
 _MOST_REMEMBERED = 100_000
+_FROM_JSON = msgspec.json.Decoder(AuditEntry)
 
 _log = logging.getLogger(__name__)
 
@@ -194,7 +195,7 @@ class _Journal:
         entries = []
         for line in filter(None, lines):
             try:
-                entries.append(msgspec.json.decode(line, type=AuditEntry))
+                entries.append(_FROM_JSON.decode(line))
             except msgspec.MsgspecError:
                 _log.error("a line of %s cannot be read, and is left out of the audit", self._path)
         return entries

@@ -123,10 +123,13 @@ def deliveries_of(
     return deliveries
 
 
+_FROM_JSON = msgspec.json.Decoder(Message)
+
+
 def read_message(payload: str) -> Message:
     """Read the message in the payload of a delivery; a `DataError` if it is invalid."""
     try:
-        return msgspec.json.decode(payload, type=Message)
+        return _FROM_JSON.decode(payload)
     except msgspec.DecodeError as error:
         raise DataError(f"the payload is not a message: {error}.") from error
 

@@ -101,9 +101,12 @@ def report_style(name: str) -> ReportStyle | None:
     return None
 
 
+_FROM_JSON = msgspec.json.Decoder(StoredRecording)
+
+
 def read_stored(folder: Path) -> StoredRecording:
     """Read the entry in the folder of a recording."""
-    return msgspec.json.decode((folder / _ENTRY).read_bytes(), type=StoredRecording)
+    return _FROM_JSON.decode((folder / _ENTRY).read_bytes())
 
 
 def read_result(folder: Path, version: int | None = None) -> Result:

@@ -70,7 +70,7 @@ def decode(kind: type[T], content: bytes) -> T:
         If `content` is damaged or something else.
     """
     try:
-        return _msgpack_decoder(kind).decode(content)
+        return cast(T, _msgpack_decoder(kind).decode(content))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"these bytes are not a {kind.__name__}: {error}.") from error
 
@@ -103,24 +103,24 @@ def from_json(content: str | bytes) -> Event:
         raise DataError(f"this is not an event in JSON: {error}.") from error
 
 
-@cache
-def _new_msgpack_decoder(kind: type) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(kind, dec_hook=_from_parts)
-
-
-@cache
-def _new_json_decoder(kind: type) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind, dec_hook=_from_list)
-
-
-def _msgpack_decoder(kind: type[T]) -> msgspec.msgpack.Decoder[T]:
+def _msgpack_decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
     with _PREPARING:
         return _new_msgpack_decoder(kind)
 
 
-def _json_decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+def _json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     with _PREPARING:
         return _new_json_decoder(kind)
+
+
+@cache
+def _new_msgpack_decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind, dec_hook=_from_parts)
+
+
+@cache
+def _new_json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, dec_hook=_from_list)
 
 
 class _Kind(msgspec.Struct):

@@ -66,18 +66,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def figures(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Figures after short trainings, on a machine without other databases."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv(DATA_VARIABLE, raising=False)
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        # Each database costs a training; the long test holds out all three.
-        patch.setattr(strangers_benchmark, "HELD_OUT", ("mitdb", "cinc2017"))
-        return benchmark_strangers([folder], 1, TrainingSettings("dense", members=2, max_steps=60))
+def test_databases_that_are_held_out(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """One test, as it trains for twenty seconds, on a machine without other databases."""
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    # Each database costs a training; the long test holds out all three.
+    monkeypatch.setattr(strangers_benchmark, "HELD_OUT", ("mitdb", "cinc2017"))
+    figures = benchmark_strangers([folder], 1, TrainingSettings("dense", members=2, max_steps=60))
+    nobody_is_judged_by_a_detector_that_learned_from_them(figures)
+    beats_are_judged_by_their_labels(figures["held_out"]["mitdb"])
+    recordings_are_ranked_by_the_share_of_flagged_beats(figures["held_out"]["cinc2017"])
+    tables_show_every_database_and_method(figures, capsys)
 
 
-def test_nobody_is_judged_by_a_detector_that_learned_from_them(figures: dict[str, Any]):
+def nobody_is_judged_by_a_detector_that_learned_from_them(figures: dict[str, Any]) -> None:
     learned_from = {name: row["trained_on"] for name, row in figures["held_out"].items()}
     # 101 and sel101 are of one patient.
     assert learned_from == {
@@ -88,8 +92,7 @@ def test_nobody_is_judged_by_a_detector_that_learned_from_them(figures: dict[str
     assert figures["left_out"] == {}
 
 
-def test_a_database_with_labels_of_beats(figures: dict[str, Any]):
-    row = figures["held_out"]["mitdb"]
+def beats_are_judged_by_their_labels(row: dict[str, Any]) -> None:
     assert row["peers"].keys() == PEERS
     assert all(peer.keys() >= AREAS for peer in row["peers"].values())
     verdicts = AREAS | {*EC57_RATES, "false_alarms_per_hour"}
@@ -107,8 +110,7 @@ def test_a_database_with_labels_of_beats(figures: dict[str, Any]):
     assert row["peers"]["supervised"]["pooled_auc"] > 0.9
 
 
-def test_recordings_with_one_class_are_ranked_by_the_share_of_flagged_beats(figures: dict[str, Any]):
-    row = figures["held_out"]["cinc2017"]
+def recordings_are_ranked_by_the_share_of_flagged_beats(row: dict[str, Any]) -> None:
     assert row["recordings"] == {"N": 4, "A": 1, "O": 1, "~": 1}
     assert row["auc_A"] == row["auc_O"] == row["pooled_auc"] == 1
     assert row["flagged_share"]["A"] > 0.1 > row["flagged_share"]["N"]
@@ -120,6 +122,15 @@ def test_recordings_with_one_class_are_ranked_by_the_share_of_flagged_beats(figu
     assert np.isnan(row["veb_auc"])
 
 
+def tables_show_every_database_and_method(figures: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    left_out = {**figures, "left_out": {"mitdb": "there are no RR intervals."}}
+    for renderable in tables.renderables(left_out):
+        terminal.screen(None).print(renderable)
+    out = capsys.readouterr().out
+    for words in ("mitdb held out: 3 patients", "cinc2017", *PEERS, "A and O", "Without mitdb: there are no RR"):
+        assert words in out
+
+
 def test_figures_are_means_with_their_spread():
     runs = [{"a": 1.0, "peers": {"b": {"a": 2.0}}}, {"a": 3.0, "peers": {"b": {"a": 2.0}}}]
     assert strangers_benchmark._over_seeds(runs) == {
@@ -127,15 +138,6 @@ def test_figures_are_means_with_their_spread():
         "peers": {"b": {"a": 2.0, "spread": {"a": 0.0}}},
         "spread": {"a": pytest.approx(2**0.5)},
     }
-
-
-def test_tables_show_every_database_and_method(figures: dict[str, Any], capsys: pytest.CaptureFixture[str]):
-    left_out = {**figures, "left_out": {"mitdb": "there are no RR intervals."}}
-    for renderable in tables.renderables(left_out):
-        terminal.screen(None).print(renderable)
-    out = capsys.readouterr().out
-    for words in ("mitdb held out: 3 patients", "cinc2017", *PEERS, "A and O", "Without mitdb: there are no RR"):
-        assert words in out
 
 
 @pytest.mark.usefixtures("empty_machine")

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+Process = TypeVar("Process", bound=AbstractContextManager[object])
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -199,6 +200,23 @@ def core_count() -> int:
 def has_spare_core() -> bool:
     """Return whether another process can work beside this one, which is not itself one of several."""
     return core_count() > 1 and parent_process() is None and not _shares_cores.is_set()
+
+
+@contextmanager
+def start_ahead(start: Callable[[], Process], waiting: list[Process]) -> Iterator[None]:
+    """Start a process now that is needed later within the block.
+
+    It waits in the list; if nothing has taken it from there, it is closed at the end of the block. If it cannot be
+    started, the list stays empty, and this process has to do the work.
+    """
+    with suppress(OSError):
+        waiting.append(start())
+    try:
+        yield
+    finally:
+        while waiting:
+            with waiting.pop():
+                pass
 
 
 def in_processes(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:

@@ -85,6 +85,13 @@ def test_a_rate_with_decimals_and_a_date_of_birth_that_cannot_be_read(tmp_path: 
     assert recording.patient == Patient("Ada Byron")
 
 
+def test_an_export_without_a_lead(tmp_path: Path):
+    path = export(tmp_path / "ecg.csv", FRENCH, "512 hertz", "Dérivation I")
+    lines = [line for line in path.read_text().splitlines() if line and "Dérivation I" not in line]
+    path.write_text("\n".join(lines))
+    assert ectopy.read(path).sampling_rate_hz == 512
+
+
 def test_words_that_another_device_would_mean_otherwise(tmp_path: Path):
     path = export(tmp_path / "ecg.csv", FRENCH, "150 Hz", "Dérivation I")
     path.write_text(path.read_text().replace("Watch6,7", "Holter"))

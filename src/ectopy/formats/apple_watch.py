@@ -48,9 +48,10 @@ def in_english(texts: Sequence[str]) -> list[str]:
         0: f"Name,{values[0]}",
         device: f'Device,"{values[device]}"',
         rate[0]: f"Sample Rate,{rate[1]} Hz",
-        unit - 1: f"Lead,{lead[0] if lead else 'I'}",
         unit: f"Unit,{values[unit]}",
     }
+    if unit - 1 not in words:
+        words[unit - 1] = f"Lead,{lead[0] if lead else 'I'}"
     if calendar_date(values[1]) is not None:
         words[1] = f'Date of Birth,"{values[1]}"'
     if start is not None:

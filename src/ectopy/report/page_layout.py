@@ -11,13 +11,12 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
 from ectopy.errors import MissingExtraError, OutputError
-from ectopy.processes import ONE_THREAD, has_spare_core
+from ectopy.processes import ONE_THREAD, has_spare_core, start_ahead
 
 PDF_SUFFIX = ".pdf"
 
@@ -59,18 +58,9 @@ class _OtherProcess:
 _ahead: list[_OtherProcess] = []
 
 
-@contextmanager
-def layout_ahead() -> Iterator[None]:
+def layout_ahead() -> AbstractContextManager[None]:
     """Start the other process now, to be ready when a page is laid out within the block."""
-    if has_spare_core():
-        with suppress(OSError):  # then one process does it
-            _ahead.append(_OtherProcess())
-    try:
-        yield
-    finally:
-        while _ahead:
-            with _ahead.pop():
-                pass
+    return start_ahead(_OtherProcess, _ahead) if has_spare_core() else nullcontext()
 
 
 def require_layout() -> None:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import IO
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ectopy import large_arrays
 from ectopy.large_arrays import ArrayAddress
-from ectopy.processes import ONE_THREAD, has_spare_core
+from ectopy.processes import ONE_THREAD, has_spare_core, start_ahead
 from ectopy.signal.beat_segments import BeatSegments, cut_by_part, no_beats, without_samples
 from ectopy.signal.filters import Filtered, FilterSettings, filter_into, unfilled
 from ectopy.signal.heartbeats import heartbeats_by_part
@@ -95,18 +95,10 @@ class _OtherProcess:
 _ahead: list[_OtherProcess] = []
 
 
-@contextmanager
-def process_ahead() -> Iterator[None]:
+def process_ahead() -> AbstractContextManager[None]:
     """Start the other process now, to be ready when a large recording is read within the block."""
-    if os.name == "posix" and has_spare_core():
-        with suppress(OSError):  # then one process does it
-            _ahead.append(_OtherProcess())
-    try:
-        yield
-    finally:
-        while _ahead:
-            with _ahead.pop():
-                pass
+    can_start = os.name == "posix" and has_spare_core()
+    return start_ahead(_OtherProcess, _ahead) if can_start else nullcontext()
 
 
 def read_in_two_processes(

@@ -97,7 +97,7 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-# Those of Spark and Kafka come first: one process of four has all of them, and starts one session and one broker. So do
+# Those of Spark and Kafka come first: one process has all of them, and starts one session and one broker. So do
 # those that train: one process imports TensorFlow, and a training for several tests is not repeated in each process
 # that takes some of them from another one at the end.
 _FIRST = (

@@ -41,6 +41,8 @@ from support.server import Service, reserved_port, running
 from support.waiting import PATIENCE_S
 
 if TYPE_CHECKING:
+    from s3fs import S3FileSystem
+
     from support.browsers import Browser
 
 # How long an example takes says more of the machine than of the code. Each run tries the same examples, and `make long`
@@ -95,7 +97,7 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-# Those of Spark and Kafka come first: one process of four has all of them, and starts one session and one broker. So do
+# Those of Spark and Kafka come first: one process has all of them, and starts one session and one broker. So do
 # those that train: one process imports TensorFlow, and a training for several tests is not repeated in each process
 # that takes some of them from another one at the end.
 _FIRST = (
@@ -337,3 +339,29 @@ def client(service: Service) -> Iterator[httpx.Client]:
     """A client of the service with its first key."""
     with service.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[str]:
+    """URL of an object store for all tests of this process."""
+    pytest.importorskip("moto")
+    from support.object_stores import running_object_store
+
+    with running_object_store() as url:
+        yield url
+
+
+@pytest.fixture
+def s3(object_store: str, monkeypatch: pytest.MonkeyPatch) -> S3FileSystem:
+    """The object store as a user's environment names it, with an empty bucket `archive`."""
+    s3fs = pytest.importorskip("s3fs")
+    from support.object_stores import CREDENTIALS
+
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": object_store}).items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    files = s3fs.S3FileSystem()
+    if files.exists("archive"):
+        files.rm("archive", recursive=True)
+    files.mkdir("archive")
+    return files

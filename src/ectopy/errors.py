@@ -12,7 +12,7 @@ EXTRAS = {
     "train": ("tensorflow", "keras", "sklearn"),
     "report": ("matplotlib", "jinja2", "babel", "weasyprint"),
     "formats": ("pyarrow", "soundfile", "pandas", "pydicom", "sierraecg"),
-    "remote": ("fsspec", "aiohttp", "s3fs"),
+    "remote": ("fsspec", "aiohttp", "s3fs", "hdfs_native"),
     "service": (
         "sqlalchemy",
         "alembic",

@@ -139,6 +139,17 @@ def test_other_limits_gain_and_lose_alarms(monitor: Monitor):
     assert [alarm.condition for alarm in back.common] == [alarm.condition for alarm in result.common]
 
 
+@pytest.mark.parametrize(("age", "is_high"), [(0.2, False), (0.95, True)])
+def test_limits_of_another_profile_follow_the_age(tmp_path: Path, ectopy, age: float, is_high: bool):
+    recording = simulate_recording(60, rate_bpm=167, sampling_rate_hz=250.0)
+    path = tmp_path / "infant.csv"
+    np.savetxt(path, recording.signal, delimiter=",", header="MLII,V1", comments="", fmt="%.4f")
+    options = ("--rate", 250, "--unit", "mV", "--profile", "infant", "--limit", f"age={age}", "--json", "-")
+    answer = json.loads(ectopy("what-if", path, *options).out)
+    high = [alarm["condition"] for alarm in answer["kept"] + answer["gained"]]
+    assert ("high rate" in high) == is_high
+
+
 def test_what_if_on_a_recording_and_on_what_is_stored(stored: Path, tmp_path: Path, ectopy):
     recording = simulate_recording(RECORDING_S, episodes=[Episode("asystole", 45, 7)])
     path = tmp_path / "made.csv"

@@ -38,7 +38,7 @@ from support import wfdb_records
 from support.command_line import assert_refused
 from support.data_sets import folder_of
 from support.recording_files import FORMATS, write_formats
-from support.waiting import until
+from support.waiting import SPARK_S, until
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -206,7 +206,7 @@ def test_a_killed_run_goes_on_where_it_stopped(spark: SparkSession, tmp_path: Pa
     staging = tables / "_staging"
     command = [sys.executable, "-m", "ectopy", "cluster", "detect", str(folder), "-o", str(tables)]
     with subprocess.Popen([*command, "--master", "local[2]"], start_new_session=True) as process:
-        until(lambda: len(list(staging.glob("[!.]*.parquet"))) >= 2 or process.poll() is not None)
+        until(lambda: len(list(staging.glob("[!.]*.parquet"))) >= 2 or process.poll() is not None, SPARK_S)
         killed(process)
     staged = len(ArchiveFolder.at(tables).staged())
     assert 2 <= staged < 30

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,6 +27,9 @@ from ectopy.datasets import simulate_recording
 from ectopy.errors import DataError, OutputError
 from support.edf_files import edf
 
+if TYPE_CHECKING:
+    from s3fs import S3FileSystem
+
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -34,11 +38,15 @@ def findings() -> Findings:
     return find_all(simulate_recording(40, sampling_rate_hz=250), load_ambulatory())
 
 
-@pytest.fixture(params=["here", "elsewhere"])
+@pytest.fixture(params=["here", "elsewhere", "s3"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A folder on this machine, and one that stands for a bucket."""
+    """A folder on this machine, one in memory, and one in a bucket."""
     if request.param == "here":
         yield str(tmp_path / "tables")
+        return
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+        yield "s3://archive/tables"
         return
     yield "memory://tables"
     files = fsspec.filesystem("memory")
@@ -215,6 +223,18 @@ def test_what_cannot_be_written_is_said(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"^cannot write tables to .*file/tables: Not a directory\.$"):
         ArchiveFolder.at(tmp_path / "file" / "tables").open("detector")
+
+
+def test_a_bucket_is_not_made(s3: S3FileSystem):
+    with pytest.raises(OutputError, match=r"^cannot write tables to s3://nowhere/tables: .*bucket does not exist\.$"):
+        ArchiveFolder.at("s3://nowhere/tables").open("detector")
+    assert not s3.exists("nowhere")
+
+
+def test_where_no_file_is_replaced_nothing_is_written():
+    for place in ("https://me:secret@127.0.0.1/tables", "webhdfs://127.0.0.1:9870/tables"):
+        with pytest.raises(OutputError, match=r"^cannot write tables to \w+://127[^@]*: .*; name a folder on this"):
+            ArchiveFolder.at(place).open("detector")
 
 
 def test_tables_are_of_their_schemas(tmp_path: Path, findings: Findings):

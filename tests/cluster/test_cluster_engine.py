@@ -24,10 +24,9 @@ from ectopy.service.storage import Store
 from support.browsers import Browser, Page, opened, playwright
 from support.kafka.broker import Broker, running_broker
 from support.kafka.stand_in import StandIn, watching
-from support.kafka.streams import SPARK_S
 from support.kafka.watching import Watching
 from support.server import Service, messages, running, troubled
-from support.waiting import until
+from support.waiting import SPARK_S, until
 
 MSGPACK = {"Content-Type": "application/msgpack"}
 CONTENTS = messages(troubled())

@@ -21,9 +21,9 @@ from ectopy.cluster.topics import Topics
 from ectopy.datasets import simulate_recording
 from ectopy.monitor import Monitor
 from support.kafka.broker import Broker
-from support.kafka.streams import SPARK_S, check_events, sent, wait_until_all_is_taken, write_stretch
+from support.kafka.streams import check_events, sent, wait_until_all_is_taken, write_stretch
 from support.kafka.watching import Watching, events_written
-from support.waiting import until
+from support.waiting import SPARK_S, until
 
 SECONDS = 100
 AWAY_S = 300.0

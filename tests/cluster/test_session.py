@@ -11,9 +11,10 @@ import pytest
 pytest.importorskip("pyspark")
 pytest.importorskip("confluent_kafka")
 
+import pyspark
 from pyspark.sql import SparkSession
 
-from ectopy.cluster.session import start_session
+from ectopy.cluster.session import _packages, start_session
 from ectopy.errors import SettingError
 from support.kafka.broker import Broker
 from support.kafka.records import write_records
@@ -48,3 +49,11 @@ def test_nobody_else_reaches_a_session_of_this_machine(spark: SparkSession):
     ]
     assert places
     assert set(places) <= {"127.0.0.1", "::1"}
+
+
+def test_a_bucket_and_kafka_bring_their_jars():
+    kafka, hadoop = _packages(True, "s3a://bucket/checkpoint")
+    assert kafka.startswith("org.apache.spark:spark-sql-kafka")
+    assert hadoop.startswith("org.apache.hadoop:hadoop-aws:")
+    assert (Path(pyspark.__file__).parent / "jars" / f"hadoop-client-api-{hadoop.rpartition(':')[2]}.jar").exists()
+    assert _packages(False, "hdfs://host/checkpoint") == []

@@ -21,9 +21,9 @@ from ectopy.monitor import Command, CommandKind, Monitor
 from support.data_sets import folder_of
 from support.kafka.broker import Broker
 from support.kafka.records import end_of, read_records, write_records
-from support.kafka.streams import SPARK_S, check_events, sent, wait_until_all_is_taken, write_stretch
+from support.kafka.streams import check_events, sent, wait_until_all_is_taken, write_stretch
 from support.kafka.watching import Watching, events_written
-from support.waiting import until
+from support.waiting import SPARK_S, until
 
 SECONDS = 60
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def test_missing_topics_are_created_once(broker: Broker):
     assert setting(broker, topics.commands, "message.timestamp.type") == "LogAppendTime"
     assert setting(broker, topics.status, "cleanup.policy") == "compact"
     assert topics.create(broker.brokers, 3) == ()
+
+
+def test_topics_that_several_processes_need_at_once_are_created_once(broker: Broker):
+    topics = Topics("together", "together-events")
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(lambda _: topics.create(broker.brokers, 1), range(8)))
+    assert sorted(name for names in created for name in names) == sorted(
+        [topics.samples, topics.commands, topics.output, topics.status, topics.rejected]
+    )
 
 
 def test_a_topic_without_permission_is_named(broker: Broker):

@@ -76,6 +76,16 @@ def test_dates_with_the_year_in_front(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("clock", "hour"), [("07:30:15 AM", 7), ("7:30:15PM", 19), ("12:30:15 AM", 0), ("12:30:15 PM", 12)]
+)
+def test_a_clock_of_twelve_hours(tmp_path: Path, clock: str, hour: int):
+    path = muse(tmp_path / "ecg.xml")
+    text = path.read_text()
+    path.write_text(re.sub(r"(<AcquisitionTime>)[^<]*", rf"\g<1>{clock}", text))
+    assert ectopy.read(path).start == datetime(2009, 11, 2, hour, 30, 15)
+
+
+@pytest.mark.parametrize(
     ("waveforms", "expected"),
     [
         ("", "holds no rhythm; its waveforms are: none"),

@@ -10,6 +10,8 @@ Value = TypeVar("Value")
 
 PATIENCE_S = 120.0
 """For what comes at once on an idle machine: only a test that fails waits so long."""
+SPARK_S = 400.0
+"""For what Spark has to do first."""
 
 
 def until(condition: Callable[[], Value], patience_s: float = PATIENCE_S) -> Value:

@@ -172,7 +172,9 @@ def what_if(
         if start_s >= recording.duration_s:
             raise SettingError(f"--from must lie in the recording, 0 to {recording.duration_s:g} s, not {start_s:g}.")
         inputs, limits = list(whole(recording)), Limits.of("ward")
-    other = (limits if profile is None else Limits.of(profile)).changed(parse_limits(limit or []))
+    changes = parse_limits(limit or [])
+    of_person = (changes.get("age", limits.age), changes.get("resting_bpm", limits.resting_bpm))
+    other = (limits if profile is None else Limits.of(profile, *of_person)).changed(changes)
     monitor = Monitor.of(load_ambulatory())
     runs = (raised(monitor, MonitorState(limits=these), inputs) for these in (limits, other))
     until_s = float("inf") if end_s is None else end_s

@@ -102,7 +102,7 @@ def repartition(
     """Give a stream another number of shards: patients go on where they were."""
     from ectopy.cluster.session import running_session
 
-    with running_session(master, name="ectopy cluster repartition") as spark:
+    with running_session(master, name="ectopy cluster repartition", place=checkpoint) as spark:
         # Not before Spark, without which the message is to name its extra, and not the one that brings pandas.
         from ectopy.cluster.repartition import repartition as write_checkpoint
 

@@ -38,11 +38,18 @@ def check_outputs(
     Raises
     ------
     OutputError
-        If an output is also an input, two outputs are one file, or a file is there that Ectopy did not write.
+        If an output is also an input, two outputs are one file, a file is there that Ectopy did not write, or an output
+        is not on this machine.
     """
     from ectopy.files import check_writable, written_by_ectopy
+    from ectopy.formats.remote import display_url, remote_url
 
     paths = [Path(output) for output in outputs if output not in (None, STANDARD_STREAM)]
+    for url in filter(None, map(remote_url, paths)):
+        raise OutputError(
+            f"cannot write {display_url(url)}: results are written on this machine; name a file or folder of it, or a "
+            "folder elsewhere for the tables of 'ectopy cluster detect'."
+        )
     for path in paths:
         check_writable(path)
     for path, other in combinations(paths, 2):

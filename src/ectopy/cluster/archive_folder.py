@@ -28,17 +28,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
-from fsspec.core import url_to_fs
 
 from ectopy.cluster.archive_tables import TABLES, TABLES_VERSION
 from ectopy.cluster.table_file import TableFile, atomic_file
-from ectopy.errors import OutputError
+from ectopy.errors import EctopyError, OutputError
 from ectopy.files import GENERATOR
-from ectopy.formats.remote import remote_url
+from ectopy.formats.file_systems import failure_reason, open_file_system
+from ectopy.formats.remote import display_url, remote_url
 
 MANIFEST = "ectopy-archive.json"
 REPORTS, _STAGING = "reports", "_staging"
 _PART = "part.parquet"
+_READ_ONLY = ("http", "https", "webhdfs")
 
 
 class PublishedRecording(NamedTuple):
@@ -75,16 +76,21 @@ class ArchiveFolder:
         OutputError
             If it is a file, holds something else, or tables of another version or detector, or cannot be written.
         """
+        if self.place.partition("://")[0].lower() in _READ_ONLY:
+            raise OutputError(
+                f"cannot write tables to {self._address}: nothing is replaced at once there; name a folder on this "
+                "machine, hdfs:// or s3://."
+            )
         with self._writing():
             system, root = self._system()
             if system.exists(root) and not system.isdir(root):
-                raise OutputError(f"cannot write tables to {self.place}: it is a file; name a folder.")
+                raise OutputError(f"cannot write tables to {self._address}: it is a file; name a folder.")
             if system.exists(f"{root}/{MANIFEST}"):
                 self._check_manifest(json.loads(system.cat_file(f"{root}/{MANIFEST}")), detector_digest)
                 return
             if system.isdir(root) and any(not _name(entry).startswith(".") for entry in system.ls(root, detail=False)):
                 raise OutputError(
-                    f"cannot write tables to {self.place}: it holds other files; name a new or empty folder."
+                    f"cannot write tables to {self._address}: it holds other files; name a new or empty folder."
                 )
             manifest = {"generator": GENERATOR, "version": TABLES_VERSION, "detector": detector_digest}
             self._write(MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
@@ -101,7 +107,7 @@ class ArchiveFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise OutputError(f"cannot write tables to {self.place}: another run writes there.") from error
+                raise OutputError(f"cannot write tables to {self._address}: another run writes there.") from error
             yield
 
     def published(self) -> dict[str, PublishedRecording]:
@@ -127,18 +133,21 @@ class ArchiveFolder:
 
     def next_batch(self) -> int:
         """Return a number above those of all batches, also of those whose recordings have been analysed again."""
-        return 1 + max((int(name.partition("=")[2]) for name in self._batches()), default=0)
+        with self._writing():
+            return 1 + max((int(name.partition("=")[2]) for name in self._batches()), default=0)
 
     def staged(self) -> set[str]:
         """Return the keys of recordings that wait for their batch."""
-        names = map(_name, self._list(_STAGING))
+        with self._writing():
+            names = list(map(_name, self._list(_STAGING)))
         return {name.removesuffix(".parquet") for name in names if not name.startswith(".")}
 
     def discard(self, keys: Collection[str]) -> None:
         """Remove what is staged under these keys."""
-        system, root = self._system()
-        for key in keys:
-            system.rm_file(f"{root}/{_STAGING}/{key}.parquet")
+        with self._writing():
+            system, root = self._system()
+            for key in keys:
+                system.rm_file(f"{root}/{_STAGING}/{key}.parquet")
 
     def stage(self, key: str, tables: Mapping[str, pa.Table]) -> None:
         """Write the rows of one recording, to be published with its batch."""
@@ -225,17 +234,21 @@ class ArchiveFolder:
     def _check_manifest(self, manifest: Mapping[str, Any], detector_digest: str) -> None:
         if manifest.get("version") != TABLES_VERSION:
             raise OutputError(
-                f"cannot add to the tables in {self.place}: they are of version {manifest.get('version')}, written by "
-                f"{manifest.get('generator')}, and this is version {TABLES_VERSION}; name another folder."
+                f"cannot add to the tables in {self._address}: they are of version {manifest.get('version')}, written "
+                f"by {manifest.get('generator')}, and this is version {TABLES_VERSION}; name another folder."
             )
         if manifest.get("detector") != detector_digest:
             raise OutputError(
-                f"cannot add to the tables in {self.place}: another detector made them; name another folder."
+                f"cannot add to the tables in {self._address}: another detector made them; name another folder."
             )
 
+    @property
+    def _address(self) -> str:
+        return display_url(self.place) if remote_url(self.place) else self.place
+
     def _system(self) -> tuple[AbstractFileSystem, str]:
-        system, root = url_to_fs(self.place)
-        return system, str(root).rstrip("/")
+        system, root = open_file_system(self.place)
+        return system, root.rstrip("/")
 
     def _list(self, folder: str) -> list[str]:
         system, root = self._system()
@@ -253,11 +266,11 @@ class ArchiveFolder:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except OutputError:
+        except EctopyError:
             raise
         except Exception as error:  # every place has errors of its own
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise OutputError(f"cannot write tables to {self.place}: {reason}.") from error
+            reason = failure_reason(error).replace(self.place, self._address)
+            raise OutputError(f"cannot write tables to {self._address}: {reason}.") from error
 
 
 def _folder(batch: int) -> str:

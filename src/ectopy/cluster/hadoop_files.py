@@ -7,7 +7,7 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from ectopy.errors import SettingError
+from ectopy.errors import SettingError, short_text
 
 
 class HadoopFolder:
@@ -79,4 +79,10 @@ class HadoopFolder:
         return folder, folder.getFileSystem(self._settings)
 
     def _error(self, verb: str, error: Py4JJavaError) -> SettingError:
-        return SettingError(f"{self._url} cannot be {verb}: {error.java_exception.getMessage()}.")
+        text = str(error.java_exception.getMessage() or error.java_exception.toString())
+        if "S3AFileSystem not found" in text:
+            return SettingError(
+                f"{self._url} cannot be {verb}: Spark lacks the jars of hadoop-aws; leave --jars out, or put them into "
+                "its folder."
+            )
+        return SettingError(f"{self._url} cannot be {verb}: {short_text(text.splitlines()[0]).rstrip('.')}.")

@@ -38,6 +38,7 @@ def start_session(
     *,
     name: str = "ectopy",
     has_kafka: bool = False,
+    place: str = "",
     jars: Path | None = None,
     has_ui: bool = False,
     settings: Mapping[str, str] | None = None,
@@ -52,6 +53,8 @@ def start_session(
         What Spark calls the application.
     has_kafka : bool
         Whether Kafka is read or written; Spark downloads its connector from Maven unless it is in `jars`.
+    place : str
+        Path or URL of a folder that is read or written; for ``s3a://`` Spark downloads hadoop-aws, as the connector.
     jars : Path or None
         Folder with jars to load instead of any download.
     has_ui : bool
@@ -65,7 +68,7 @@ def start_session(
         If the folder has no jars, the master cannot be reached, or Spark cannot be started.
     """
     _check_reachable(master)
-    session_settings = _settings(master, name, has_kafka, jars, has_ui) | dict(settings or {})
+    session_settings = _settings(master, name, has_kafka, place, jars, has_ui) | dict(settings or {})
     _choose_processes(master)
     builder = SparkSession.builder
     for key, value in session_settings.items():
@@ -111,7 +114,7 @@ def running_session(master: str = LOCAL, **options: Any) -> Iterator[SparkSessio
             session.stop()
 
 
-def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui: bool) -> dict[str, str]:
+def _settings(master: str, name: str, has_kafka: bool, place: str, jars: Path | None, has_ui: bool) -> dict[str, str]:
     settings = {
         "spark.master": master,
         "spark.app.name": name,
@@ -129,9 +132,18 @@ def _settings(master: str, name: str, has_kafka: bool, jars: Path | None, has_ui
         if not files:
             raise SettingError(f"there are no jars in {jars}; name the folder with those of Spark's Kafka connector.")
         settings["spark.jars"] = ",".join(str(file.resolve()) for file in files)
-    elif has_kafka:
-        settings["spark.jars.packages"] = f"org.apache.spark:spark-sql-kafka-0-10_2.13:{pyspark.__version__}"
+    elif packages := _packages(has_kafka, place):
+        settings["spark.jars.packages"] = ",".join(packages)
     return settings
+
+
+def _packages(has_kafka: bool, place: str) -> list[str]:
+    """What Spark downloads from Maven: each in the version of what is in PySpark."""
+    packages = [f"org.apache.spark:spark-sql-kafka-0-10_2.13:{pyspark.__version__}"] if has_kafka else []
+    if place.lower().startswith("s3a://"):
+        (client,) = (Path(pyspark.__file__).parent / "jars").glob("hadoop-client-api-*.jar")
+        packages.append(f"org.apache.hadoop:hadoop-aws:{client.stem.removeprefix('hadoop-client-api-')}")
+    return packages
 
 
 def _check_reachable(master: str) -> None:

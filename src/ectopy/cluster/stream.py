@@ -90,7 +90,12 @@ def watch(settings: StreamSettings, say: Say, stopping: threading.Event) -> None
     for name in topics.create(settings.brokers, min(shards, _MOST_PARTITIONS)):
         say(f"created topic {name}")
     with running_session(
-        settings.master, name="ectopy cluster watch", has_kafka=True, jars=settings.jars, has_ui=settings.has_ui
+        settings.master,
+        name="ectopy cluster watch",
+        has_kafka=True,
+        place=settings.checkpoint,
+        jars=settings.jars,
+        has_ui=settings.has_ui,
     ) as spark:
         if settings.detector != shipped_detector.SHIPPED:
             spark.sparkContext.addFile(settings.detector)

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
+from ectopy.formats.file_systems import has_folders, replace_file
+
 _ROWS_AT_ONCE = 200_000
 
 
@@ -21,7 +23,7 @@ def atomic_file(system: AbstractFileSystem, path: str) -> Iterator[str]:
     temporary = _temporary(system, path)
     try:
         yield temporary
-        system.mv(temporary, path)
+        replace_file(system, temporary, path)
     except BaseException:
         _remove(system, temporary)
         raise
@@ -75,7 +77,7 @@ class TableFile:
 
     def appear(self) -> None:
         """Put the file, which is finished, into its place."""
-        self._system.mv(self._temporary, self._path)
+        replace_file(self._system, self._temporary, self._path)
         self._is_there = True
 
     def _write_pieces(self) -> None:
@@ -86,7 +88,8 @@ class TableFile:
 
 def _temporary(system: AbstractFileSystem, path: str) -> str:
     folder, _, name = path.rpartition("/")
-    system.makedirs(folder, exist_ok=True)
+    if has_folders(path):  # elsewhere this would make a bucket
+        system.makedirs(folder, exist_ok=True)
     return f"{folder}/.{name}.{uuid.uuid4().hex}"
 
 

@@ -79,18 +79,23 @@ class Topics:
             for name, config in settings.items()
             if name not in existing
         ]
+        new = []
         for name, creation in admin.create_topics(missing).items() if missing else ():
             try:
                 creation.result()
+                new.append(name)
             except KafkaException as error:
-                raise _no_permission(name, error.args[0]) from error
+                reason = error.args[0]
+                # Another process has just created it, or this broker did not list it yet.
+                if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise _no_permission(name, reason) from error
         for name in settings:
             reason = admin.list_topics(name, timeout=_TIMEOUT_S).topics[name].error
             if reason is not None and reason.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise _no_permission(name, reason)
         for name in (self.samples, self.commands):
             _check_time(admin, name)
-        return tuple(topic.topic for topic in missing)
+        return tuple(new)
 
 
 def _check_time(admin: AdminClient, topic: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -154,11 +155,11 @@ def _patient(root: Element) -> Patient:
 
 def _start(root: Element) -> datetime | None:
     test = root.find("TestDemographics")
-    clock = re.fullmatch(r"(\d{1,2}):(\d\d)(?::(\d\d))?", text_at(test, "AcquisitionTime"), re.ASCII)
-    if clock is None:
-        return None
-    hour, minute, second = (int(part or 0) for part in clock.groups())
-    return moment_of(_date(text_at(test, "AcquisitionDate")), (hour, minute, second))
+    for form in ("%H:%M:%S", "%H:%M", "%I:%M:%S%p", "%I:%M%p"):
+        with suppress(ValueError):
+            clock = datetime.strptime(text_at(test, "AcquisitionTime").replace(" ", ""), form)
+            return moment_of(_date(text_at(test, "AcquisitionDate")), (clock.hour, clock.minute, clock.second))
+    return None
 
 
 def _date(text: str) -> date | None:

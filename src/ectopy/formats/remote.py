@@ -1,7 +1,4 @@
-"""Recordings elsewhere, as ``s3://`` and ``https://`` name them: copied to a temporary folder, and read from there.
-
-The package fsspec knows the places, and takes credentials from where each of them usually has them.
-"""
+"""Recordings elsewhere, as ``s3://`` and ``https://`` name them: copied to a temporary folder, and read from there."""
 
 from __future__ import annotations
 
@@ -13,19 +10,19 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ectopy.errors import DataError, EctopyError, MissingExtraError, short_text
+from ectopy.errors import DataError, EctopyError, MissingExtraError
+from ectopy.formats.file_systems import WEB, failure_reason, is_missing, open_file_system
 from ectopy.formats.wfdb_header import Header, check_name, read_header
 
 MAX_BYTES = 2**33
 """Largest file that is copied: a day of twelve leads at 1000 Hz has a quarter of it."""
-SILENCE_S = 60.0
-"""Longest time that a web server may say nothing."""
 SUFFIXES = (".hea", ".edf", ".bdf", ".ecg", ".scp", ".dcm", ".xml")
 """Suffixes of recordings in a folder elsewhere, whose files are not opened to see what they are."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])", re.ASCII)
-_WEB = ("http", "https")
-_COMPANIONS = {".hea": (".dat", ".mat", ".atr"), ".ecg": (".ann",)}
+_OF_A_RECORD = (".hea", ".dat", ".mat", ".atr")
+# Of a file's content or change: S3, Google's and Azure's stores, files, HDFS itself and through the web.
+_MARKS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "modification_time", "modificationTime", "updated")
 _COPY_BYTES = 2**22
 _MOST_SEGMENTS = 10_000
 
@@ -56,10 +53,10 @@ def list_recordings(url: str) -> list[str]:
     A web server has no folders. A pattern that ends in a suffix, as ``*.csv``, names every file with it.
     """
     scheme = url.partition("://")[0].lower()
-    if scheme in _WEB:
+    if scheme in WEB:
         return [url]
     with _reading(url):
-        system, path = _file_system(url)
+        system, path = open_file_system(url)
         pattern = has_magic(path) and not system.exists(path)
         if not pattern and not system.isdir(path):
             return [url]
@@ -69,6 +66,8 @@ def list_recordings(url: str) -> list[str]:
         names = sorted(str(name) for name in listed if PurePosixPath(str(name)).suffix.lower() in suffixes)
     if not names:
         raise DataError(f"{display_url(url)} holds no recordings; expected files with {', '.join(suffixes)}.")
+    if pattern and url.endswith(path):  # with server and user, which the names lack
+        return [f"{url.removesuffix(path)}{name}" for name in names]
     if pattern:
         return [str(system.unstrip_protocol(name)) for name in names]
     return [f"{url.rstrip('/')}/{PurePosixPath(name).name}" for name in names]
@@ -77,32 +76,39 @@ def list_recordings(url: str) -> list[str]:
 def file_states(urls: Sequence[str]) -> list[tuple[str, ...]]:
     """Name, size and mark of change (ETag or time) of the files of each recording; empty where there is none.
 
-    Each folder is listed once. To a recording belong the files beside it that are called like it: ``.dat``, ``.mat``
-    and ``.atr`` of a WFDB header, ``.ann`` of an ISHNE file. A web server has no folders and is not asked: a file
-    there counts as unchanged.
+    Each folder is listed once. To a recording belong the files beside it that are called like it: ``.hea``, ``.dat``,
+    ``.mat`` and ``.atr`` of a WFDB record, ``.ann`` of an ISHNE file. A web server has no folders and is not asked: a
+    file there counts as unchanged.
     """
     folders: dict[str, dict[str, Any]] = {}
     states: list[tuple[str, ...]] = []
     for url in urls:
-        if url.partition("://")[0].lower() in _WEB:
+        if url.partition("://")[0].lower() in WEB:
             states.append((display_url(url), "0", ""))
             continue
         with _reading(url):
-            system, path = _file_system(url)
+            system, path = open_file_system(url)
             folder, _, name = path.rpartition("/")
             if folder not in folders:
                 system.invalidate_cache(folder)
                 listed = system.ls(folder, detail=True) if system.isdir(folder) else []
                 folders[folder] = {PurePosixPath(str(entry["name"])).name: entry for entry in listed}
-        stem = PurePosixPath(name)
-        names = [name, *(stem.with_suffix(suffix).name for suffix in _COMPANIONS.get(stem.suffix.lower(), ()))]
-        entries = [(each, folders[folder][each]) for each in names if each in folders[folder]]
+        entries = [(each, folders[folder][each]) for each in _files_of(name) if each in folders[folder]]
         states.append(tuple(part for each, entry in entries for part in (each, str(entry["size"]), _mark(entry))))
     return states
 
 
+def _files_of(name: str) -> list[str]:
+    """Names that the files of a recording may have, by that of one of them, or by that of a WFDB record."""
+    stem, dot, suffix = name.rpartition(".")
+    if f"{dot}{suffix.lower()}" == ".ecg":
+        return [name, f"{stem}.ann"]
+    record = stem if f"{dot}{suffix.lower()}" in _OF_A_RECORD else name
+    return list(dict.fromkeys([name, *(f"{record}{each}" for each in _OF_A_RECORD)]))
+
+
 def _mark(entry: Mapping[str, Any]) -> str:
-    return str(next((entry[key] for key in ("ETag", "LastModified", "mtime", "last_modified") if entry.get(key)), ""))
+    return str(next((entry[key] for key in _MARKS if entry.get(key)), ""))
 
 
 @contextmanager
@@ -110,7 +116,7 @@ def local_copy(url: str) -> Iterator[Path]:
     """Copy a file, and what belongs to it, to a temporary folder; errors in the block name the URL.
 
     To a WFDB header belong the files and segments that it names and the ``.atr`` annotations, to an ISHNE file its
-    ``.ann``.
+    ``.ann``. A WFDB record may be named by its samples, or without a suffix.
 
     Raises
     ------
@@ -121,32 +127,17 @@ def local_copy(url: str) -> Iterator[Path]:
     """
     with TemporaryDirectory(prefix="ectopy-") as folder:
         with _reading(url):
-            system, path = _file_system(url)
+            system, path = open_file_system(url)
+            path = _header_of(system, path) or path
         name = PurePosixPath(path.partition("?")[0] if "://" in path else path).name or "recording"
         target = Path(folder) / re.sub(r"[^\w.+-]", "_", name)
         try:
             with _reading(url):
-                _copy(system, path, target)
-                _copy_companions(system, path, target)
+                _copy_recording(system, path, target)
             yield target
         except EctopyError as error:
             message = str(error).replace(str(target), display_url(url)).replace(f"{folder}/", f"{display_url(url)}: ")
             raise type(error)(message) from error
-
-
-def _file_system(url: str) -> tuple[Any, str]:
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise MissingExtraError.of("remote", "reading from elsewhere") from error
-    options: dict[str, Any] = {}
-    if url.partition("://")[0].lower() in _WEB:
-        from aiohttp import ClientTimeout
-
-        # However long a large file takes, a server that says nothing for a minute is given up.
-        options["client_kwargs"] = {"timeout": ClientTimeout(total=None, sock_connect=SILENCE_S, sock_read=SILENCE_S)}
-    system, path = url_to_fs(url, **options)
-    return system, str(path)
 
 
 @contextmanager
@@ -159,29 +150,39 @@ def _reading(url: str) -> Iterator[None]:
     except ImportError as error:
         raise MissingExtraError.of("remote", f"reading {display_url(url)}") from error
     except Exception as error:  # every place has errors of its own
-        raise DataError(f"{display_url(url)} {_reason(error, url)}.") from error
+        if is_missing(error):
+            raise DataError(f"{display_url(url)} does not exist.") from error
+        reason = failure_reason(error).replace(url, display_url(url))
+        raise DataError(f"{display_url(url)} cannot be read: {reason}.") from error
 
 
-def _reason(error: Exception, url: str) -> str:
-    """Why a file cannot be read: that of the web server, which fsspec takes for a file that is missing, goes first."""
-    cause: BaseException = error.__cause__ or error
-    kinds, status = {type(error).__name__, type(cause).__name__}, getattr(cause, "status", None)
-    if "TooManyRedirects" in kinds:
-        return "cannot be read: its server leads in a circle"
-    if kinds & {"ClientPayloadError", "ServerDisconnectedError"}:
-        return "cannot be read: the connection ended before the whole file was there; try again"
-    if status in (401, 403, 407):
-        return f"cannot be read without permission: its server answers {status}; log in, or ask for access"
-    if isinstance(status, int) and (status >= 500 or status == 429):
-        return f"cannot be read now: its server answers {status}; try again later"
-    if isinstance(cause, TimeoutError):
-        return f"cannot be read: its server was silent for {SILENCE_S:g} s; try again later"
-    if "ClientConnectorError" in {kind.__name__ for kind in type(cause).__mro__}:
-        return "cannot be read: its server cannot be reached"
-    if isinstance(error, FileNotFoundError):
-        return "does not exist"
-    reason = short_text(str(error).replace(url, display_url(url)) or type(error).__name__)
-    return f"cannot be read: {reason.rstrip('.')}"
+def _header_of(system: Any, path: str) -> str | None:
+    """Path of the header of a WFDB record that is named by its samples or without a suffix; None of other files."""
+    name = PurePosixPath(path)
+    if "?" in path or name.suffix.lower() not in ("", ".dat"):
+        return None
+    header = f"{path[: len(path) - len(name.suffix)]}.hea"
+    return header if system.exists(header) else None
+
+
+def _copy_recording(system: Any, path: str, target: Path) -> None:
+    """Copy a file and what belongs to it; a `DataError` if it is a folder."""
+    try:
+        _copy(system, path, target)
+        is_empty = target.stat().st_size == 0
+    except Exception as error:
+        if is_missing(error) and _is_folder(system, path):
+            raise DataError(f"{target} is a folder; name a recording in it.") from error
+        raise
+    # A folder of an object store, or of HDFS through the web, is read like an empty file.
+    if is_empty and _is_folder(system, path):
+        raise DataError(f"{target} is a folder; name a recording in it.")
+    _copy_companions(system, path, target)
+
+
+def _is_folder(system: Any, path: str) -> bool:
+    """Whether a path is a folder, or a bucket, that is there; a web server has none."""
+    return "://" not in path and system.exists(path) and system.isdir(path)
 
 
 def _copy(system: Any, path: str, target: Path) -> None:

@@ -131,9 +131,10 @@ def _convolve(
     positions = values.shape[1] // stride
     around = (positions - 1) * stride + (length - 1) * dilation + 1 - values.shape[1]
     padded = np.pad(values, ((0, 0), (around // 2, around - around // 2), (0, 0)))
-    # All samples under the kernel side by side, so that one product of matrices does the work.
+    # All samples under the kernel side by side, so that a product of matrices does the work: one for each window, too
+    # small for the BLAS to share among threads, which would take longer to meet than to compute.
     columns = np.empty((len(values), positions, length, values.shape[2]), np.float32)
     for tap in range(length):
         columns[:, :, tap] = padded[:, tap * dilation :][:, : (positions - 1) * stride + 1 : stride]
-    rows = columns.reshape(len(values) * positions, -1) @ kernel.reshape(-1, kernel.shape[2])
-    return np.asarray(rows).reshape(len(values), positions, -1)
+    product: NDArray[np.float32] = columns.reshape(len(values), positions, -1) @ kernel.reshape(-1, kernel.shape[2])
+    return product

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-import threading
+import select
+import socket
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -312,20 +314,20 @@ def test_unknown_recordings_are_not_found(http: httpx.Client, id: str):
 
 def test_an_upload_ends_as_soon_as_the_disk_is_full(http: httpx.Client, monkeypatch: pytest.MonkeyPatch):
     """What comes is checked while it comes, and not when all of it is there."""
-    began = threading.Event()
-
-    def parts() -> Iterator[bytes]:
-        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\n'
-        began.set()
-        while True:
-            monkeypatch.setattr("ectopy.service.recordings.stored_recording.SPARE_BYTES", 2**60)
-            yield b"0.1\n" * 20_000
-
-    headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    answer = http.post("/api/recordings", content=parts(), headers=headers, timeout=PATIENCE_S)
-    assert began.is_set()
-    assert answer.status_code == 503
-    assert "disk is nearly full" in answer.json()["detail"]
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(2**20)}
+    request = http.build_request("POST", "/api/recordings", headers=headers)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.csv"\r\n\r\n'
+    with socket.create_connection((http.base_url.host, http.base_url.port), timeout=PATIENCE_S) as connection:
+        connection.sendall(f"POST /api/recordings HTTP/1.1\r\n{fields}\r\n".encode() + part)
+        answered, _, _ = select.select([connection], [], [], 0.1)
+        assert not answered
+        monkeypatch.setattr("ectopy.service.recordings.stored_recording.SPARE_BYTES", 2**60)
+        connection.sendall(b"0.1\n" * 20_000)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 503
+        assert b"disk is nearly full" in answer.read()
 
 
 def test_fields_of_an_upload_are_short(http: httpx.Client):

@@ -8,7 +8,7 @@ from test_delivery import SECRET, changed
 
 from ectopy.cli.output.watch import event_json
 from ectopy.monitor.alarm_json import AlarmChangeJson, AlarmJson, alarm_json, change_json, transition_json
-from ectopy.service import responses
+from ectopy.service import patient_responses
 from ectopy.service.notify import WebhookTarget, deliveries_of
 from ectopy.service.notify.messages import read_message
 from ectopy.service.storage import StoredAlarm, StoredEvent
@@ -28,8 +28,8 @@ def test_every_place_that_shows_an_alarm_shows_the_same():
         created=0,
         bundle="",
     )
-    stored = responses.event(StoredEvent(1, "bed 7", ORIGIN + EVENT.at_s, EVENT))
-    assert responses.alarm(StoredAlarm("bed 7", ORIGIN, ALARM)) == expected
+    stored = patient_responses.event(StoredEvent(1, "bed 7", ORIGIN + EVENT.at_s, EVENT))
+    assert patient_responses.alarm(StoredAlarm("bed 7", ORIGIN, ALARM)) == expected
     assert stored["alarm"] == expected
     assert json.loads(delivery.payload)["alarm"] == expected
     assert read_message(delivery.payload).number == EVENT.number
@@ -40,7 +40,7 @@ def test_every_place_that_shows_a_change_has_its_keys():
     keys = AlarmChangeJson.__required_keys__
     assert change_json(EVENT).keys() == keys
     assert json.loads(event_json(EVENT, "", None)).keys() >= keys
-    event = responses.event(StoredEvent(1, "bed 7", 0.0, EVENT))
+    event = patient_responses.event(StoredEvent(1, "bed 7", 0.0, EVENT))
     assert event.keys() == keys | {"id", "kind"}
     assert event["number"] == EVENT.number
     shared = {"transition", "time", "at_s", "change", "who", "why", "digest"}

@@ -442,7 +442,9 @@ def test_the_family_that_was_chosen_last_is_relabelled_whatever_answer_comes_lat
     page = visit(desk, recording)
     held: list[playwright.Route] = []
     page.route("**/families/2/beats**", lambda route: held.append(route))
-    chosen = answers(service, recording, "families")["families"][1]
+    families = answers(service, recording, "families")["families"]
+    chosen = families[1]
+    expect(page.locator("#families [role=option]")).to_have_count(len(families))
     for key in ("f", "Home", "ArrowDown"):
         page.keyboard.press(key)
     page.wait_for_timeout(700)  # in which what was asked for the first family is answered

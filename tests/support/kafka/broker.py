@@ -49,6 +49,9 @@ group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 num.network.threads=1
 num.io.threads=2
+# A broker that was killed is soon taken for dead, and may start again.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 # Anybody may do anything to a topic without rules of its own.
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=true

@@ -15,10 +15,7 @@ from ectopy.recording import Recording
 from support.kafka.broker import Broker
 from support.kafka.records import read_records, write_records
 from support.kafka.watching import events_expected, events_written
-from support.waiting import until
-
-SPARK_S = 400.0
-"""How long Spark may take on a busy machine."""
+from support.waiting import SPARK_S, until
 
 
 def sent(recording: Recording, seed: int, seconds: int) -> list[bytes]:

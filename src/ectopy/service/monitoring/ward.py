@@ -29,7 +29,7 @@ from ectopy.monitor import (
     status,
 )
 from ectopy.monitor.status import PatientStatus, patient_status
-from ectopy.service import patient_schemas, responses
+from ectopy.service import patient_responses, patient_schemas
 from ectopy.service.live.feed import Feed, Viewer
 from ectopy.service.live.frames import signal_frame, text_frame
 from ectopy.service.live.live_samples import LiveSamples
@@ -161,12 +161,14 @@ class Ward:
     def summary(self, patient: str) -> patient_schemas.SummaryShape:
         """Return the present status of a patient, with the name."""
         state = self.state(patient)
-        return responses.summary(patient, self._names.get(patient, ""), state, self._status(state))
+        return patient_responses.summary(patient, self._names.get(patient, ""), state, self._status(state))
 
     def detail(self, patient: str) -> patient_schemas.DetailShape:
         """Return the present status of a patient, with limits, baseline, stream and devices."""
         devices = self.devices.of(patient)
-        return responses.detail(self.summary(patient), self.state(patient), devices, self.monitor.baseline_threshold)
+        return patient_responses.detail(
+            self.summary(patient), self.state(patient), devices, self.monitor.baseline_threshold
+        )
 
     def status(self, patient: str) -> PatientStatus:
         """Return the present status of a patient."""
@@ -346,4 +348,4 @@ def _changes(steps: Sequence[StepRecord]) -> list[tuple[StepRecord, AlarmChanged
 
 
 def _beat_frame(step: StepRecord, event: BeatJudged) -> str:
-    return text_frame("beat", {"patient": step.patient, **responses.beat(step.origin + event.beat_s, event)})
+    return text_frame("beat", {"patient": step.patient, **patient_responses.beat(step.origin + event.beat_s, event)})

@@ -13,7 +13,7 @@ from ectopy.monitor.limits import PROFILES
 from ectopy.service import schemas
 from ectopy.service.api.dependencies import WardDep
 from ectopy.service.api.middleware.access_control import AnyCaller
-from ectopy.service.responses import limits
+from ectopy.service.patient_responses import limits
 
 router = APIRouter(prefix="/api/about", tags=["about"])
 

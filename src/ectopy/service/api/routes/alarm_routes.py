@@ -13,7 +13,7 @@ from ectopy.errors import DataError, StorageError
 from ectopy.monitor import AlarmChanged, CommandKind
 from ectopy.monitor.conditions import CONDITIONS
 from ectopy.monitor.replay_command import stored_replay_command
-from ectopy.service import patient_schemas, responses
+from ectopy.service import patient_responses, patient_schemas
 from ectopy.service.api.dependencies import (
     AcknowledgeCommands,
     AlarmNumber,
@@ -54,11 +54,11 @@ async def list_alarms(
     were comes a page, those that changed last at its end, with the address of the next older one in the header `Link`.
     """
     if active:
-        return [responses.alarm(alarm) for alarm in ward.active_alarms()]
+        return [patient_responses.alarm(alarm) for alarm in ward.active_alarms()]
     page = await asyncio.to_thread(store.alarms.newest, limit=limit, before=before)
     if len(page) == limit:
         _link(request, response, page[0].id)
-    return [responses.alarm(alarm) for alarm in page]
+    return [patient_responses.alarm(alarm) for alarm in page]
 
 
 @router.get("/patients/{patient}/alarms", dependencies=[Audited("viewed alarms")])
@@ -77,11 +77,11 @@ async def list_alarms_of(
     The active ones come all at once, the most urgent one first.
     """
     if active:
-        return [responses.alarm(alarm) for alarm in ward.active_alarms_of(patient)]
+        return [patient_responses.alarm(alarm) for alarm in ward.active_alarms_of(patient)]
     page = await asyncio.to_thread(store.alarms.newest, patient, limit=limit, before=before)
     if len(page) == limit:
         _link(request, response, page[0].alarm.number)
-    return [responses.alarm(alarm) for alarm in page]
+    return [patient_responses.alarm(alarm) for alarm in page]
 
 
 def _link(request: Request, response: Response, before: int) -> None:
@@ -149,7 +149,7 @@ async def _change(
     await _alarm(commands.ward, commands.patient, number)
     stored = await commands.carry_out(kind, action, body.comment, alarm=number)
     alarm = await _alarm(commands.ward, commands.patient, number)
-    return patient_schemas.AlarmOrderShape(**responses.alarm(alarm), stored=stored)
+    return patient_schemas.AlarmOrderShape(**patient_responses.alarm(alarm), stored=stored)
 
 
 def explained(ward: Ward, stored: StoredAlarm) -> patient_schemas.AlarmDetailShape:
@@ -184,14 +184,18 @@ def explained(ward: Ward, stored: StoredAlarm) -> patient_schemas.AlarmDetailSha
         ]
     condition = CONDITIONS[stored.alarm.condition]
     return patient_schemas.AlarmDetailShape(
-        **responses.alarm(stored),
+        **patient_responses.alarm(stored),
         definition=condition.definition,
         source=condition.source,
-        evidence=None if newest.evidence is None else responses.evidence(origin, newest.evidence),
-        history=[responses.transition(time, event.transition, event.number in numbers) for time, event in changes],
+        evidence=None if newest.evidence is None else patient_responses.evidence(origin, newest.evidence),
+        history=[
+            patient_responses.transition(time, event.transition, event.number in numbers) for time, event in changes
+        ],
         comments=comments,
         log_whole=log_whole,
-        strip=None if strip is None else responses.waveform(patient, strip.stream, strip.start_time, strip.waveform),
+        strip=None
+        if strip is None
+        else patient_responses.waveform(patient, strip.stream, strip.start_time, strip.waveform),
         replay=stored_replay_command(changes[-1][1], patient),
         software=f"ectopy {__version__}",
         bundle=ward.bundle,

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
 from ectopy.errors import SettingError, StorageError
-from ectopy.service import responses
+from ectopy.service import patient_responses
 from ectopy.service.access import Caller
 from ectopy.service.api.dependencies import Audited, AuthenticatorDep, StoreDep, WardDep, event_stream, stream_events
 from ectopy.service.monitoring.ward import Ward
@@ -79,7 +79,7 @@ async def _events(
 
 
 def _encoded(event: StoredEvent) -> bytes:
-    content = responses.event(event)
+    content = patient_responses.event(event)
     data = msgspec.json.encode(content).decode()
     return format_sse_event(data_str=data, event=content["kind"], id=str(event.id))
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from ectopy.errors import SettingError
 from ectopy.monitor import MonitorState, status
 from ectopy.monitor.evidence import strip_s
-from ectopy.service import responses
+from ectopy.service import patient_responses
 from ectopy.service.api.dependencies import AlarmNumber, Audited, StoreDep, WardDep, WatchedPatient, json_response
 from ectopy.service.api.middleware.access_control import AnyCaller
 from ectopy.service.api.routes.alarm_routes import find_alarm
@@ -84,7 +84,7 @@ def detected_issues(
     state = ward.state(patient)
     newest = store.alarms.newest(patient, limit=count + 1, before=before)[::-1]
     page, more = newest[:count], len(newest) > count
-    issues = [fhir.detected_issue(responses.alarm(alarm), _strips(ward, alarm, state)) for alarm in page]
+    issues = [fhir.detected_issue(patient_responses.alarm(alarm), _strips(ward, alarm, state)) for alarm in page]
     following = str(request.url.include_query_params(before=page[-1].alarm.number)) if more else None
     return _answer(fhir.searchset(issues, str(request.url), store.alarms.count(patient), following))
 
@@ -98,7 +98,7 @@ def detected_issues(
 def alert(ward: WardDep, patient: WatchedPatient, number: AlarmNumber) -> Response:
     """An alarm as it stands as a message of HL7 v2, in the shape of the IHE profile Alert Communication Management."""
     name = ward.summary(patient)["name"]
-    stored = responses.alarm(find_alarm(ward, patient, number))
+    stored = patient_responses.alarm(find_alarm(ward, patient, number))
     return Response(hl7.alert(stored, name, ward.clock()), media_type=hl7.MEDIA_TYPE)
 
 

@@ -22,12 +22,12 @@ from ectopy.service.api.dependencies import AuditDep, Audited, LibraryDep, Recor
 from ectopy.service.api.middleware.access_control import Administering, Correcting, Uploading
 from ectopy.service.interop.fhir import MEDIA_TYPE
 from ectopy.service.interop.fhir_recording import recording_bundle
+from ectopy.service.patient_responses import SHAPE_RATE_HZ
 from ectopy.service.recordings import StoredRecording, Upload
 from ectopy.service.recordings.library import MOST_RECORDINGS
 from ectopy.service.recordings.result import MOST_COLUMNS, MOST_POSITIONS, EarlierResultError, Result
 from ectopy.service.recordings.stored_recording import RESULT_NAMES, report_name
 from ectopy.service.recordings.uploads import MOST_FILES
-from ectopy.service.responses import SHAPE_RATE_HZ
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from ectopy.errors import NotFoundError, SettingError
-from ectopy.service import patient_schemas, responses
+from ectopy.service import patient_responses, patient_schemas
 from ectopy.service.api.dependencies import Audited, StoreDep, WardDep, WatchedPatient, json_response
 from ectopy.service.storage import MOST_BEATS
 from ectopy.service.storage.stream_clock import origin_at
@@ -33,7 +33,7 @@ def waveform(ward: WardDep, patient: WatchedPatient, start: Start, stop: Stop) -
     segment = read_segment(ward.store, patient, state, origin, start - origin, stop - origin)
     if segment is None:
         raise NotFoundError(f"nothing of patient {patient!r} is stored from that time.")
-    return json_response(responses.waveform(patient, segment.stream, segment.start_time, segment.waveform))
+    return json_response(patient_responses.waveform(patient, segment.stream, segment.start_time, segment.waveform))
 
 
 @router.get("/beats", response_model=list[patient_schemas.BeatShape], dependencies=[Audited("viewed beats")])
@@ -47,7 +47,7 @@ def beats(
     """The first judged beats of at most a day, in order."""
     _check(start, stop, 86_400.0)
     stored = store.beats.first(patient, start, stop, limit)
-    return json_response([responses.beat(beat.time, beat.beat) for beat in stored])
+    return json_response([patient_responses.beat(beat.time, beat.beat) for beat in stored])
 
 
 @router.get("/trend", response_model=patient_schemas.TrendShape, dependencies=[Audited("viewed trend")])
@@ -60,7 +60,7 @@ def trend(
 ) -> Response:
     """Beats counted in steps, of at most a month and 5000 steps."""
     _check(start, stop, min(_DAYS_S, _MOST_STEPS * step_s))
-    return json_response(responses.trend(store.beats.trend(patient, start, stop, step_s)))
+    return json_response(patient_responses.trend(store.beats.trend(patient, start, stop, step_s)))
 
 
 @router.get(
@@ -80,7 +80,7 @@ def gallery(
     worst = store.beats.most_abnormal(patient, start, stop, max(limit, _CANDIDATES))
     comparisons = [compare_beat(store, patient, state, beat, ward.detector) for beat in worst]
     examples = one_of_each_shape([comparison for comparison in comparisons if comparison is not None], limit)
-    return json_response([responses.beat_comparison(comparison) for comparison in examples])
+    return json_response([patient_responses.beat_comparison(comparison) for comparison in examples])
 
 
 def _check(start: float, stop: float, longest_s: float) -> None:

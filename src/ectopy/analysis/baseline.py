@@ -70,26 +70,32 @@ def given_baseline(normal: PatientTemplate) -> Baseline:
     return Baseline(normal, np.ptp(normal.template, axis=1), "The patient's normal was given.")
 
 
-def learn_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
+def learn_baseline(
+    beats: BeatSegments, leads: tuple[str, ...], detector: Detector, learning_s: float, least: int = LEAST_BEATS
+) -> Baseline:
     """Learn the patient's template from the first beats, and check it against the population.
 
     Parameters
     ----------
     beats : BeatSegments
-        From the start of the recording, at least `learning_s` long.
+        From the start of the recording.
     leads : tuple of str
     detector : Detector
         With a population model for recordings.
     learning_s : float
         Seconds from the first readable beat.
+    least : int
+        Least number of readable beats.
     """
     first = beats[learning_beats(beats, learning_s)]
-    learned = _learn(first, leads, detector, provisional=False)
+    learned = _learn(first, leads, detector, least)
     return replace(learned, learned_to_s=first.times_s[:1].sum() + learning_s)
 
 
 def find_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detector, learning_s: float) -> Baseline:
     """Learn the patient's template from the first part of a recording in which that is possible.
+
+    Where the recording ends within the learning time, ten readable beats are enough, as they are in a stream.
 
     Parameters
     ----------
@@ -98,6 +104,8 @@ def find_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: Detecto
     leads, detector, learning_s
         As for `learn_baseline`.
     """
+    if not len(after_learning(beats, learning_s)):
+        return learn_baseline(beats, leads, detector, learning_s, FIRST_BEATS)
     first = baseline = learn_baseline(beats, leads, detector, learning_s)
     while baseline.normal is None:
         beats = after_learning(beats, learning_s)
@@ -126,16 +134,15 @@ def provisional_baseline(beats: BeatSegments, leads: tuple[str, ...], detector: 
         With a population model for recordings.
     """
     readable = beats[np.flatnonzero(beats.readable.any(axis=1))]
-    baseline = _learn(readable, leads, detector, provisional=True)
+    baseline = _learn(readable, leads, detector, _LEAST_PROVISIONAL, " so far")
     span_s = float(readable.times_s[-1] - readable.times_s[0]) if len(readable) else 0.0
     return replace(baseline, provisional=True, learned_s=span_s)
 
 
-def _learn(first: BeatSegments, leads: tuple[str, ...], detector: Detector, *, provisional: bool) -> Baseline:
+def _learn(first: BeatSegments, leads: tuple[str, ...], detector: Detector, least: int, so_far: str = "") -> Baseline:
     """Learn a baseline from readable beats: their most frequent family that is plausible."""
     height_mv = usual_height_mv(first)
-    families = learn_families(first, leads, _LEAST_PROVISIONAL if provisional else LEAST_BEATS)
-    so_far = " so far" if provisional else ""
+    families = learn_families(first, leads, least)
     if not families:
         text = f"The patient's normal could not be learned{so_far}: too few clear beats at the start."
         return Baseline(None, height_mv, text, doubtful=True)

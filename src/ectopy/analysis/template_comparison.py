@@ -17,10 +17,11 @@ from ectopy.analysis.beat_noise import beat_noise, noise_energy
 from ectopy.analysis.p_wave import compare_p_waves
 from ectopy.analysis.patient_template import LEAST_AMPLITUDE_MV, QRS, PatientTemplate
 from ectopy.analysis.reconstruction import ReconstructionNetwork, UsualChange, mean_over_leads
+from ectopy.analysis.slow_waves import without_slow_waves
 from ectopy.errors import DataError
 from ectopy.presentation import short_repr
 from ectopy.signal.array_columns import join, select
-from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred, finite_median
+from ectopy.signal.beat_segments import AFTER, BEFORE, MARGIN, BeatSegments, centred
 from ectopy.signal.filters import ANALYSIS_RATE_HZ
 from ectopy.signal.state_replace import replace
 
@@ -43,9 +44,10 @@ class BeatDifference:
     ----------
     shape : ndarray of float64
         Square root of the energy of the difference over that of the template and of the beat's noise, in the samples
-        that belong to the beat and not to the next one: 0 = equal, 1 = as large as the beat.
+        that belong to the beat and not to the next one, without the slow waves of a movement (`without_slow_waves`):
+        0 = equal, 1 = as large as the beat.
     window : ndarray of float64
-        The same in all samples, whatever of the next beat lies among them.
+        The same in all samples, whatever of the next beat lies among them, with slow waves.
     qrs : ndarray of float64
         The same within the QRS complex, 0.12 s before to 0.16 s after the fiducial point; without the slope of the
         difference across the complex, where that makes it less, as the movement of an electrode is no other shape.
@@ -58,8 +60,8 @@ class BeatDifference:
     best_qrs : ndarray of float64
         As `qrs`, of the clear lead in which the QRS complex resembles the template most.
     error : ndarray of float64
-        What the patient's usual changes do not reconstruct of the beat, by `ReconstructionNetwork`, in its own samples:
-        about 1 for normal beats; NaN without a network.
+        What the patient's usual changes do not reconstruct of the beat, by `ReconstructionNetwork`, in its own samples
+        and without slow waves: about 1 for normal beats; NaN without a network.
     """
 
     __repr__ = short_repr
@@ -174,10 +176,10 @@ class OwnDifference(NamedTuple):
 
 def own_difference(beats: BeatSegments, normal: PatientTemplate) -> OwnDifference:
     """Return what the network that reconstructs beats receives of each beat."""
-    aligned = align_samples(beats.samples, normal.template)
+    aligned, own = align_samples(beats.samples, normal.template), _own_samples(beats.next_s)
     return OwnDifference(
         aligned - normal.template,
-        _own_samples(beats.next_s),
+        own,
         beat_noise(aligned),
         _lead_weights(beats.readable, normal.clearness),
     )
@@ -258,7 +260,11 @@ def _measure(
     energy = np.maximum(_energy(template), LEAST_AMPLITUDE_MV**2)
     energy = energy + noise_energy(noise_mv, template.shape[-1])
     window = np.sqrt(_energy(different) / energy)
-    shape = _own_difference(window, different, template, own, noise_mv)
+    # The same in the beat's own samples, without the slow waves of a movement.
+    steady = without_slow_waves(different, own)
+    own_energy = np.maximum((np.square(template) * own[:, None]).sum(axis=-1), LEAST_AMPLITUDE_MV**2)
+    own_energy += noise_energy(noise_mv, own.sum(axis=1)[:, None])
+    shape = np.sqrt(np.square(steady).sum(axis=-1) / own_energy)
     # The QRS complex also without a slow wave across it, as the movement of an electrode makes.
     in_qrs = different[..., QRS]
     qrs_energy = np.maximum(_energy(template[..., QRS]), LEAST_AMPLITUDE_MV**2)
@@ -271,7 +277,7 @@ def _measure(
     p_waves = compare_p_waves(aligned, readable, template, clearness, noise_mv)
     error = np.full(len(beats), np.nan)
     if change is not None:
-        error = mean_over_leads(change.error(different, own, noise_mv), weights)
+        error = mean_over_leads(change.error(steady, own, noise_mv), weights)
     return BeatDifference(
         shape=(shape * weights).sum(axis=1),
         window=(window * weights).sum(axis=1),
@@ -284,27 +290,6 @@ def _measure(
         best_qrs=best_qrs,
         error=error,
     )
-
-
-def _own_difference(
-    window: NDArray[np.float64],
-    different: NDArray[np.float64],
-    template: NDArray[np.float64],
-    own: NDArray[np.bool_],
-    noise_mv: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the difference in own samples alone, shape (n, leads); from its median where samples are left out."""
-    cut = np.flatnonzero(~own.all(axis=1))
-    if not len(cut):
-        return window
-    inside = np.broadcast_to(own[cut, None], different[cut].shape)
-    left = np.where(inside, different[cut], np.nan)
-    left -= finite_median(left)[..., None]
-    energy = np.where(inside, np.square(template[cut] if template.ndim == 3 else template), 0.0).sum(axis=-1)
-    energy = np.maximum(energy, LEAST_AMPLITUDE_MV**2) + noise_energy(noise_mv[cut], own[cut].sum(axis=1)[:, None])
-    shape = window.copy()
-    shape[cut] = np.sqrt(np.nansum(np.square(left), axis=2) / energy)
-    return shape
 
 
 def _without_slope(samples: NDArray[np.float64]) -> NDArray[np.float64]:

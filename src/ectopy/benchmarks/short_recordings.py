@@ -19,6 +19,7 @@ from ectopy.analysis import Analysis
 from ectopy.analysis.atrial_fibrillation import log_odds as fibrillation_log_odds
 from ectopy.analysis.atrial_fibrillation import measure_irregularity, usual_intervals
 from ectopy.analysis.p_wave import find_p_wave
+from ectopy.analysis.slow_waves import without_slow_waves
 from ectopy.analysis.verdicts import Hint
 from ectopy.analysis.wave_intervals import WaveIntervals, measure_waves
 from ectopy.benchmarks.boosted_trees import DEPTH, TreesOfClass, log_odds, trees_of
@@ -109,6 +110,9 @@ def _measure_shape(analysis: Analysis, readable: NDArray[np.bool_]) -> dict[str,
     # Likeness of all beats to the median one.
     middle = np.median(beats, axis=0)
     of_complex, of_whole = _likeness(beats[:, _QRS], middle[_QRS]), _likeness(beats, middle)
+    # Slow waves in which beats differ from it.
+    different = (beats - middle) / height
+    slow = different - without_slow_waves(different[:, None], np.ones(beats.shape, np.bool_))[:, 0]
     heights = np.ptp(beats[:, _QRS], axis=1)
     return {
         "spread before the QRS complex": spread,
@@ -118,6 +122,8 @@ def _measure_shape(analysis: Analysis, readable: NDArray[np.bool_]) -> dict[str,
         "share of unlike QRS complexes": float((of_complex < _ANOTHER_SHAPE).mean()),
         "likeness of unusual beats": _percentile(of_whole, 10.0),
         "spread of heights": float(heights.std() / max(heights.mean(), 1e-3)),
+        "slow waves of most beats": _percentile(slow.std(axis=1), 75.0),
+        "slow waves of unusual beats": _percentile(slow.std(axis=1), 95.0),
         "height": float(np.ptp(middle[_QRS])),
         "roughness": float(np.median(np.abs(np.diff(beats, 2)).mean(axis=1))) / height,
     }

@@ -18,6 +18,7 @@ from ectopy.analysis.reconstruction import (
     mean_over_leads,
     unit,
 )
+from ectopy.analysis.slow_waves import without_slow_waves
 from ectopy.analysis.template_comparison import own_difference
 from ectopy.beats import BEAT_SAMPLES
 from ectopy.errors import NotEnoughNormalsError
@@ -79,9 +80,8 @@ class ReconstructionExamples:
     def errors(self, network: ReconstructionNetwork) -> NDArray[np.float64]:
         """Return the error of each beat, shape (n,)."""
         change = network.predict(self.template_mv, self.clearness, self.spread_mv)
-        return mean_over_leads(
-            change.error(self.difference_mv.astype(np.float64), self.own, self.noise_mv), self.weights
-        )
+        steady = without_slow_waves(self.difference_mv.astype(np.float64), self.own)
+        return mean_over_leads(change.error(steady, self.own, self.noise_mv), self.weights)
 
 
 def train_reconstruction(

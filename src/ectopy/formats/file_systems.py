@@ -20,7 +20,7 @@ _HDFS = ("hdfs", "viewfs")
 # fsspec forgets its file systems in a process that is forked, where a client of HDFS that nobody holds would wait
 # without end for its threads, which only the parent has. Spark's Java process is started through such a fork.
 _OPENED: list[Any] = []
-# Attempts to reach a server of names, about a quarter of a minute; without, it would be three minutes.
+# Attempts to reach a NameNode, about a quarter of a minute; without this it would be three minutes.
 _HDFS_OPTIONS = {"dfs.client.failover.max.attempts": "4"}
 # By the names of errors, so that no package is imported for them; the first that fits is said.
 _REASONS: tuple[tuple[frozenset[str], str], ...] = (

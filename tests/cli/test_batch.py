@@ -130,6 +130,19 @@ def test_results_say_where_they_come_from(ectopy, dated: Path, tmp_path: Path):
     assert [mark.onset for mark in written.annotations] == pytest.approx(table["time_s"].tolist(), abs=1 / 256)
 
 
+@pytest.mark.parametrize("command", ["detect", "report"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_results_are_written_on_this_machine(
+    ectopy, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, count: int
+):
+    monkeypatch.chdir(tmp_path)
+    other = Path(shutil.copy(file, "other.csv"))
+    place = "s3://bucket/results" if count == 2 else "s3://bucket/results.html"
+    done = ectopy(command, *[file, other][:count], "-o", place)
+    assert_refused(done, f"cannot write {place}: results are written on this machine")
+    assert [path.name for path in tmp_path.iterdir()] == ["other.csv"]
+
+
 def test_the_detector_is_found_wherever_it_stands(ectopy, dated: Path, bundle: Path, beats_file: Path):
     for arguments in ((dated,), (dated, "ambulatory"), ("ambulatory", dated), (dated, "--target-fpr", "0.02")):
         done = assert_success(ectopy("detect", *arguments, "--json", "-"))

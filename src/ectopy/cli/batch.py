@@ -15,6 +15,7 @@ from ectopy.analysis.recording_results import RESULT_KINDS, check_results, write
 from ectopy.analysis.shipped_detector import digest, load_detector
 from ectopy.analysis.wave_intervals import measure_waves
 from ectopy.arguments import Progress
+from ectopy.cli.output_files import require_this_machine
 from ectopy.errors import DataError, EctopyError, SettingError
 from ectopy.files import check_writable, make_folder, write_text
 from ectopy.formats import read
@@ -84,6 +85,8 @@ def expand_jobs(
     OutputError
         If a file or folder cannot be written.
     """
+    for path in filter(None, (results, report, job.save_baseline)):
+        require_this_machine(path)
     if len(recordings) == 1:
         name = recordings[0].stem
         if results is not None:

@@ -20,6 +20,17 @@ _RECORD_SUFFIXES = (".hea", ".dat", ".mat", ".atr", ".ann")
 _MAX_HEADER_BYTES = 2**20
 
 
+def require_this_machine(path: Path) -> None:
+    """Raise OutputError if a file or folder to write is named by a URL."""
+    from ectopy.formats.remote import display_url, remote_url
+
+    if (url := remote_url(path)) is not None:
+        raise OutputError(
+            f"cannot write {display_url(url)}: results are written on this machine; name a file or folder of it, or a "
+            "folder elsewhere for the tables of 'ectopy cluster detect'."
+        )
+
+
 def check_outputs(
     outputs: Iterable[Path | str | None], inputs: Iterable[Path | str | None], overwrite: bool = False
 ) -> None:
@@ -42,15 +53,10 @@ def check_outputs(
         is not on this machine.
     """
     from ectopy.files import check_writable, written_by_ectopy
-    from ectopy.formats.remote import display_url, remote_url
 
     paths = [Path(output) for output in outputs if output not in (None, STANDARD_STREAM)]
-    for url in filter(None, map(remote_url, paths)):
-        raise OutputError(
-            f"cannot write {display_url(url)}: results are written on this machine; name a file or folder of it, or a "
-            "folder elsewhere for the tables of 'ectopy cluster detect'."
-        )
     for path in paths:
+        require_this_machine(path)
         check_writable(path)
     for path, other in combinations(paths, 2):
         if path.resolve() == other.resolve() or (_identity(path) and _identity(path) == _identity(other)):

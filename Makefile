@@ -15,10 +15,10 @@ export ECTOPY_DATA := $(if $(ECTOPY_DATA),$(ECTOPY_DATA):)$(wildcard ../shared/d
 demo: $(VENV)/.run
 	$(BIN)/ectopy demo
 
-# Many tests wait for a clock, a browser or another process: five at a time keep two cores busy. Tests start Python
+# Many tests wait for a clock, a browser or another process: six at a time keep two cores busy. Tests start Python
 # dozens of times, and without bytecode on the disk it compiles everything each time.
 test: $(VENV)/.dev
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses 5 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses 6 --dist worksteal
 
 long: $(VENV)/.dev
 	$(BIN)/pytest -m 'long or hypothesis' --hypothesis-profile thorough
@@ -45,7 +45,7 @@ $(VENV)/bin/python:
 # The pinned versions of everything that runs, which need no others; then the project itself. Bytecode is made on all
 # cores, which pip does on one, and not of the packages' own tests.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
-COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib src || true
 
 $(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) -r requirements.txt

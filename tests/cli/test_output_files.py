@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -86,6 +87,7 @@ EXTRA_INPUTS = {
 }
 
 
+@cache
 def parameters(command: Callable[..., None]) -> dict[str, tuple[Any, str]]:
     """Of each parameter by its name: its type, and how it is called on the command line."""
     found = {}
@@ -102,6 +104,7 @@ def can_name_a_file(kind: Any) -> bool:
     return bool({str, Path, list[str]} & {kind, *get_args(kind)})
 
 
+@cache
 def output_options() -> list[tuple[str, str]]:
     """Each option of each command that names a file to write."""
     return [

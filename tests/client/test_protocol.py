@@ -200,6 +200,11 @@ def array(length: int) -> bytes:
     return b"\xdd" + struct.pack(">I", length)
 
 
+def joined(value: bytes, count: int) -> bytes:
+    """A value so many times, as in a list of JSON."""
+    return (value + b",") * (count - 1) + value
+
+
 MANY = 2_000_000
 TEXT = b'{"position":0,"sampling_rate_hz":250,"leads":["II"],"samples":['
 BOMBS = {
@@ -213,11 +218,11 @@ BOMBS = {
         "msgpack",
         b"\x9f" + packed(array(MOST_ROWS) + b"\x91\xc0" * MOST_ROWS) * 15,
     ),
-    "json rows": ("json", TEXT + b",".join([b"[0]"] * 1_000_000) + b"]}"),
-    "json empty rows": ("json", TEXT + b",".join([b"[]"] * 1_000_000) + b"]}"),
-    "a wide json row": ("json", TEXT + b"[" + b",".join([b"0"] * MANY) + b"]]}"),
-    "json leads": ("json", TEXT.replace(b'["II"]', b"[" + b",".join([b'"a"'] * 1_000_000) + b"]") + b"]}"),
-    "json texts": ("json", b"[" + b",".join([b'"a"'] * 1_000_000) + b"]"),
+    "json rows": ("json", TEXT + joined(b"[0]", 1_000_000) + b"]}"),
+    "json empty rows": ("json", TEXT + joined(b"[]", 1_000_000) + b"]}"),
+    "a wide json row": ("json", TEXT + b"[" + joined(b"0", MANY) + b"]]}"),
+    "json leads": ("json", TEXT.replace(b'["II"]', b"[" + joined(b'"a"', 1_000_000) + b"]") + b"]}"),
+    "json texts": ("json", b"[" + joined(b'"a"', 1_000_000) + b"]"),
 }
 
 

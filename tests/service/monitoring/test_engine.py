@@ -800,7 +800,9 @@ def test_alarms_get_out_while_the_store_is_away_and_all_is_stored_afterwards(
         np.testing.assert_array_equal(store.waveforms.read("anna", "", 0, 26 * 250).signal, still.signal[: 26 * 250])
         for patient in ("anna", SYSTEM_PATIENT):
             assert verify(store.alarms.log(patient)) is None
-        assert alarms(store, SYSTEM_PATIENT) == [("raised", "storage failed"), ("ended", "storage failed")]
+        # The clock may run a minute ahead of a delivery, so that nobody seems to be reached.
+        of_storage = [change for change, condition in alarms(store, SYSTEM_PATIENT) if condition == "storage failed"]
+        assert of_storage == ["raised", "ended"]
         assert encode(MonitoringEngine(store, monitor, clock=clock).state("anna")) == encode(engine.state("anna"))
 
 

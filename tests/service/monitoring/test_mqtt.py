@@ -226,6 +226,7 @@ def keep_unacknowledged(broker: Broker) -> Session:
     """Have a broker keep for the service what it has not acknowledged."""
     session, _ = broker._sessions[IDENTIFIER]
     session.inflight_out = Unacknowledged(session.inflight_out)
+    session.is_anonymous = False  # otherwise amqtt looks every second for one without a connection, and forgets it
     return session
 
 

@@ -90,3 +90,12 @@ def test_u_waves_of_a_slow_heart_are_not_blocked_p_waves(after_s: float):
     u_wave = draw_beats(p_s + 0.16, [(after_s, 0.03, 0.1)], len(recording.signal) / RATE_HZ)
     signal = recording.signal + u_wave[:, None].astype(np.float32)
     assert len(found_in(Recording(signal, RATE_HZ, recording.leads, source="drawn"))) == 0
+
+
+def test_a_beat_that_was_not_found_is_no_blocked_p_wave():
+    recording = draw_conduction(sinus(60), [0.16])
+    beats = read_recording(recording).beats
+    found = beats[~np.isin(np.arange(len(beats)), [20, 40])]
+    intervals_s = np.diff(found.times_s, prepend=np.nan)
+    assert np.nanmax(intervals_s) > 1.5
+    assert len(find_blocked_p_waves(recording, found, intervals_s, np.zeros(len(found), np.bool_))) == 0

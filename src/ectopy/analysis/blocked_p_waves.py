@@ -46,6 +46,8 @@ _T_END_S, _AFTER_T_S, _BEFORE_P_S = 0.42, 0.03, 0.2
 _SHORTEST_PR_S, _SAME = 0.11, 1.2
 _ON_TIME, _AT_HALF, _MOST_BLOCKED = 0.1, 0.05, 3
 _LEAST_CORRELATION, _AMPLITUDES = 0.8, (0.6, 1.7)
+# What comes after a P wave and is half as high as a QRS complex is one.
+_AFTER_P_S, _HALF_QRS_S, _QRS_SHARE = 0.08, 0.06, 0.5
 _GROWS_S, _CONSTANT_S = 0.03, 0.02
 
 
@@ -249,6 +251,8 @@ class _Piece:
             spans = [(max(at_s - late * pp_s, least_s), min(at_s + late * pp_s, most_s)) for at_s in due_s]
             blocked = [self._p_wave_in(span, leads, usual) for span in spans]
             if np.isfinite(blocked).all():
+                if any(self._has_complex_between(at_s, beat, usable, leads) for at_s in blocked):
+                    return []
                 return [(at_s, self._pr_s(p_s, beat)) for at_s in blocked]
         return []
 
@@ -293,6 +297,20 @@ class _Piece:
         best = int(correlation.argmax())
         is_one = correlation[best] >= _LEAST_CORRELATION and _AMPLITUDES[0] <= amplitude[best] <= _AMPLITUDES[1]
         return float(places[best] / self.filtered.rate_hz) if is_one and 0 < best < len(places) - 1 else np.nan
+
+    def _has_complex_between(self, p_s: float, beat: int, near: NDArray[np.intp], leads: NDArray[np.bool_]) -> bool:
+        """Whether a QRS complex follows a P wave before a beat: of one that was not found."""
+        usual = np.median(
+            [self._heights(at_s - _HALF_QRS_S, at_s + _HALF_QRS_S)[leads] for at_s in self.times_s[near]], axis=0
+        )
+        end_s = min(p_s + LONGEST_PR_S, float(self.times_s[beat]) - _HALF_QRS_S)
+        here = self._heights(p_s + _AFTER_P_S, end_s)[leads]
+        return bool(np.linalg.norm(here) >= _QRS_SHARE * np.linalg.norm(usual))
+
+    def _heights(self, begin_s: float, end_s: float) -> NDArray[np.float64]:
+        """Return the difference of the highest and the lowest sample in a span of time, of each lead."""
+        first, last = round(begin_s * self.filtered.rate_hz), round(end_s * self.filtered.rate_hz)
+        return np.asarray(np.ptp(self.filtered.signal[:, max(first, 0) : last + 1], axis=1))
 
     def _pr_s(self, p_s: NDArray[np.float64], beat: int) -> tuple[float, float, float]:
         """PR of the first beat in a row of at most four before an interval, of the last of them, and of the next."""

@@ -15,10 +15,10 @@ export ECTOPY_DATA := $(if $(ECTOPY_DATA),$(ECTOPY_DATA):)$(wildcard ../shared/d
 demo: $(VENV)/.run
 	$(BIN)/ectopy demo
 
-# Many tests wait for a clock, a browser or another process: six at a time keep two cores busy. Tests start Python
+# Many tests wait for a clock, a browser or another process: five at a time keep two cores busy. Tests start Python
 # dozens of times, and without bytecode on the disk it compiles everything each time.
 test: $(VENV)/.dev
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses 6 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --numprocesses 5 --dist worksteal
 
 long: $(VENV)/.dev
 	$(BIN)/pytest -m 'long or hypothesis' --hypothesis-profile thorough

@@ -46,8 +46,8 @@ _FIBRILLATION = "A"
 _EDGE = 2.0  # marks nearer to the ends of a window, in samples, are not learned
 _REMOVED = -1.0e4
 
-_CHANNELS, _HIDDEN = 32, 32
-_EPOCHS = 90
+_CHANNELS, _HIDDEN = 16, 16
+_EPOCHS = 60
 _BATCH = 64
 _LEARNING_RATE = 4e-3
 _SPREAD = 0.9  # of a mark, in positions
@@ -182,7 +182,7 @@ def read_fibrillation(folder: Path) -> list[WaveExamples]:
 
 
 def train_waves(people: Sequence[WaveExamples], seed: int = 0, progress: StepProgress | None = None) -> WaveNetwork:
-    """Train the network; about four minutes on one core for 170 people.
+    """Train the network; about three minutes on one core for 170 people.
 
     Parameters
     ----------

@@ -299,7 +299,7 @@ class _Piece:
         return float(places[best] / self.filtered.rate_hz) if is_one and 0 < best < len(places) - 1 else np.nan
 
     def _has_complex_between(self, p_s: float, beat: int, near: NDArray[np.intp], leads: NDArray[np.bool_]) -> bool:
-        """Whether a QRS complex follows a P wave before a beat: of one that was not found."""
+        """Whether a QRS complex lies between a P wave and the next beat: that of a beat that was not found."""
         usual = np.median(
             [self._heights(at_s - _HALF_QRS_S, at_s + _HALF_QRS_S)[leads] for at_s in self.times_s[near]], axis=0
         )

@@ -469,7 +469,7 @@ def test_a_stretch_is_selected_beat_by_beat_and_marked_as_noise(desk: Page, serv
 
 def test_the_trace_has_the_events_of_a_correction_and_of_its_undoing(desk: Page, recording: str):
     page = visit(desk, recording)
-    until(lambda: not has_event_bar(page))
+    assert not has_event_bar(page)
     for key in ("ArrowRight", *["Shift+ArrowRight"] * 3, "v"):
         page.keyboard.press(key)
     until(lambda: has_event_bar(page))
